@@ -1,0 +1,70 @@
+// Package conf reads factord.toml.
+//
+// A mistake in this file opens a machine or locks its people out, so nothing in it is skipped or guessed: an unknown key,
+// a contradiction or a rule that is never reached is an error that names file, line and key, and all errors are reported
+// at once. What is left out has a default; with no rule at all every login is refused.
+//
+// A section is a type and a read function in a file of its own, and one line in Config.read.
+package conf
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/factord/factord/daemon/policy"
+)
+
+// Config is what a valid file says.
+type Config struct {
+	Daemon   Daemon
+	TOTP     TOTP
+	Audit    Audit
+	Rules    policy.Rules
+	Warnings []string // of what is permitted but surely not meant, one line each
+}
+
+// Parse reads a configuration. Errors and warnings call it name. Factors in known are built into this factord; other
+// ones may be named in a rule, with a warning.
+func Parse(name string, data []byte, known Factors) (*Config, error) {
+	lines, tooDeep := locate(data)
+	if tooDeep != nil {
+		tooDeep.File = name
+		return nil, tooDeep
+	}
+	r := &report{file: name, lines: lines}
+	var tree map[string]any
+	if _, err := toml.Decode(string(data), &tree); err != nil {
+		return nil, syntaxError(name, err)
+	}
+	c := new(Config)
+	c.read(&table{report: r, values: tree}, known)
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	c.Warnings = r.warnings
+	return c, nil
+}
+
+func (c *Config) read(file *table, known Factors) {
+	c.Daemon = readDaemon(file.section("daemon"))
+	c.TOTP = readTOTP(file.section("totp"))
+	c.Audit = readAudit(file.section("audit"))
+	c.Rules = readRules(file, known)
+	file.done()
+}
+
+// syntaxError names the line as every other error does.
+func syntaxError(name string, err error) error {
+	var syntax toml.ParseError
+	if !errors.As(err, &syntax) {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	what := strings.TrimSuffix(strings.TrimPrefix(syntax.Message, "toml: "), ".")
+	if rest, ok := strings.CutPrefix(what, "Key "); ok {
+		what = "key " + rest
+	}
+	return &Error{File: name, Line: syntax.Position.Line, Key: syntax.LastKey, What: what}
+}

@@ -1,0 +1,189 @@
+package conf
+
+import (
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/factord/factord/daemon/policy"
+)
+
+var builtIn = Factors{"totp", "backup"}
+
+func TestSample(t *testing.T) {
+	c, err := Parse("factord.toml", Sample(), builtIn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Warnings) > 0 {
+		t.Errorf("warnings: %q", c.Warnings)
+	}
+	q := policy.Request{User: "alice", Service: "sshd", Caller: policy.CallerRoot, AddrKnown: true}
+	if p := c.Rules.Plan(q); p.Refuse != policy.NotRefused || p.Mode != policy.Enrolled {
+		t.Errorf("sshd: %+v", p)
+	}
+	q.Service = "login"
+	if p := c.Rules.Plan(q); p.Refuse != policy.RefuseNoRule {
+		t.Errorf("login: %+v", p)
+	}
+}
+
+// What the sample explains in comments can be written so.
+func TestSampleComments(t *testing.T) {
+	section, tried := "", 0
+	for line := range strings.Lines(string(Sample())) {
+		if strings.HasPrefix(line, "[") {
+			section = strings.TrimSpace(line)
+		}
+		key, value, found := strings.Cut(strings.TrimLeft(line, "#. "), " = ")
+		if !strings.HasPrefix(line, "#") || !found || strings.Contains(strings.TrimSpace(key), " ") {
+			continue
+		}
+		value, _, _ = strings.Cut(value, "  ")
+		value, _, _ = strings.Cut(value, " ...")
+		text := section + "\n" + key + " = " + value
+		if !slices.Contains([]string{"[daemon]", "[totp]"}, section) && !strings.Contains("strict file", key) {
+			text = "[[rule]]\n" + key + " = " + value
+		}
+		if strings.TrimSpace(key) == "enroll_until" {
+			text += "\nenroll = 'login'"
+		}
+		if strings.HasPrefix(text, "[[rule]]") && strings.TrimSpace(key) != "factors" {
+			text += "\nfactors = ['touch', 'totp']"
+		}
+		tried++
+		if _, err := Parse("sample", []byte(text), builtIn); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if tried < 18 {
+		t.Errorf("found only %d", tried)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	for _, text := range []string{"", "# nothing\n", "[daemon]\n[totp]\n[audit]\n"} {
+		c, err := Parse("f", []byte(text), builtIn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := &Config{Daemon: Daemon{IdleExit: 5 * time.Minute}, TOTP: TOTP{Window: 1}, Warnings: []string{"f: no rule: every login is refused"}}
+		if !reflect.DeepEqual(c, want) {
+			t.Errorf("%q:\n got %+v\nwant %+v", text, c, want)
+		}
+	}
+}
+
+const everything = `
+[daemon]
+idle_exit = "0"
+[totp]
+issuer = "example.com"
+window = 0
+[audit]
+strict = true
+file = "/var/log/factord.jsonl"
+
+[[rule]]
+name = "all"
+services = ["sshd", "polkit-1"]
+users = ["alice", 'CORP\bob smith', "host1$"]
+groups = ["wheel", "Domain Users"]
+networks = ["local", "10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]
+callers = ["root"]
+factors = ["touch", "totp"]
+mode = "enrolled"
+until = "2027-01-31"
+subject = "caller"
+remember = "8h"
+enroll = "login"
+enroll_until = 2027-12-31
+unavailable = "allow"
+bypass = false
+presence = false
+
+[[rule]]
+mode = "exempt"
+callers = ["user", "root"]
+`
+
+func TestEverything(t *testing.T) {
+	c, err := Parse("f", []byte(everything), Factors{"totp", "touch"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Config{
+		TOTP:  TOTP{Issuer: "example.com"},
+		Audit: Audit{Strict: true, File: "/var/log/factord.jsonl"},
+		Rules: policy.Rules{{
+			Name: "all", Line: 11,
+			Services: []string{"sshd", "polkit-1"},
+			Users:    []string{"alice", `CORP\bob smith`, "host1$"},
+			Groups:   []string{"wheel", "Domain Users"},
+			Networks: []policy.Network{{Local: true}, {Prefix: netip.MustParsePrefix("10.0.0.0/8")},
+				{Prefix: netip.MustParsePrefix("192.0.2.7/32")}, {Prefix: netip.MustParsePrefix("2001:db8::/32")}},
+			Callers:          []policy.Caller{policy.CallerRoot},
+			Factors:          []string{"touch", "totp"},
+			Mode:             policy.Enrolled,
+			Until:            time.Date(2027, 2, 1, 0, 0, 0, 0, time.Local),
+			SubjectCaller:    true,
+			Remember:         8 * time.Hour,
+			EnrollLogin:      true,
+			EnrollUntil:      time.Date(2028, 1, 1, 0, 0, 0, 0, time.Local),
+			UnavailableAllow: true,
+			NoBypass:         true,
+			NoPresence:       true,
+		}, {
+			Name: "#2", Line: 29, Mode: policy.Exempt,
+			Callers: []policy.Caller{policy.CallerUser, policy.CallerRoot},
+		}},
+	}
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("\n got %+v\nwant %+v", c, want)
+	}
+}
+
+// A day ends when the next begins, even where a clock change makes that 01:00.
+func TestDateAcrossClockChange(t *testing.T) {
+	beirut, err := time.LoadLocation("Asia/Beirut")
+	if err != nil {
+		t.Skip(err)
+	}
+	defer func(l *time.Location) { time.Local = l }(time.Local)
+	time.Local = beirut
+	for _, date := range []string{`"2024-03-30"`, `2024-03-30`} {
+		c, err := Parse("f", []byte("[[rule]]\nfactors = ['totp']\nmode = 'enrolled'\nuntil = "+date), builtIn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Rules[0].Until.UTC().Format(time.RFC3339); got != "2024-03-30T22:00:00Z" {
+			t.Errorf("%s ends at %s", date, got)
+		}
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	tests := []struct{ text, want string }{
+		{"[[rule]]\nname = 'a'\nfactors = ['duo', 'totp']", `f:3: rule "a": factor "duo" is not built into this factord, it is passed over`},
+		{"[[rule]]\nfactors = ['duo']", `f:2: rule #1: factor "duo" is not built into this factord, it is passed over` + "\n" +
+			`f:2: rule #1: no factor of it is built into this factord, so nobody can pass it`},
+		{"[[rule]]\ncallers = ['user']\nfactors = ['totp']\nremember = '1h'\nenroll = 'login'\nunavailable = 'allow'",
+			"f:4: rule #1: remember has no effect for a caller that is not root\n" +
+				"f:6: rule #1: unavailable has no effect for a caller that is not root\n" +
+				"f:5: rule #1: enroll has no effect for a caller that is not root"},
+		{"[[rule]]\ncallers = ['user', 'root']\nfactors = ['totp']\nremember = '1h'", ""},
+	}
+	for _, tt := range tests {
+		c, err := Parse("f", []byte(tt.text), builtIn)
+		if err != nil {
+			t.Errorf("%q: %v", tt.text, err)
+			continue
+		}
+		if got := strings.Join(c.Warnings, "\n"); got != tt.want {
+			t.Errorf("%q:\n got %s\nwant %s", tt.text, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,70 @@
+package conf
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// maxSize bounds what is read: a file larger than this is not a configuration.
+const maxSize = 1 << 20
+
+// Load reads the configuration at path. It is refused if anybody but root and this process's own user could have written
+// it; that is asked of the file that was opened, so that it can't be exchanged in between.
+func Load(path string, known Factors) (*Config, error) {
+	// Without O_NONBLOCK, opening a fifo would wait for a writer.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return nil, openError(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	if err := check(path, info); err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	if len(data) > maxSize {
+		return nil, sizeError(path)
+	}
+	return Parse(path, data, known)
+}
+
+func openError(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("opening the configuration: %w\nhint: without one nobody can log in; factord's package has a sample", err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("opening the configuration: %w\nhint: its group should be the one that factord runs as, its mode 0640", err)
+	}
+	return fmt.Errorf("opening the configuration: %w", err)
+}
+
+func check(path string, info fs.FileInfo) error {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s: not a regular file", path)
+	case !ok:
+		return fmt.Errorf("%s: can't tell who owns it", path)
+	case stat.Uid != 0 && int(stat.Uid) != os.Geteuid():
+		return fmt.Errorf("%s: owned by uid %d, not by root or uid %d\nhint: chown root %s", path, stat.Uid, os.Geteuid(), path)
+	case info.Mode().Perm()&0o022 != 0:
+		return fmt.Errorf("%s: mode %04o lets others than its owner write it\nhint: chmod go-w %s", path, info.Mode().Perm(), path)
+	case info.Size() > maxSize:
+		return sizeError(path)
+	}
+	return nil
+}
+
+func sizeError(path string) error {
+	return fmt.Errorf("%s: larger than %d bytes", path, maxSize)
+}

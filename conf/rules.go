@@ -1,0 +1,74 @@
+package conf
+
+import (
+	"fmt"
+
+	"github.com/factord/factord/daemon/policy"
+)
+
+// maxRules bounds the search for unreachable ones, which compares each with each.
+const maxRules = 1000
+
+func readRules(file *table, known Factors) policy.Rules {
+	tables := file.sections("rule")
+	if len(tables) > maxRules {
+		file.report.fail(tables[maxRules].line(), "rule", "", fmt.Sprintf("there are more than %d rules", maxRules))
+		return nil
+	}
+	var rules policy.Rules
+	var sound []bool
+	for i, t := range tables {
+		before := len(file.report.errors)
+		rules = append(rules, readRule(t, i+1))
+		sound = append(sound, len(file.report.errors) == before)
+		warnUnknownFactors(t, &rules[i], known)
+		warnUserRule(t, &rules[i])
+	}
+	if len(tables) == 0 && !file.has("rule") {
+		file.report.warn(0, "no rule: every login is refused")
+	}
+	checkNames(tables, rules)
+	checkReachable(tables, rules, sound)
+	return rules
+}
+
+// warnUserRule tells what a rule asks for in vain, because it is for callers that are not root.
+func warnUserRule(t *table, r *policy.Rule) {
+	if len(r.Callers) != 1 || r.Callers[0] != policy.CallerUser {
+		return
+	}
+	vain := func(key string, written bool) {
+		if written {
+			t.report.warn(t.line(key), "rule %s: %s has no effect for a caller that is not root", title(r), key)
+		}
+	}
+	vain("remember", r.Remember != 0)
+	vain("unavailable", r.UnavailableAllow)
+	vain("enroll", r.EnrollLogin)
+}
+
+func checkNames(tables []*table, rules policy.Rules) {
+	lines := make(map[string]int)
+	for i := range rules {
+		r := &rules[i]
+		if first, taken := lines[r.Name]; taken {
+			tables[i].fail("name", "", "%q is the name of the rule in line %d too", r.Name, first)
+			continue
+		}
+		lines[r.Name] = r.Line
+	}
+}
+
+// checkReachable reports rules that an earlier one leaves nothing to match. A rule with an error is not compared: what it
+// is meant to match is not known.
+func checkReachable(tables []*table, rules policy.Rules, sound []bool) {
+	for i := range rules {
+		for j := range i {
+			if sound[i] && sound[j] && rules[j].Covers(&rules[i]) {
+				tables[i].report.fail(rules[i].Line, "rule", "move it up, or remove it",
+					fmt.Sprintf("%s is never reached: %s in line %d matches all that it matches", title(&rules[i]), title(&rules[j]), rules[j].Line))
+				break
+			}
+		}
+	}
+}

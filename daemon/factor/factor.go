@@ -1,0 +1,111 @@
+// Package factor says what a second factor is. Each factor is a folder below
+// this one; the programs in cmd/ choose which of them are built in.
+//
+// A factor knows one user and one answer. It never sees the rules, which decide
+// whether it is asked, nor the budgets, which decide whether the answer counts,
+// and it does not make the verdict: it returns a claim, and the session's gate
+// settles the claim inside the transaction that spends it and records it.
+package factor
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+)
+
+// Factor is one kind of proof.
+type Factor interface {
+	// Name is the factor's name in rules and verdicts.
+	Name() string
+	// Offer says what this user can do with the factor in this login. An
+	// error means that it can't be known, which is never "not enrolled".
+	Offer(ctx context.Context, l Login) (Offer, error)
+	// Verify takes one answer. There are two kinds of no: ErrNotMine, then
+	// the next factor is tried, and any other error, which ends the attempt.
+	// A wrong answer of the factor's own form is no error but a claim that
+	// settles as Wrong.
+	Verify(ctx context.Context, l Login, answer Secret) (Claim, error)
+}
+
+// ErrNotMine says that an answer has not the form of this factor's answers.
+var ErrNotMine = errors.New("not an answer to this factor")
+
+// ErrUnavailable says that the factor can't be asked at the moment, through no
+// fault of the user.
+var ErrUnavailable = errors.New("factor is unavailable")
+
+// Login is what a factor may know of the attempt it serves.
+type Login struct {
+	User    string     // canonical name, as NSS returned it
+	UID     uint32     // its user id
+	Service string     // PAM service
+	Client  netip.Addr // where the user sits; invalid if unknown or here
+	Now     time.Time  // the clock
+	// Highest is the highest time that the store has seen: Now is before it
+	// while the clock is set back. Zero is unknown, and then nothing that
+	// expires is accepted.
+	Highest time.Time
+	// Records are what the factor keeps for this user, as read when the
+	// attempt began. Settling reads them again.
+	Records []Record
+}
+
+// Offer is what a user can do with a factor. The zero value is nothing.
+type Offer struct {
+	// Enrolled is a positive finding: the user has this factor.
+	Enrolled bool
+	// Usable says that an answer can be accepted in this login.
+	Usable bool
+	// Hint names the answer in the prompt: "passcode", "backup code".
+	Hint string
+	// Guessable says that its answers are short enough to guess, so that
+	// they wait when the budget is spent.
+	Guessable bool
+}
+
+// Claim is an answer that has the form of one factor.
+type Claim struct {
+	// Guessable: the answer is a code of 6 to 8 digits.
+	Guessable bool
+	// Settle decides the claim and spends what it rests on. It is called at
+	// most once, inside the transaction that also records the outcome; an
+	// error leaves nothing changed and refuses.
+	Settle func(Records) (Finding, error)
+}
+
+// Outcome is how a claim was settled. The zero value is Wrong.
+type Outcome uint8
+
+// Outcomes.
+const (
+	Wrong Outcome = iota
+	// Replayed: it was right once, and has been spent.
+	Replayed
+	// Proven: right, and now spent.
+	Proven
+)
+
+// Finding is a settled claim.
+type Finding struct {
+	Outcome Outcome
+	ID      string // the record it rests on
+	Note    string // for the person, after an allow
+	Log     string // for root and the audit record alone
+}
+
+// Record is one thing a factor keeps for a user: a token, a set of codes. The
+// value's form is the factor's own; it is sealed at rest, bound to user, factor
+// and id.
+type Record struct {
+	ID    string
+	Value []byte
+}
+
+// Records are what one factor keeps for one user, inside one transaction.
+type Records interface {
+	List() ([]Record, error)
+	Get(id string) (value []byte, ok bool, err error)
+	Put(id string, value []byte) error
+	Delete(id string) error
+}

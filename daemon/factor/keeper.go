@@ -1,0 +1,60 @@
+package factor
+
+import (
+	"errors"
+	"time"
+)
+
+// Keeper is a factor whose records are made, shown and removed by factorctl.
+type Keeper interface {
+	Factor
+	// Kinds are the names that "factorctl enroll" takes for it.
+	Kinds() []string
+	// Enroll prepares a new record. Nothing is kept before Draft.Commit.
+	Enroll(e Enrolment) (Draft, error)
+	// Describe says about a record what may be shown; never a secret.
+	Describe(r Record) (Item, error)
+}
+
+// Errors of enrolment. Their texts are for the person.
+var (
+	// ErrFirstCode: the code that should confirm an enrolment is wrong.
+	ErrFirstCode = errors.New("that is not a code of this token")
+	// ErrFull: the user has as many tokens as a user may have.
+	ErrFull = errors.New("no more than 5 code tokens per user")
+)
+
+// Enrolment is a wish for a new record.
+type Enrolment struct {
+	User    string
+	Kind    string            // one of Keeper.Kinds
+	Name    string            // the user's name for it, may be empty
+	Options map[string]string // what was said beside: algorithm, digits, …
+	// Seed is a secret that exists already, as text: base32 or an otpauth
+	// URI. Empty: make a new one.
+	Seed     Secret
+	Existing []Record
+	Now      time.Time
+}
+
+// Draft is an enrolment that is not kept yet.
+type Draft struct {
+	// Show is encoded as JSON for the person who enrols: it has the secret.
+	Show any
+	// Ask is the question for a first code; empty if none is needed.
+	Ask string
+	// Commit keeps the record. first is the confirming code, which is spent
+	// with it; nil skips the confirmation. A wrong one is ErrFirstCode.
+	Commit func(rs Records, first Secret, now time.Time) error
+}
+
+// Item is what may be shown of a record.
+type Item struct {
+	ID      string            `json:"id"`
+	Factor  string            `json:"factor"`
+	Kind    string            `json:"kind"`
+	Name    string            `json:"name,omitempty"`
+	Created time.Time         `json:"created"`
+	Used    time.Time         `json:"used,omitzero"`
+	Detail  map[string]string `json:"detail,omitempty"`
+}
