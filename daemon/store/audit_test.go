@@ -1,0 +1,123 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+func appendEvents(t testing.TB, s *Store, n int) {
+	t.Helper()
+	for done := 0; done < n; {
+		mustUpdate(t, s, func(tx *Tx) error {
+			for range min(1000, n-done) {
+				tx.Audit(Event{Kind: "verdict", User: "alice"})
+				done++
+			}
+			return nil
+		})
+	}
+}
+
+func verify(t testing.TB, s *Store) (err error) {
+	t.Helper()
+	s.View(func(tx *Tx) error { err = tx.VerifyAudit(); return nil })
+	return err
+}
+
+func TestAuditRingKeepsTheNewestAndStaysAChain(t *testing.T) {
+	s, c := newStore(t, nil)
+	if err := verify(t, s); err != nil {
+		t.Errorf("empty ring: %v", err)
+	}
+	appendEvents(t, s, RingSize+500)
+	s.Close()
+	s = open(t, c)
+	if err := verify(t, s); err != nil {
+		t.Errorf("full ring: %v", err)
+	}
+	s.View(func(tx *Tx) error {
+		first, count := uint64(0), 0
+		err := tx.Events(0, func(e Event) error {
+			if count++; first == 0 {
+				first = e.Seq
+			}
+			return nil
+		})
+		if err != nil || count != RingSize || first != 501 {
+			t.Errorf("%d records from %d on, %v", count, first, err)
+		}
+		return nil
+	})
+}
+
+func TestAuditChainNamesWhatWasDone(t *testing.T) {
+	for name, tc := range map[string]struct {
+		spoil func(b *bolt.Bucket) error
+		want  string
+	}{
+		"flipped byte": {func(b *bolt.Bucket) error {
+			return b.Put(seqKey(5), []byte(strings.Replace(string(b.Get(seqKey(5))), "alice", "alicf", 1)))
+		}, "record 6 or the one before"},
+		"flipped last": {func(b *bolt.Bucket) error {
+			return b.Put(seqKey(10), []byte(strings.Replace(string(b.Get(seqKey(10))), "alice", "alicf", 1)))
+		}, "record 10 was changed"},
+		"dropped":       {func(b *bolt.Bucket) error { return b.Delete(seqKey(5)) }, "record 5 is missing"},
+		"first dropped": {func(b *bolt.Bucket) error { return b.Delete(seqKey(1)) }, "record 1 is missing"},
+		"truncated":     {func(b *bolt.Bucket) error { return b.Delete(seqKey(10)) }, "records 10 to 10 are missing"},
+		"swapped": {func(b *bolt.Bucket) error {
+			four, five := string(b.Get(seqKey(4))), string(b.Get(seqKey(5)))
+			b.Put(seqKey(4), []byte(five))
+			return b.Put(seqKey(5), []byte(four))
+		}, "record 4 was changed"},
+		"appended": {func(b *bolt.Bucket) error { return b.Put(seqKey(11), b.Get(seqKey(10))) }, "record 11 was changed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := newStore(t, nil)
+			appendEvents(t, s, 10)
+			if err := s.db.Update(func(tx *bolt.Tx) error { return tc.spoil(tx.Bucket(bucketAudit)) }); err != nil {
+				t.Fatal(err)
+			}
+			if err := verify(t, s); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, want %q", err, tc.want)
+			}
+		})
+	}
+}
+
+// A flood of refusals makes one record per uid and minute, and few commits.
+func TestRefusalsAreCounted(t *testing.T) {
+	now := time.Unix(2_000_000_000, 0)
+	s, c := newStore(t, func() time.Time { return now })
+	for i := range 3000 {
+		e := Event{PeerUID: uint32(1000 + i%3), Reason: "not-permitted", User: fmt.Sprint("user", i)}
+		if err := s.Refuse(ctx, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stats := s.db.Stats()
+	if commits := stats.TxStats.GetWrite(); commits > 60 {
+		t.Errorf("%d pages written for refusals of three uids", commits)
+	}
+	now = now.Add(time.Minute)
+	s.Refuse(ctx, Event{PeerUID: 1000, Reason: "protocol"})
+	s.Close()
+	s = open(t, c)
+	var got []string
+	s.View(func(tx *Tx) error {
+		return tx.Refusals(func(r Refusals) error {
+			got = append(got, fmt.Sprint(r.PeerUID, r.Count, r.Reasons))
+			return nil
+		})
+	})
+	want := "1000 1000 map[not-permitted:1000]|1001 1000 map[not-permitted:1000]|1002 1000 map[not-permitted:1000]|1000 1 map[protocol:1]"
+	if strings.Join(got, "|") != want {
+		t.Errorf("got %s", strings.Join(got, "|"))
+	}
+	if err := verify(t, s); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,160 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// maxBatch bounds how many updates share one transaction, so that the first of
+// them does not wait long for the last.
+const maxBatch = 128
+
+// ErrClosed is what an update gets when the store ends before its turn.
+var ErrClosed = errors.New("the store is closing")
+
+// update is one change that waits for its transaction.
+type update struct {
+	ctx  context.Context
+	fn   func(*Tx) error
+	done chan error // buffered: the committer never waits for the asker
+}
+
+// Update runs fn in a transaction and returns when its changes are on disk. The
+// transaction may be shared, but fn sees it as its own: if fn fails, nothing of
+// it is kept. If Update fails, the change may or may not be kept; whoever asked
+// is to be refused.
+func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
+	u := &update{ctx: ctx, fn: fn, done: make(chan error, 1)}
+	select {
+	case s.queue <- u:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-s.closing:
+		return ErrClosed
+	}
+	select {
+	case err := <-u.done:
+		return err
+	case <-ctx.Done(): // a disk that hangs must not hold a login beyond its deadline
+		return context.Cause(ctx)
+	}
+}
+
+// View runs fn in a read-only transaction.
+func (s *Store) View(fn func(*Tx) error) error {
+	return s.db.View(func(tx *bolt.Tx) error {
+		return fn(&Tx{store: s, bolt: tx, highest: s.Highest()})
+	})
+}
+
+// commitLoop takes whatever has queued up while the last transaction was
+// written, and writes it as the next one. A lone update never waits.
+func (s *Store) commitLoop() {
+	defer s.done.Done()
+	batch := make([]*update, 0, maxBatch)
+	for {
+		select {
+		case u := <-s.queue:
+			batch = append(batch[:0], u)
+		case <-s.closing:
+			return
+		}
+		for more := true; more && len(batch) < maxBatch; {
+			select {
+			case u := <-s.queue:
+				batch = append(batch, u)
+			default:
+				more = false
+			}
+		}
+		s.commit(batch)
+	}
+}
+
+// commit runs a batch in one transaction and tells each update its outcome,
+// after the disk has it.
+func (s *Store) commit(batch []*update) {
+	results := make([]error, len(batch))
+	var next state
+	var refusals int
+	buffered := s.refusals.take()
+	err := s.db.Update(func(tx *bolt.Tx) error {
+		now := s.clock()
+		next = s.state
+		next.Highest = max(next.Highest, now.UnixNano())
+		kept := len(buffered) > 0
+		for i, u := range batch {
+			var view *Tx
+			if view, results[i] = s.run(tx, &next, u, now); results[i] != nil {
+				continue
+			}
+			if err := view.write(&next); err != nil {
+				return err // half written: nobody's change is kept
+			}
+			kept = true
+		}
+		if !kept {
+			return errNothing
+		}
+		var err error
+		if refusals, err = s.putRefusals(tx, buffered); err != nil {
+			return err
+		}
+		sealed, err := s.seal.sealJSON(bucketMeta, keyState, next)
+		if err != nil {
+			return err
+		}
+		return tx.Bucket(bucketMeta).Put(keyState, sealed)
+	})
+	switch err {
+	case errNothing:
+		err = nil
+	case nil:
+		s.mu.Lock()
+		s.state = next
+		s.mu.Unlock()
+		s.refusals.count = refusals
+	default:
+		s.refusals.giveBack(buffered)
+	}
+	for i, u := range batch {
+		if err != nil {
+			results[i] = fmt.Errorf("committing: %w", err)
+		}
+		u.done <- results[i]
+	}
+}
+
+// errNothing rolls back a transaction of which nothing is to be kept.
+var errNothing = errors.New("nothing to keep")
+
+// errPing is the outcome of the update that Ping asks for.
+var errPing = errors.New("ping")
+
+// Ping returns nil if the store serves updates; it writes nothing.
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.Update(ctx, func(*Tx) error { return errPing }); err != errPing {
+		return err
+	}
+	return nil
+}
+
+// run calls one update's function on a view of its own, so that a failure, or a
+// panic, leaves nothing of it behind.
+func (s *Store) run(tx *bolt.Tx, st *state, u *update, now time.Time) (view *Tx, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("update panicked: %v\n%s", r, debug.Stack())
+		}
+	}()
+	if err := u.ctx.Err(); err != nil {
+		return nil, err
+	}
+	view = &Tx{store: s, bolt: tx, highest: st.highest(), now: now, changes: changes{}}
+	return view, u.fn(view)
+}

@@ -1,0 +1,189 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"sync"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// refusalDelay is how long repeated refusals are counted in memory before they
+// are written; the first of a minute is written at once.
+const refusalDelay = time.Second
+
+// Refusals are the attempts of one uid in one minute that were refused before
+// any factor was asked. They have a ring of their own, so that nobody can push
+// real decisions out of the audit ring by asking in vain.
+type Refusals struct {
+	Minute  time.Time      `json:"minute"`
+	PeerUID uint32         `json:"peer_uid"`
+	Count   int            `json:"count"`
+	Reasons map[string]int `json:"reasons"`
+	// Last is the latest of them.
+	Last Event `json:"last"`
+}
+
+type refusalKey struct {
+	minute int64 // Unix time / 60
+	uid    uint32
+}
+
+func (k refusalKey) bytes() []byte {
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(nil, uint64(k.minute)), k.uid)
+}
+
+// refusalBuffer holds what has been counted since the last transaction.
+type refusalBuffer struct {
+	mu      sync.Mutex
+	pending map[refusalKey]*Refusals
+	timer   *time.Timer
+	count   int // records in the ring; the committer's alone
+	minute  int64
+	seen    map[uint32]bool // uids that have been written this minute
+}
+
+// maxSeen bounds refusalBuffer.seen; a uid beyond it waits for refusalDelay.
+const maxSeen = 4096
+
+// Refuse records a refusal that came before any factor was asked.
+func (s *Store) Refuse(ctx context.Context, e Event) error {
+	now := s.clock()
+	key := refusalKey{minute: now.Unix() / 60, uid: e.PeerUID}
+	e.Time = now.UTC()
+	if first := s.refusals.add(key, e); first {
+		return s.Update(ctx, func(*Tx) error { return nil })
+	}
+	s.refusals.later(func() { s.flushRefusals() })
+	return nil
+}
+
+func (s *Store) flushRefusals() error {
+	s.refusals.mu.Lock()
+	empty := len(s.refusals.pending) == 0
+	s.refusals.mu.Unlock()
+	if empty {
+		return nil
+	}
+	return s.Update(context.Background(), func(*Tx) error { return nil })
+}
+
+// add counts e and reports whether it is the first of its uid and minute.
+func (b *refusalBuffer) add(key refusalKey, e Event) (first bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.minute != key.minute || b.seen == nil {
+		b.minute, b.seen = key.minute, map[uint32]bool{}
+	}
+	if first = !b.seen[key.uid] && len(b.seen) < maxSeen; first {
+		b.seen[key.uid] = true
+	}
+	if b.pending == nil {
+		b.pending = map[refusalKey]*Refusals{}
+	}
+	r := b.pending[key]
+	if r == nil {
+		r = &Refusals{Minute: time.Unix(key.minute*60, 0).UTC(), PeerUID: key.uid, Reasons: map[string]int{}}
+		b.pending[key] = r
+	}
+	r.Count++
+	r.Reasons[e.Reason]++
+	r.Last = e
+	return first
+}
+
+func (b *refusalBuffer) later(flush func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.timer == nil {
+		b.timer = time.AfterFunc(refusalDelay, func() {
+			b.mu.Lock()
+			b.timer = nil
+			b.mu.Unlock()
+			flush()
+		})
+	}
+}
+
+func (b *refusalBuffer) take() map[refusalKey]*Refusals {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	taken := b.pending
+	b.pending = nil
+	return taken
+}
+
+// giveBack returns what a failed transaction had taken.
+func (b *refusalBuffer) giveBack(taken map[refusalKey]*Refusals) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for key, r := range taken {
+		if b.pending == nil {
+			b.pending = map[refusalKey]*Refusals{}
+		}
+		if have := b.pending[key]; have != nil {
+			r.merge(have)
+		}
+		b.pending[key] = r
+	}
+}
+
+// merge adds what came after r.
+func (r *Refusals) merge(after *Refusals) {
+	r.Count += after.Count
+	for reason, n := range after.Reasons {
+		r.Reasons[reason] += n
+	}
+	r.Last = after.Last
+}
+
+// putRefusals writes the counts into the ring and returns how many records it
+// then has.
+func (s *Store) putRefusals(tx *bolt.Tx, pending map[refusalKey]*Refusals) (count int, err error) {
+	b := tx.Bucket(bucketRefusals)
+	count = s.refusals.count
+	for key, r := range pending {
+		total, k := r, key.bytes()
+		if v := b.Get(k); v != nil {
+			var have Refusals
+			if err := json.Unmarshal(v, &have); err == nil && have.Reasons != nil {
+				have.merge(r)
+				total = &have
+			}
+		} else {
+			count++
+		}
+		encoded, err := json.Marshal(total)
+		if err != nil {
+			return 0, err
+		}
+		if err := b.Put(k, encoded); err != nil {
+			return 0, err
+		}
+	}
+	for c := b.Cursor(); count > RingSize; count-- {
+		if k, _ := c.First(); k != nil {
+			if err := c.Delete(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return count, nil
+}
+
+// Refusals calls fn with the refusals, oldest first.
+func (t *Tx) Refusals(fn func(Refusals) error) error {
+	c := t.bolt.Bucket(bucketRefusals).Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		var r Refusals
+		if err := json.Unmarshal(v, &r); err != nil {
+			return err
+		}
+		if err := fn(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,168 @@
+package store
+
+import (
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/crypto/chacha20poly1305"
+	"golang.org/x/sys/unix"
+)
+
+// KeySize is the size of the seal key in bytes.
+const KeySize = chacha20poly1305.KeySize
+
+// CredentialName is the systemd credential that holds the seal key.
+const CredentialName = "seal-key"
+
+// maxKeyFile is the most that is read of a key file: 64 hex digits and a line
+// end are enough.
+const maxKeyFile = 256
+
+// Key seals the database. It prints as "[secret]".
+type Key [KeySize]byte
+
+// Format implements fmt.Formatter for every verb.
+func (Key) Format(f fmt.State, _ rune) { io.WriteString(f, "[secret]") }
+
+// sealer seals values with XChaCha20-Poly1305. Its 24-byte nonces are random:
+// no counter has to survive a crash or a restored backup.
+type sealer struct{ aead cipher.AEAD }
+
+// sealVersion is the first byte of every sealed value.
+const sealVersion = 1
+
+var errSealed = errors.New("a value does not unseal: it was changed or moved outside factord")
+
+func newSealer(key Key) (*sealer, error) {
+	aead, err := chacha20poly1305.NewX(key[:])
+	if err != nil {
+		return nil, err
+	}
+	return &sealer{aead: aead}, nil
+}
+
+// bound is the associated data: bucket and key, which for a factor's record are
+// user, factor and id. A value does not open in any other place.
+func bound(bucket, key []byte) []byte {
+	ad := make([]byte, 0, len(bucket)+len(key)+10)
+	ad = append(ad, "factord 1\x00"...)
+	ad = append(ad, bucket...)
+	ad = append(ad, 0)
+	return append(ad, key...)
+}
+
+func (s *sealer) seal(bucket, key, plain []byte) []byte {
+	const head = 1 + chacha20poly1305.NonceSizeX
+	out := make([]byte, head, head+len(plain)+chacha20poly1305.Overhead)
+	out[0] = sealVersion
+	rand.Read(out[1:head]) // never fails: crypto/rand ends the program instead
+	return s.aead.Seal(out, out[1:head], plain, bound(bucket, key))
+}
+
+func (s *sealer) open(bucket, key, sealed []byte) ([]byte, error) {
+	const head = 1 + chacha20poly1305.NonceSizeX
+	if len(sealed) < head || sealed[0] != sealVersion {
+		return nil, errSealed
+	}
+	plain, err := s.aead.Open(nil, sealed[1:head], sealed[head:], bound(bucket, key))
+	if err != nil {
+		return nil, errSealed
+	}
+	return plain, nil
+}
+
+func (s *sealer) sealJSON(bucket, key []byte, v any) ([]byte, error) {
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return s.seal(bucket, key, plain), nil
+}
+
+func (s *sealer) openJSON(bucket, key, sealed []byte, v any) error {
+	plain, err := s.open(bucket, key, sealed)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(plain, v)
+}
+
+// ReadKey returns the seal key: the credential in credentials, a directory as
+// systemd makes it, if it is there, else the key file in the state directory.
+func ReadKey(dir, credentials string) (Key, error) {
+	if credentials != "" {
+		key, err := readKeyFile(filepath.Join(credentials, CredentialName))
+		if !errors.Is(err, fs.ErrNotExist) {
+			return key, err
+		}
+	}
+	key, err := readKeyFile(filepath.Join(dir, KeyFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Key{}, fmt.Errorf("%w\nhint: a new machine needs \"factord --init\" once; on an old one restore the key, nothing else opens the database", err)
+	}
+	return key, err
+}
+
+// MakeKey writes a new key file, unless there is one, and returns the key.
+func MakeKey(dir string) (Key, error) {
+	path := filepath.Join(dir, KeyFile)
+	if key, err := readKeyFile(path); !errors.Is(err, fs.ErrNotExist) {
+		return key, err
+	}
+	var key Key
+	rand.Read(key[:])
+	temp := path + ".new"
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return Key{}, err
+	}
+	_, err = f.WriteString(hex.EncodeToString(key[:]) + "\n")
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return Key{}, err
+	}
+	return key, errors.Join(os.Rename(temp, path), syncDir(dir))
+}
+
+// readKeyFile reads 32 raw bytes or 64 hex digits. Others must not be able to
+// read the file; that is checked on the open file.
+func readKeyFile(path string) (Key, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return Key{}, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return Key{}, err
+	}
+	if !info.Mode().IsRegular() || info.Mode().Perm()&0o037 != 0 {
+		return Key{}, fmt.Errorf("%s: mode is %v, others could have read or changed the key\nhint: chmod 600 it; if somebody may have read it, make new enrolments", path, info.Mode())
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
+	if err != nil {
+		return Key{}, err
+	}
+	return parseKey(path, data)
+}
+
+func parseKey(path string, data []byte) (Key, error) {
+	defer clear(data)
+	if len(data) == KeySize {
+		return Key(data), nil
+	}
+	var key Key
+	raw, err := hex.DecodeString(strings.TrimSpace(string(data)))
+	if err != nil || copy(key[:], raw) != KeySize || len(raw) != KeySize {
+		return Key{}, fmt.Errorf("%s: not a seal key\nhint: it is 64 hexadecimal digits or 32 bytes; restore it from where you keep it", path)
+	}
+	return key, nil
+}

@@ -1,0 +1,261 @@
+// Package store keeps what factord must not forget: who has which factor, which
+// codes are spent, who has to wait, and what was decided.
+//
+// Everything is in one bbolt file. A login changes it in one transaction that
+// spends the code, takes the budget and appends the audit record; logins that
+// arrive while the disk is busy share the next transaction, and with it its
+// fsync. A change that was not committed did not happen, and whoever asked for
+// it is refused.
+//
+// Values are sealed with a key that is not in the file (see seal.go), so a copy
+// of the file is no collection of secrets, and a record moved to another user
+// does not open.
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Schema is the version of the database's layout that this package reads.
+const Schema = "1"
+
+// File names in the state directory.
+const (
+	DatabaseFile = "factord.db"
+	KeyFile      = "seal.key"
+)
+
+// lockTimeout bounds the wait for another factord to let go of the database.
+const lockTimeout = 2 * time.Second
+
+// Buckets of the database.
+var (
+	bucketMeta     = []byte("meta")     // schema, check value, state
+	bucketUsers    = []byte("users")    // name -> User
+	bucketRecords  = []byte("records")  // name NUL factor NUL id -> a factor's record
+	bucketBudgets  = []byte("budgets")  // subject -> failures and waits
+	bucketAudit    = []byte("audit")    // seq -> Event, a ring
+	bucketRefusals = []byte("refusals") // minute, uid -> Refusals, a ring
+	buckets        = [][]byte{bucketMeta, bucketUsers, bucketRecords, bucketBudgets, bucketAudit, bucketRefusals}
+)
+
+var (
+	keySchema = []byte("schema")
+	keyCheck  = []byte("check")
+	keyState  = []byte("state")
+)
+
+// checkText is sealed under keyCheck: a key that opens it is the right one.
+const checkText = "factord seal check"
+
+// Errors of opening. Their texts have the hint for the admin.
+var (
+	ErrSealKey = errors.New("the seal key does not open this database\n" +
+		"hint: seal.key or the credential seal-key must be the one that factord --init made; restore it, or restore a backup made with this key")
+	ErrSchema = errors.New("the database has another schema\nhint: it was written by another version of factord; install that one, or restore a backup of this one's")
+	ErrInUse  = errors.New("the database is in use\nhint: another factord runs on the same state directory; stop it first")
+	ErrExists = errors.New("the database exists already\nhint: factord --init only makes a new one; to start anew, move the old state directory away")
+)
+
+// Config says where the state is.
+type Config struct {
+	// Dir is the state directory.
+	Dir string
+	// Key is the seal key, see ReadKey.
+	Key Key
+	// Clock is the time; nil means time.Now.
+	Clock func() time.Time
+}
+
+// Store is an open database.
+type Store struct {
+	db    *bolt.DB
+	seal  *sealer
+	clock func() time.Time
+
+	queue   chan *update
+	closing chan struct{}
+	close   sync.Once
+	done    sync.WaitGroup
+
+	mu       sync.Mutex
+	state    state // as committed
+	refusals refusalBuffer
+}
+
+// state is the one value that every transaction changes; it is sealed, so the
+// ring's ends and the highest time can't be turned back without the key.
+type state struct {
+	Highest    int64  `json:"highest"`    // Unix nanoseconds, never falls
+	Generation uint64 `json:"generation"` // raised by a restore
+	First      uint64 `json:"first"`      // oldest audit record
+	FirstPrev  []byte `json:"first_prev"` // the hash it refers to
+	Last       uint64 `json:"last"`       // newest audit record; First-1 when there is none
+	LastHash   []byte `json:"last_hash"`
+}
+
+// Init makes a new database in dir, which it creates with mode 0700.
+func Init(dir string, key Key) error {
+	path := filepath.Join(dir, DatabaseFile)
+	if _, err := os.Lstat(path); err == nil {
+		return ErrExists
+	}
+	temp := path + ".new"
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	db, err := bolt.Open(temp, 0o600, &bolt.Options{Timeout: lockTimeout})
+	if err != nil {
+		return fmt.Errorf("creating the database: %w", err)
+	}
+	err = db.Update(func(tx *bolt.Tx) error { return layOut(tx, key) })
+	if err = errors.Join(err, db.Close()); err != nil {
+		return fmt.Errorf("creating the database: %w", err)
+	}
+	if err := os.Link(temp, path); err != nil { // unlike rename, never replaces
+		return fmt.Errorf("creating the database: %w", err)
+	}
+	return errors.Join(os.Remove(temp), syncDir(dir))
+}
+
+func layOut(tx *bolt.Tx, key Key) error {
+	for _, name := range buckets {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+			return err
+		}
+	}
+	seal, err := newSealer(key)
+	if err != nil {
+		return err
+	}
+	meta := tx.Bucket(bucketMeta)
+	first := state{First: 1}
+	encoded, err := seal.sealJSON(bucketMeta, keyState, first)
+	return errors.Join(err, meta.Put(keyState, encoded),
+		meta.Put(keySchema, []byte(Schema)),
+		meta.Put(keyCheck, seal.seal(bucketMeta, keyCheck, []byte(checkText))))
+}
+
+// Open opens the database that Init made. A missing or damaged one is an
+// error: an empty start would forget who is enrolled and what is spent.
+func Open(c Config) (*Store, error) {
+	path := filepath.Join(c.Dir, DatabaseFile)
+	if err := checkFile(path); err != nil {
+		return nil, err
+	}
+	seal, err := newSealer(c.Key)
+	if err != nil {
+		return nil, err
+	}
+	db, err := openBolt(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{db: db, seal: seal, clock: c.Clock, queue: make(chan *update), closing: make(chan struct{})}
+	if s.clock == nil {
+		s.clock = time.Now
+	}
+	if err := db.View(s.load); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
+	s.done.Add(1)
+	go s.commitLoop()
+	return s, nil
+}
+
+// openBolt opens the file; bbolt panics on some damaged files, which is an
+// error like the others here.
+func openBolt(path string) (db *bolt.DB, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("opening %s: the file is damaged (%v)\nhint: restore a backup", path, r)
+		}
+	}()
+	db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: lockTimeout, FreelistType: bolt.FreelistMapType})
+	switch {
+	case errors.Is(err, bolt.ErrTimeout):
+		return nil, ErrInUse
+	case err != nil:
+		return nil, fmt.Errorf("opening %s: %w\nhint: if the file is damaged, restore a backup", path, err)
+	}
+	return db, nil
+}
+
+// checkFile refuses a database that others could have read or written.
+func checkFile(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w\nhint: a new machine needs \"factord --init\" once; on an old one the database is lost, restore a backup", err)
+	}
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || info.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("%s: mode is %v, it must be a regular file that only its owner can reach\nhint: chmod 600 it after looking who could have changed it", path, info.Mode())
+	}
+	return nil
+}
+
+// load checks schema, key and layout, and reads the state.
+func (s *Store) load(tx *bolt.Tx) error {
+	for _, name := range buckets {
+		if tx.Bucket(name) == nil {
+			return ErrSchema
+		}
+	}
+	meta := tx.Bucket(bucketMeta)
+	if string(meta.Get(keySchema)) != Schema {
+		return ErrSchema
+	}
+	text, err := s.seal.open(bucketMeta, keyCheck, meta.Get(keyCheck))
+	if err != nil || string(text) != checkText {
+		return ErrSealKey
+	}
+	s.refusals.count = tx.Bucket(bucketRefusals).Stats().KeyN
+	return s.seal.openJSON(bucketMeta, keyState, meta.Get(keyState), &s.state)
+}
+
+// Close ends the store. Updates that wait are refused. A second call does
+// nothing.
+func (s *Store) Close() (err error) {
+	s.close.Do(func() {
+		err = s.flushRefusals()
+		close(s.closing)
+		s.done.Wait()
+		err = errors.Join(err, s.db.Close())
+	})
+	return err
+}
+
+// Highest returns the highest time the store has committed. A clock that is
+// behind it has been set back, or has not been set yet.
+func (s *Store) Highest() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.highest()
+}
+
+func (st state) highest() time.Time { return time.Unix(0, st.Highest) }
+
+// Size returns the database file's size in bytes.
+func (s *Store) Size() (n int64) {
+	s.db.View(func(tx *bolt.Tx) error { n = tx.Size(); return nil })
+	return n
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

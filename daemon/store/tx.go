@@ -1,0 +1,132 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"sort"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// changes are what one update has written so far: bucket, key, sealed value; a
+// nil value is a deletion.
+type changes map[string]map[string][]byte
+
+// Tx is one transaction: what was committed before it, plus its own changes. It
+// is valid only inside the function it was given to.
+type Tx struct {
+	store   *Store
+	bolt    *bolt.Tx
+	highest time.Time
+	now     time.Time
+	changes changes // nil when read-only
+	events  []Event
+}
+
+// ErrReadOnly is a write in a View.
+var ErrReadOnly = errors.New("transaction is read-only")
+
+// Highest returns the highest time seen, this transaction included.
+func (t *Tx) Highest() time.Time { return t.highest }
+
+// Audit appends an event to the audit ring when the transaction is committed.
+func (t *Tx) Audit(e Event) { t.events = append(t.events, e) }
+
+// get returns the unsealed value of key, nil if there is none.
+func (t *Tx) get(bucket, key []byte) ([]byte, error) {
+	sealed, changed := t.changes[string(bucket)][string(key)]
+	if !changed {
+		sealed = t.bolt.Bucket(bucket).Get(key)
+	}
+	if sealed == nil {
+		return nil, nil
+	}
+	return t.store.seal.open(bucket, key, sealed)
+}
+
+func (t *Tx) put(bucket, key, plain []byte) error {
+	return t.change(bucket, key, t.store.seal.seal(bucket, key, plain))
+}
+
+func (t *Tx) remove(bucket, key []byte) error { return t.change(bucket, key, nil) }
+
+func (t *Tx) change(bucket, key, sealed []byte) error {
+	if t.changes == nil {
+		return ErrReadOnly
+	}
+	if len(key) > bolt.MaxKeySize {
+		return errors.New("key is too long")
+	}
+	m := t.changes[string(bucket)]
+	if m == nil {
+		m = map[string][]byte{}
+		t.changes[string(bucket)] = m
+	}
+	m[string(key)] = sealed
+	return nil
+}
+
+// getJSON decodes the value of key into v and reports whether there is one.
+func (t *Tx) getJSON(bucket, key []byte, v any) (bool, error) {
+	plain, err := t.get(bucket, key)
+	if err != nil || plain == nil {
+		return false, err
+	}
+	return true, json.Unmarshal(plain, v)
+}
+
+func (t *Tx) putJSON(bucket, key []byte, v any) error {
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return t.put(bucket, key, plain)
+}
+
+// keys returns the keys of bucket that begin with prefix, in order.
+func (t *Tx) keys(bucket, prefix []byte) [][]byte {
+	var keys [][]byte
+	changed := t.changes[string(bucket)]
+	c := t.bolt.Bucket(bucket).Cursor()
+	for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+		if _, overlaid := changed[string(k)]; !overlaid {
+			keys = append(keys, bytes.Clone(k))
+		}
+	}
+	if len(changed) == 0 {
+		return keys
+	}
+	for k, v := range changed {
+		if v != nil && bytes.HasPrefix([]byte(k), prefix) {
+			keys = append(keys, []byte(k))
+		}
+	}
+	sort.Slice(keys, func(i, j int) bool { return bytes.Compare(keys[i], keys[j]) < 0 })
+	return keys
+}
+
+// write moves the changes and events into the shared transaction.
+func (t *Tx) write(st *state) error {
+	for bucket, m := range t.changes {
+		b := t.bolt.Bucket([]byte(bucket))
+		for key, sealed := range m {
+			var err error
+			if sealed == nil {
+				err = b.Delete([]byte(key))
+			} else {
+				err = b.Put([]byte(key), sealed)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	for _, e := range t.events {
+		if err := st.append(t.bolt, e, t.now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
