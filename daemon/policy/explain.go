@@ -8,10 +8,10 @@ import (
 
 // Step is one rule that was looked at, as factorctl explain shows it.
 type Step struct {
-	Rule    string // its name
-	Line    int
-	Matched bool
-	Why     string
+	Rule    string `json:"rule"`
+	Line    int    `json:"line"`
+	Matched bool   `json:"matched"`
+	Why     string `json:"why"`
 }
 
 // article returns m as it stands in a sentence about a rule.

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/factord/factord/conf"
+	"github.com/factord/factord/daemon"
+	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/backup"
+	"github.com/factord/factord/daemon/factor/totp"
+	"github.com/factord/factord/daemon/session"
+	"github.com/factord/factord/daemon/store"
+)
+
+// builtIn are the rule names of the factors that this factord has.
+var builtIn = conf.Factors{"totp", "backup"}
+
+// settings are what is in force; a reload replaces them as a whole.
+type settings struct {
+	conf    atomic.Pointer[conf.Config]
+	session atomic.Pointer[session.Settings]
+}
+
+// load reads the configuration for the first time.
+func load(o options, log *slog.Logger) (*settings, error) {
+	s := &settings{}
+	return s, s.reload(o, log)
+}
+
+// reload puts a new configuration in force if nothing is wrong with it.
+func (s *settings) reload(o options, log *slog.Logger) error {
+	c, err := conf.Load(o.config, builtIn)
+	if err != nil {
+		return err
+	}
+	for _, w := range c.Warnings {
+		log.Warn(w)
+	}
+	s.conf.Store(c)
+	s.session.Store(&session.Settings{Rules: c.Rules, Factors: factors(c)})
+	return nil
+}
+
+// factors builds the factors, in the order in which they see an answer.
+func factors(c *conf.Config) []factor.Factor {
+	issuer := c.TOTP.Issuer
+	if issuer == "" {
+		issuer, _ = os.Hostname()
+	}
+	return []factor.Factor{
+		totp.New(totp.Config{Issuer: issuer, Window: c.TOTP.Window}),
+		backup.New(backup.Config{}),
+		backup.NewBypass(backup.Config{}),
+	}
+}
+
+// reloadOnHangup re-reads the configuration at every SIGHUP.
+func (s *settings) reloadOnHangup(ctx context.Context, o options, log *slog.Logger) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, unix.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+		}
+		if err := s.reload(o, log); err != nil {
+			log.Error("the new configuration is refused, the old one stays", "error", err)
+			continue
+		}
+		log.Info("configuration read again", "rules", len(s.conf.Load().Rules))
+	}
+}
+
+// wire puts the parts together.
+func wire(o options, s *settings, db *store.Store, log *slog.Logger) *daemon.Server {
+	server := &daemon.Server{Log: log}
+	server.Sessions = session.New(session.Config{
+		Store:    db,
+		Users:    session.NewNSS(),
+		Settings: func() session.Settings { return *s.session.Load() },
+		Bypass:   backup.NewBypass(backup.Config{}),
+		Invite:   backup.NewInvite(backup.Config{}),
+		Log:      log,
+		Status: func() map[string]any {
+			return map[string]any{"factord": 1, "ready": true, "pid": os.Getpid(), "uid": os.Getuid(),
+				"config": o.config, "state": o.state, "rules": len(s.conf.Load().Rules), "connections": server.Connections()}
+		},
+	})
+	return server
+}
+
+// checkConfig says what is wrong with the configuration.
+func checkConfig(o options, stdout io.Writer) error {
+	c, err := conf.Load(o.config, builtIn)
+	if err != nil {
+		return err
+	}
+	for _, w := range c.Warnings {
+		fmt.Fprintf(stdout, "warning: %s\n", w)
+	}
+	fmt.Fprintf(stdout, "%s: ok, %d rules\n", o.config, len(c.Rules))
+	return nil
+}

@@ -1,0 +1,161 @@
+// Package daemon runs factord: it takes connections, keeps any one of them from
+// using up what the others need, and tells systemd how it is.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/factord/factord/daemon/session"
+	"github.com/factord/factord/daemon/wire"
+)
+
+// Limits of the accept loop.
+const (
+	// stopTime is how long open attempts have to hear their verdict when the
+	// daemon stops.
+	stopTime = 3 * time.Second
+	// acceptPause is the pause after an accept that failed for want of
+	// descriptors or memory.
+	acceptPause = 50 * time.Millisecond
+)
+
+// Server accepts connections and serves each with a session.
+type Server struct {
+	Sessions *session.Sessions
+	Log      *slog.Logger
+	// IdleExit ends Serve when there has been no connection for so long;
+	// 0 never does.
+	IdleExit time.Duration
+
+	mu    sync.Mutex
+	doors doors
+	idle  *time.Timer
+	done  sync.WaitGroup
+}
+
+// Serve serves l until ctx ends or the server has been idle for IdleExit. It
+// returns when every session has ended, or stopTime later.
+func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(session.ErrStopping)
+	defer context.AfterFunc(ctx, func() { l.Close() })()
+	s.doors.init()
+	if s.IdleExit > 0 {
+		s.idle = time.AfterFunc(s.IdleExit, func() { s.whenIdle(cancel) })
+	}
+	// Sessions end by a context of their own, so that its cause is known.
+	open, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	err := s.accept(ctx, open, l)
+	if errors.Is(context.Cause(ctx), errIdle) {
+		s.done.Wait()
+	}
+	end(session.ErrStopping)
+	s.wait()
+	return err
+}
+
+// accept takes connections until ctx ends.
+func (s *Server) accept(ctx, open context.Context, l *net.UnixListener) error {
+	for {
+		nc, err := l.AcceptUnix()
+		if ctx.Err() != nil {
+			if nc != nil {
+				s.admit(open, nc) // it came just before the end; it is heard
+			}
+			return nil
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		if err != nil {
+			s.Log.Warn("accepting a connection", "error", err)
+			time.Sleep(acceptPause)
+			continue
+		}
+		s.admit(open, nc)
+	}
+}
+
+// admit starts a session for nc, if the limits let it in.
+func (s *Server) admit(ctx context.Context, nc *net.UnixConn) {
+	peer, err := peerOf(nc)
+	if err != nil {
+		s.Log.Warn("asking for the peer's credentials", "error", err)
+		nc.Close()
+		return
+	}
+	s.mu.Lock()
+	place, ok := s.doors.enter(peer.UID, nc)
+	s.mu.Unlock()
+	if !ok {
+		_, final := wire.Verdict{Reason: wire.ReasonUnavailable, Text: "too many connections"}.Lines()
+		nc.SetWriteDeadline(time.Now().Add(acceptPause))
+		nc.Write([]byte(final + "\n"))
+		nc.Close()
+		return
+	}
+	s.done.Add(1)
+	go func() {
+		defer s.done.Done()
+		defer s.leave(place)
+		s.Sessions.Serve(ctx, nc, peer, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.doors.busy(place)
+		})
+	}()
+}
+
+func (s *Server) leave(p *place) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.doors.leave(p)
+	if s.idle != nil && s.doors.total == 0 {
+		s.idle.Reset(s.IdleExit)
+	}
+}
+
+// errIdle is the cause with which an idle server ends.
+var errIdle = errors.New("idle")
+
+// whenIdle ends the server if there is still no connection. One that arrives
+// now waits in the socket's queue for the next factord.
+func (s *Server) whenIdle(cancel context.CancelCauseFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.doors.total == 0 {
+		cancel(errIdle)
+	}
+}
+
+// wait gives open attempts time to hear that they are refused.
+func (s *Server) wait() {
+	ended := make(chan struct{})
+	go func() { s.done.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(stopTime):
+		s.Log.Warn("stopping with sessions open")
+	}
+}
+
+// Connections returns how many connections are open.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.doors.total
+}
+
+func peerOf(nc *net.UnixConn) (peer wire.Peer, err error) {
+	raw, err := nc.SyscallConn()
+	if err != nil {
+		return peer, err
+	}
+	ctlErr := raw.Control(func(fd uintptr) { peer, err = wire.PeerOf(int(fd)) })
+	return peer, errors.Join(err, ctlErr)
+}

@@ -1,0 +1,134 @@
+package session
+
+import (
+	"time"
+
+	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/store"
+	"github.com/factord/factord/daemon/wire"
+)
+
+// How long root's codes hold when nothing else is said.
+const (
+	bypassTime = time.Hour
+	inviteTime = 24 * time.Hour
+)
+
+// remove deletes one record.
+func (r *request) remove() (any, error) {
+	recordID := r.args.Take("id")
+	id, err := r.subject()
+	if err != nil {
+		return nil, err
+	}
+	if err := r.done(); err != nil {
+		return nil, err
+	}
+	holder, err := r.holder(id.Name, recordID)
+	if err != nil {
+		return nil, err
+	}
+	if r.peer.UID != 0 {
+		invite, err := r.authorise(id)
+		if err != nil {
+			return nil, err
+		}
+		invite.Wipe()
+	}
+	err = r.update(id.Name, store.Event{Factor: holder, ID: recordID}, func(tx *store.Tx) error {
+		return tx.Scope(id.Name, holder).Delete(recordID)
+	})
+	return map[string]string{"removed": recordID, "user": id.Name}, err
+}
+
+// holder returns the factor that keeps the record with the given id.
+func (r *request) holder(user, id string) (name string, err error) {
+	err = r.Store.View(func(tx *store.Tx) error {
+		records, err := tx.Records(user)
+		for _, f := range r.Factors {
+			if _, ok := f.(factor.Keeper); !ok {
+				continue
+			}
+			for _, record := range records[f.Name()] {
+				if record.ID == id {
+					name = f.Name()
+				}
+			}
+		}
+		return err
+	})
+	if err == nil && name == "" {
+		err = problemf(wire.ReasonDenied, "%s has no %q\nhint: factorctl list shows the ids", user, id)
+	}
+	return name, err
+}
+
+// unlock ends all waits of a user and confirms the uid the account has now.
+func (r *request) unlock() (any, error) {
+	id, err := r.subject()
+	if err != nil {
+		return nil, err
+	}
+	if err := r.done(); err != nil {
+		return nil, err
+	}
+	err = r.update(id.Name, store.Event{}, func(tx *store.Tx) error {
+		user, found, err := tx.User(id.Name)
+		if err != nil {
+			return err
+		}
+		if found && user.UID != id.UID {
+			user.UID = id.UID
+			if err := tx.PutUser(id.Name, user); err != nil {
+				return err
+			}
+		}
+		return tx.ClearBudget(id.Name)
+	})
+	return map[string]any{"unlocked": id.Name, "uid": id.UID}, err
+}
+
+// bypass makes a code that lets a user in once.
+func (r *request) bypass() (any, error) { return r.grant(r.Bypass, bypassName, bypassTime) }
+
+// invite makes a code with which a user without a factor may enrol once.
+func (r *request) invite() (any, error) { return r.grant(r.Invite, inviteScope, inviteTime) }
+
+func (r *request) grant(granter Granter, scope string, d time.Duration) (any, error) {
+	id, err := r.subject()
+	if err != nil {
+		return nil, err
+	}
+	if text := r.args.Take("for"); text != "" {
+		if d, err = time.ParseDuration(text); err != nil || d <= 0 {
+			return nil, problemf(wire.ReasonProtocol, "not a duration: %q\nhint: 30m, 1h, 24h", text)
+		}
+	}
+	if err := r.done(); err != nil {
+		return nil, err
+	}
+	var code string
+	now := r.Clock()
+	err = r.update(id.Name, store.Event{Log: "valid for " + d.String()}, func(tx *store.Tx) (err error) {
+		if err := r.sameAccount(tx, id); err != nil {
+			return err
+		}
+		if code, err = granter.Grant(tx.Scope(id.Name, scope), now, tx.Highest(), d); err != nil {
+			return problemf(wire.ReasonDenied, "%s", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"user": id.Name, "code": code, "expires": now.Add(d).UTC()}, nil
+}
+
+// sameAccount refuses a name whose account is another than the enrolled one.
+func (r *request) sameAccount(tx *store.Tx, id Identity) error {
+	user, found, err := tx.User(id.Name)
+	if err == nil && found && user.UID != id.UID {
+		return problemf(wire.ReasonNotPermitted, "%q was enrolled with uid %d and has uid %d now\nhint: if it is the same person: factorctl unlock %s", id.Name, user.UID, id.UID, id.Name)
+	}
+	return err
+}

@@ -1,0 +1,267 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/policy"
+	"github.com/factord/factord/daemon/store"
+	"github.com/factord/factord/daemon/wire"
+)
+
+// attempt is one AUTH.
+type attempt struct {
+	*conn
+	auth     wire.Auth
+	caller   policy.Caller
+	identity Identity // of the one who is challenged
+	known    bool     // identity is a positive finding
+	plan     policy.Plan
+	source   string
+	begun    time.Time
+	standing standing
+}
+
+// Texts for people that more than one place says.
+const (
+	textDenied      = "access denied"
+	textUnavailable = "the second factor can't be checked now: try again, or ask your administrator"
+)
+
+// login serves AUTH and says the verdict.
+func (c *conn) login(rest string) {
+	a := &attempt{conn: c, begun: time.Now()}
+	c.setDeadline(c.AttemptTime)
+	ctx, cancel := context.WithDeadlineCause(c.ctx, c.deadline, context.DeadlineExceeded)
+	defer cancel()
+	v := a.run(ctx, rest)
+	// The verdict may come at the deadline; the client still has to hear it.
+	c.net.SetWriteDeadline(time.Now().Add(settleTime))
+	if v.Allow && v.Text != "" && a.auth.Conv != wire.ConvNone {
+		c.info(v.Text)
+	}
+	status, final := v.Lines()
+	c.lines.Put(status)
+	c.lines.Put(final)
+}
+
+// info shows the person one line, together with whatever is sent next.
+func (c *conn) info(text string) { c.lines.Put("S INFO ", wire.EscapeText(wire.Printable(text))) }
+
+// run takes the attempt through its steps; the first that rules, ends it.
+func (a *attempt) run(ctx context.Context, rest string) (v wire.Verdict) {
+	defer func() {
+		if r := recover(); r != nil {
+			a.Log.Error("attempt panicked", "panic", fmt.Sprint(r), "user", a.name())
+			v = wire.Verdict{Reason: wire.ReasonInternal}
+		}
+	}()
+	auth, err := wire.ParseAuth(rest)
+	if err != nil {
+		a.over = true
+		return a.refuse(refusal(wire.ReasonProtocol, "AUTH: "+err.Error(), err.Error()))
+	}
+	a.auth = auth
+	for _, step := range []func(context.Context) *ruling{a.identify, a.match, a.enrolment} {
+		if r := step(ctx); r != nil {
+			if r.basis == wire.BasisNone {
+				return a.refuse(*r)
+			}
+			return a.rule(ctx, *r)
+		}
+	}
+	return a.ask(ctx)
+}
+
+// name is the canonical name if there is one, else what was asked for.
+func (a *attempt) name() string {
+	if a.known {
+		return a.identity.Name
+	}
+	return a.auth.User
+}
+
+// identify finds out who asks and for whom. Uid 0 may name any user; every
+// other uid asks for itself.
+func (a *attempt) identify(ctx context.Context) *ruling {
+	if a.peer.UID == 0 {
+		a.caller = policy.CallerRoot
+		if a.auth.User == "" {
+			return &ruling{reason: wire.ReasonProtocol, text: "AUTH: user is missing", log: "uid 0 named no user"}
+		}
+	} else {
+		a.auth.First = false
+	}
+	id, err := a.find(ctx, a.auth.User)
+	switch {
+	case errors.Is(err, ErrNoUser) && a.caller == policy.CallerRoot:
+		return nil // asked like everybody, so that nothing is learnt
+	case errors.Is(err, ErrNoUser), err == nil && a.caller == policy.CallerUser && id.UID != a.peer.UID:
+		return &ruling{reason: wire.ReasonNotPermitted, text: "you can ask for yourself only", log: fmt.Sprintf("uid %d asked for %q", a.peer.UID, a.auth.User)}
+	case err != nil:
+		return &ruling{reason: wire.ReasonUnavailable, text: textUnavailable, log: fmt.Sprintf("looking up %q: %v", a.auth.User, err)}
+	}
+	a.identity, a.known = id, true
+	return nil
+}
+
+// find looks a user up; the empty name is the peer.
+func (c *conn) find(ctx context.Context, name string) (Identity, error) {
+	if name == "" {
+		return c.Users.ByUID(ctx, c.peer.UID)
+	}
+	if !policy.ValidUser(name) {
+		return Identity{}, ErrNoUser
+	}
+	return c.Users.ByName(ctx, name)
+}
+
+// match finds the rule for the attempt.
+func (a *attempt) match(ctx context.Context) *ruling {
+	a.plan = a.Rules.Plan(a.request(ctx))
+	if a.plan.Refuse == policy.RefuseUnavailable {
+		return &ruling{reason: wire.ReasonUnavailable, text: textUnavailable, log: "unknown: " + a.plan.Missing}
+	}
+	if a.plan.Refuse != policy.NotRefused {
+		return &ruling{reason: wire.ReasonNoRule, text: "no rule lets this login in: ask your administrator", log: "no rule matches"}
+	}
+	if a.plan.SubjectCaller {
+		return a.challengeCaller(ctx)
+	}
+	a.source = a.sourceNow()
+	if !a.known && a.plan.Mode != policy.Require {
+		return &ruling{reason: wire.ReasonDenied, text: textDenied, log: "no such user"}
+	}
+	if a.plan.Mode == policy.Exempt {
+		return &ruling{basis: wire.BasisExempt}
+	}
+	return nil
+}
+
+// request states the facts that the rules may need.
+func (a *attempt) request(ctx context.Context) policy.Request {
+	q := policy.Request{User: a.name(), Service: a.auth.Service, Caller: a.caller, Now: a.now()}
+	if a.caller == policy.CallerRoot {
+		// Root's word counts for the address; an empty one proves nothing
+		// about the seat.
+		q.Addr, q.AddrKnown = policy.ParseAddr(a.auth.RHost)
+		q.Local = policy.No
+	}
+	if a.known {
+		q.Groups = a.Users.Groups(ctx, a.identity, a.Rules.GroupsNeeded(q.Service, q.User, q.Caller))
+	} else {
+		q.Groups = nobodysGroups(a.Rules.GroupsNeeded(q.Service, q.User, q.Caller))
+	}
+	return q
+}
+
+// nobodysGroups is the membership of a user who does not exist.
+func nobodysGroups(names []string) map[string]policy.Membership {
+	groups := make(map[string]policy.Membership, len(names))
+	for _, name := range names {
+		groups[name] = policy.NotMember
+	}
+	return groups
+}
+
+// now is the clock, but never before the highest time seen: a date that has
+// passed stays passed.
+func (c *conn) now() time.Time {
+	now := c.Clock()
+	if high := c.Store.Highest(); high.After(now) {
+		return high
+	}
+	return now
+}
+
+// challengeCaller makes PAM_RUSER the one who is asked (su, sudo with rootpw).
+// Only root's word counts for who that is.
+func (a *attempt) challengeCaller(ctx context.Context) *ruling {
+	a.source = a.sourceNow()
+	if a.caller != policy.CallerRoot || a.auth.RUser == "" {
+		return &ruling{reason: wire.ReasonUnavailable, text: textUnavailable, log: "rule asks the caller, and ruser is unknown"}
+	}
+	id, err := a.find(ctx, a.auth.RUser)
+	if err != nil {
+		return &ruling{reason: wire.ReasonUnavailable, text: textUnavailable, log: fmt.Sprintf("looking up ruser %q: %v", a.auth.RUser, err)}
+	}
+	a.identity, a.known = id, true
+	a.source = a.sourceNow()
+	if a.plan.Mode == policy.Exempt {
+		return &ruling{basis: wire.BasisExempt}
+	}
+	return nil
+}
+
+func (a *attempt) sourceNow() string {
+	addr, _ := policy.ParseAddr(a.auth.RHost)
+	return sourceOf(a.caller, addr, policy.Unknown, a.name(), a.auth.RUser)
+}
+
+// proven reports whether texts may tell what the user has: a first factor was
+// shown in this login, or the caller is the user.
+func (a *attempt) proven() bool { return a.auth.First || a.caller == policy.CallerUser }
+
+// subject is whose budget the attempt spends. Names that are no user's share a
+// fixed number of budgets, so that guessing at names fills no disk and waits
+// for them look like anybody's.
+func (a *attempt) subject() string {
+	if a.known {
+		return a.identity.Name
+	}
+	h := fnv.New32a()
+	h.Write([]byte(a.auth.User))
+	return fmt.Sprintf("?%d", h.Sum32()%1024)
+}
+
+// enrolment reads what the user has, and rules if there is nothing to ask.
+func (a *attempt) enrolment(ctx context.Context) *ruling {
+	if err := a.readStanding(ctx); err != nil {
+		return &ruling{reason: wire.ReasonUnavailable, text: textUnavailable, log: "reading enrolment: " + err.Error()}
+	}
+	s := &a.standing
+	switch {
+	case s.foreign:
+		return &ruling{reason: wire.ReasonNotPermitted, text: textDenied,
+			log: fmt.Sprintf("uid is %d, enrolled as %d; if that is the same person: factorctl unlock %s", a.identity.UID, s.user.UID, a.name())}
+	case a.known && !s.enrolled && a.plan.Mode == policy.Enrolled:
+		return &ruling{basis: wire.BasisNotEnrolled}
+	case !a.auth.Conv.CanAsk():
+		return &ruling{reason: wire.ReasonDenied, text: "this login can't ask for a code", log: "conv=" + a.auth.Conv.String() + " can't ask, and no factor does without"}
+	case !a.proven():
+		return nil
+	case len(s.offers) == 0 && !s.enrolled:
+		return &ruling{reason: wire.ReasonNotEnrolled, log: "not enrolled",
+			text: "you have no second factor yet: ask your administrator for an invitation, then run: factorctl enroll totp"}
+	case len(s.offers) == 0:
+		return &ruling{reason: wire.ReasonDenied, text: "none of your second factors can be used here", log: "enrolled, but with nothing this rule takes"}
+	}
+	if d, reason := a.mustWait(); d > 0 && !s.unguessable() {
+		return &ruling{reason: reason, text: waitText(d, ""), log: "waits " + d.Round(time.Second).String()}
+	}
+	return nil
+}
+
+// mustWait returns how long the source has to wait at the moment.
+func (a *attempt) mustWait() (d time.Duration, reason wire.Reason) {
+	err := a.Store.View(func(tx *store.Tx) error {
+		var b budget
+		_, err := tx.Budget(a.subject(), &b)
+		d, reason = b.wait(a.source, a.Clock())
+		return err
+	})
+	if err != nil {
+		return lockTime, wire.ReasonUnavailable
+	}
+	return d, reason
+}
+
+// facts is what a factor is told of the attempt.
+func (a *attempt) facts(records []factor.Record) factor.Login {
+	addr, _ := policy.ParseAddr(a.auth.RHost)
+	return factor.Login{User: a.identity.Name, UID: a.identity.UID, Service: a.auth.Service, Client: addr, Now: a.Clock(), Highest: a.Store.Highest(), Records: records}
+}

@@ -1,0 +1,161 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/user"
+	"strconv"
+	"time"
+
+	"github.com/factord/factord/daemon/policy"
+)
+
+// Identity is an account as NSS returned it.
+type Identity struct {
+	Name string
+	UID  uint32
+	GID  uint32
+}
+
+// Directory looks accounts up. ErrNoUser is the positive finding that there is
+// no such account; every other error means that it can't be known.
+type Directory interface {
+	ByName(ctx context.Context, name string) (Identity, error)
+	ByUID(ctx context.Context, uid uint32) (Identity, error)
+	// Groups says which of the named groups id is in; a group that can't be
+	// looked up is left out.
+	Groups(ctx context.Context, id Identity, names []string) map[string]policy.Membership
+}
+
+// ErrNoUser is an account that does not exist.
+var ErrNoUser = errors.New("no such user")
+
+// Limits of NSS, whose backends may ask a network.
+const (
+	nssTime = 5 * time.Second
+	// nssCalls is how many lookups may be under way. One that never returns
+	// keeps its place, so a backend that hangs can't eat all threads.
+	nssCalls = 32
+)
+
+// NSS is the Directory of this machine, through the C library.
+type NSS struct{ slots chan struct{} }
+
+// NewNSS returns the machine's directory.
+func NewNSS() *NSS { return &NSS{slots: make(chan struct{}, nssCalls)} }
+
+// errSlow is a lookup that took too long, or found all places taken.
+var errSlow = errors.New("user database does not answer")
+
+// lookup calls find in a place of its own and waits at most nssTime.
+func lookup[T any](ctx context.Context, n *NSS, find func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	var none T
+	timer := time.NewTimer(nssTime)
+	defer timer.Stop()
+	select {
+	case n.slots <- struct{}{}:
+	case <-ctx.Done():
+		return none, context.Cause(ctx)
+	case <-timer.C:
+		return none, errSlow
+	}
+	done := make(chan result, 1)
+	go func() {
+		defer func() { <-n.slots }()
+		value, err := find()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		return none, context.Cause(ctx)
+	case <-timer.C:
+		return none, errSlow
+	}
+}
+
+// ByName implements Directory. Two names of one account come back as one: the
+// name that the account's uid has.
+func (n *NSS) ByName(ctx context.Context, name string) (Identity, error) {
+	return lookup(ctx, n, func() (Identity, error) {
+		u, err := user.Lookup(name)
+		if err != nil {
+			return Identity{}, noUser(err)
+		}
+		first, err := user.LookupId(u.Uid)
+		if err != nil {
+			return Identity{}, fmt.Errorf("looking up uid %s of %q: %w", u.Uid, name, err)
+		}
+		return identityOf(first)
+	})
+}
+
+// ByUID implements Directory.
+func (n *NSS) ByUID(ctx context.Context, uid uint32) (Identity, error) {
+	return lookup(ctx, n, func() (Identity, error) {
+		u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
+		if err != nil {
+			return Identity{}, noUser(err)
+		}
+		return identityOf(u)
+	})
+}
+
+// Groups implements Directory. GroupIds drops groups silently when a directory
+// is down, so each group is also looked up by name.
+func (n *NSS) Groups(ctx context.Context, id Identity, names []string) map[string]policy.Membership {
+	if len(names) == 0 {
+		return nil
+	}
+	found, _ := lookup(ctx, n, func() (map[string]policy.Membership, error) {
+		u := &user.User{Uid: strconv.FormatUint(uint64(id.UID), 10), Gid: strconv.FormatUint(uint64(id.GID), 10), Username: id.Name}
+		ids, err := u.GroupIds()
+		if err != nil {
+			return nil, err
+		}
+		member := make(map[string]bool, len(ids))
+		for _, gid := range ids {
+			member[gid] = true
+		}
+		groups := make(map[string]policy.Membership, len(names))
+		for _, name := range names {
+			g, err := user.LookupGroup(name)
+			switch {
+			case err != nil:
+			case member[g.Gid]:
+				groups[name] = policy.Member
+			default:
+				groups[name] = policy.NotMember
+			}
+		}
+		return groups, nil
+	})
+	return found
+}
+
+func noUser(err error) error {
+	var byName user.UnknownUserError
+	var byID user.UnknownUserIdError
+	if errors.As(err, &byName) || errors.As(err, &byID) {
+		return ErrNoUser
+	}
+	return err
+}
+
+func identityOf(u *user.User) (Identity, error) {
+	uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
+	gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
+	if err := errors.Join(err1, err2); err != nil {
+		return Identity{}, err
+	}
+	if !policy.ValidUser(u.Username) {
+		return Identity{}, fmt.Errorf("user database returned the name %q", u.Username)
+	}
+	return Identity{Name: u.Username, UID: uint32(uid), GID: uint32(gid)}, nil
+}

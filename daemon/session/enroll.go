@@ -1,0 +1,204 @@
+package session
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/policy"
+	"github.com/factord/factord/daemon/store"
+	"github.com/factord/factord/daemon/wire"
+)
+
+// maxSeed is the longest seed text: an otpauth URI with a long label.
+const maxSeed = 2048
+
+// keeper returns the factor that keeps records of kind.
+func (s *Settings) keeper(kind string) (factor.Keeper, []string) {
+	var kinds []string
+	for _, f := range s.Factors {
+		k, ok := f.(factor.Keeper)
+		if !ok {
+			continue
+		}
+		if slices.Contains(k.Kinds(), kind) {
+			return k, nil
+		}
+		kinds = append(kinds, k.Kinds()...)
+	}
+	return nil, kinds
+}
+
+// enroll makes a new record: proof of who asks, the draft, a first code, and
+// then all of it in one transaction.
+func (r *request) enroll() (any, error) {
+	kind := r.args.Take("factor")
+	keeper, kinds := r.keeper(kind)
+	if keeper == nil {
+		return nil, problemf(wire.ReasonProtocol, "can't enroll %q: it is one of %s", kind, strings.Join(kinds, ", "))
+	}
+	unconfirmed, err := r.args.TakeFlag("no-confirm")
+	if err != nil {
+		return nil, err
+	}
+	if unconfirmed && r.peer.UID != 0 {
+		return nil, problemf(wire.ReasonNotPermitted, "only root may enroll without a first code")
+	}
+	hasSeed, err := r.args.TakeFlag("seed")
+	if err != nil {
+		return nil, err
+	}
+	e := factor.Enrolment{Kind: kind, Name: r.args.Take("name")}
+	id, err := r.subject()
+	if err != nil {
+		return nil, err
+	}
+	e.User, e.Options, e.Now = id.Name, r.args, r.Clock()
+	invite, err := r.authorise(id)
+	if err != nil {
+		return nil, err
+	}
+	defer invite.Wipe()
+	if hasSeed {
+		if e.Seed, err = r.inquire(wire.Seed, "Seed: ", maxSeed); err != nil {
+			return nil, err
+		}
+		defer e.Seed.Wipe()
+	}
+	return r.keep(id, keeper, e, invite, unconfirmed)
+}
+
+// keep drafts the record, shows it, asks for its first code and commits it.
+func (r *request) keep(id Identity, keeper factor.Keeper, e factor.Enrolment, invite factor.Secret, unconfirmed bool) (any, error) {
+	err := r.Store.View(func(tx *store.Tx) (err error) {
+		e.Existing, err = tx.Scope(id.Name, keeper.Name()).List()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	draft, err := keeper.Enroll(e)
+	if err != nil {
+		return nil, problemf(wire.ReasonDenied, "%s", err)
+	}
+	if unconfirmed || draft.Ask == "" {
+		if err := r.commit(id, keeper, draft, invite, nil); err != nil {
+			return nil, err
+		}
+		return draft.Show, nil
+	}
+	r.data(draft.Show)
+	for tries := maxAnswers; ; tries-- {
+		first, err := r.inquire(wire.Prompt, draft.Ask, wire.MaxAnswer)
+		if err != nil {
+			return nil, err
+		}
+		err = r.commit(id, keeper, draft, invite, first)
+		first.Wipe()
+		if !errors.Is(err, factor.ErrFirstCode) {
+			return nil, err
+		}
+		if tries == 1 {
+			return nil, problemf(wire.ReasonDenied, "%s: nothing was enrolled\nhint: check the clocks of this machine and of the phone", err)
+		}
+		r.info(err.Error() + ", try the one shown now")
+	}
+}
+
+// commit keeps a draft together with the user's entry and the audit record.
+func (r *request) commit(id Identity, keeper factor.Keeper, draft factor.Draft, invite, first factor.Secret) error {
+	event := store.Event{Factor: keeper.Name()}
+	err := r.update(id.Name, event, func(tx *store.Tx) error {
+		now := r.Clock()
+		if err := r.admit(tx, id); err != nil {
+			return err
+		}
+		if invite != nil {
+			outcome, err := r.Invite.Redeem(tx.Scope(id.Name, inviteScope), invite, now, tx.Highest())
+			if err != nil || outcome != factor.Proven {
+				return errors.Join(err, problemf(wire.ReasonDenied, "the invitation is not valid any more"))
+			}
+		}
+		return draft.Commit(tx.Scope(id.Name, keeper.Name()), first, now)
+	})
+	if errors.Is(err, factor.ErrFull) {
+		return problemf(wire.ReasonDenied, "%s", err)
+	}
+	return err
+}
+
+// admit makes the user's entry, or checks that it is still the same account.
+func (r *request) admit(tx *store.Tx, id Identity) error {
+	if err := r.sameAccount(tx, id); err != nil {
+		return err
+	}
+	user, found, err := tx.User(id.Name)
+	if err != nil || found && user.Tombstone {
+		return err
+	}
+	return tx.PutUser(id.Name, store.User{UID: id.UID, Tombstone: true, Created: r.Clock().UTC()})
+}
+
+// authorise decides whether the caller may change id's factors: root may, the
+// user after a fresh proof of a factor, and one who has none with an
+// invitation, which is returned and spent with the enrolment.
+func (r *request) authorise(id Identity) (invite factor.Secret, err error) {
+	if r.peer.UID == 0 {
+		return nil, nil
+	}
+	a := r.proof(id)
+	if err := a.readStanding(r.ctx); err != nil {
+		r.Log.Error("reading enrolment", "user", id.Name, "error", err)
+		return nil, problemf(wire.ReasonUnavailable, "your enrolment can't be read: ask your administrator")
+	}
+	switch {
+	case a.standing.foreign:
+		return nil, problemf(wire.ReasonNotPermitted, "your account has changed: ask your administrator")
+	case !a.standing.enrolled:
+		return r.invitation(id)
+	case len(a.standing.offers) == 0:
+		return nil, problemf(wire.ReasonDenied, "none of your factors can be used now: ask your administrator")
+	}
+	r.info("Prove one of the factors you have first.")
+	if v := a.ask(r.ctx); !v.Allow || v.Basis != wire.BasisFactor {
+		return nil, problemf(v.Reason, "%s", v.Text)
+	}
+	return nil, nil
+}
+
+// proof is an attempt in which the user shows any factor of their own.
+func (r *request) proof(id Identity) *attempt {
+	a := &attempt{conn: r.conn, caller: policy.CallerUser, identity: id, known: true, source: selfSource, begun: r.Clock()}
+	a.auth = wire.Auth{User: id.Name, Service: "factorctl", Command: lower[r.verb], Conv: wire.ConvPrompt}
+	a.plan = policy.Plan{Refuse: policy.NotRefused}
+	for _, f := range r.Factors {
+		if f.Name() != bypassName {
+			a.plan.Factors = append(a.plan.Factors, f.Name())
+		}
+	}
+	return a
+}
+
+// invitation asks for root's code and checks it without spending it.
+func (r *request) invitation(id Identity) (factor.Secret, error) {
+	answer, err := r.inquire(wire.Secret, "Invitation code: ", wire.MaxAnswer)
+	if err != nil {
+		return nil, err
+	}
+	outcome := factor.Wrong
+	errKeep := errors.New("not spent yet")
+	err = r.Store.Update(r.ctx, func(tx *store.Tx) (err error) {
+		outcome, err = r.Invite.Redeem(tx.Scope(id.Name, inviteScope), answer, r.Clock(), tx.Highest())
+		return errors.Join(err, errKeep)
+	})
+	if outcome == factor.Proven {
+		return answer, nil
+	}
+	answer.Wipe()
+	if !errors.Is(err, errKeep) {
+		return nil, err
+	}
+	r.Store.Refuse(r.ctx, store.Event{Kind: lower[r.verb], User: id.Name, PeerUID: r.peer.UID, PeerPID: r.peer.PID, Reason: wire.ReasonDenied.String(), Log: "wrong invitation"})
+	return nil, problemf(wire.ReasonDenied, "this is no valid invitation\nhint: ask root for one: factorctl invite %s", id.Name)
+}

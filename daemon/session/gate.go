@@ -1,0 +1,157 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/factord/factord/daemon/policy"
+	"github.com/factord/factord/daemon/store"
+	"github.com/factord/factord/daemon/wire"
+)
+
+// ruling is what an attempt, or one answer of it, has come to. The zero value
+// is a refusal for an internal reason.
+type ruling struct {
+	basis  wire.Basis // set only for an allow
+	reason wire.Reason
+	factor string
+	id     string
+	text   string // for the person
+	log    string // for root
+	// more: an answer was wrong, but the attempt goes on. There is no
+	// verdict yet.
+	more bool
+	// unasked: no factor was asked, so the record goes to the refusals.
+	unasked bool
+}
+
+func refusal(r wire.Reason, text, log string) ruling {
+	return ruling{reason: r, text: text, log: log}
+}
+
+// decide is the gate: the one place where a verdict is made. It runs settle in
+// the transaction that spends what the verdict rests on, appends the audit
+// record to the same transaction, and believes neither before both are on disk.
+// Whatever goes wrong on the way is a refusal.
+func (a *attempt) decide(ctx context.Context, settle func(*store.Tx) (ruling, error)) (v wire.Verdict, more bool) {
+	var r ruling
+	err := a.Store.Update(ctx, func(tx *store.Tx) error {
+		var err error
+		if r, err = settle(tx); err != nil {
+			return err
+		}
+		r = a.inAudit(r)
+		if r.unasked {
+			return errUnasked // nothing to keep
+		}
+		tx.Audit(a.event(r))
+		return nil
+	})
+	if errors.Is(err, errUnasked) {
+		return a.refuse(r), false
+	}
+	if err != nil {
+		return a.refuse(ruling{reason: reasonOf(err), log: err.Error()}), false
+	}
+	a.log(r)
+	return a.verdict(r), r.more
+}
+
+// errUnasked ends a transaction that turned out to have nothing to keep.
+var errUnasked = errors.New("no factor was asked")
+
+// rule is decide for a ruling that spends nothing.
+func (a *attempt) rule(ctx context.Context, r ruling) wire.Verdict {
+	if r.unasked {
+		return a.refuse(r)
+	}
+	if r.basis == wire.BasisNone { // a refusal is recorded even if its time is over
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+		defer cancel()
+	}
+	v, _ := a.decide(ctx, func(*store.Tx) (ruling, error) { return r, nil })
+	return v
+}
+
+// refuse makes the verdict of an attempt in which no factor was asked, or that
+// could not be recorded. It never allows, but in audit mode.
+func (a *attempt) refuse(r ruling) wire.Verdict {
+	r = a.inAudit(ruling{reason: r.reason, text: r.text, log: r.log})
+	if r.basis != wire.BasisNone { // an allow needs its audit record, like any other
+		v := wire.Verdict{Reason: wire.ReasonInternal}
+		err := a.Store.Update(a.ctx, func(tx *store.Tx) error { tx.Audit(a.event(r)); return nil })
+		if err == nil {
+			v = a.verdict(r)
+		}
+		a.log(r)
+		return v
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), settleTime)
+	defer cancel()
+	if err := a.Store.Refuse(ctx, a.event(r)); err != nil {
+		r.log += " (not recorded: " + err.Error() + ")"
+	}
+	a.log(r)
+	return a.verdict(r)
+}
+
+// inAudit turns a refusal under a rule of mode "audit" into an allow that says
+// what would have been. Refusals that no rule made, or that factord itself is
+// the cause of, stay.
+func (a *attempt) inAudit(r ruling) ruling {
+	if a.plan.Mode != policy.Audit || a.plan.Refuse != policy.NotRefused || r.more || r.basis != wire.BasisNone {
+		return r
+	}
+	switch r.reason {
+	case wire.ReasonNone, wire.ReasonInternal, wire.ReasonProtocol, wire.ReasonNotPermitted, wire.ReasonNoRule:
+		return r
+	}
+	if !a.known || a.ctx.Err() != nil {
+		return r
+	}
+	return ruling{basis: wire.BasisAudit, reason: r.reason, log: "audit mode: " + r.log}
+}
+
+// verdict is what the client is told.
+func (a *attempt) verdict(r ruling) wire.Verdict {
+	if r.basis == wire.BasisNone {
+		return wire.Verdict{Reason: r.reason, Rule: a.ruleName(), Text: r.text}
+	}
+	return wire.Verdict{Allow: true, Basis: r.basis, Reason: r.reason, Factor: r.factor, Rule: a.ruleName(), Text: r.text}
+}
+
+func (a *attempt) ruleName() string {
+	if a.plan.Rule == nil {
+		return ""
+	}
+	return a.plan.Rule.Name
+}
+
+// event is the audit record of a ruling.
+func (a *attempt) event(r ruling) store.Event {
+	e := store.Event{
+		Kind: "verdict", User: a.name(), Service: a.auth.Service, RHost: a.auth.RHost, RUser: a.auth.RUser,
+		TTY: a.auth.TTY, Command: a.auth.Command, PeerUID: a.peer.UID, PeerPID: a.peer.PID,
+		Verdict: "deny", Reason: r.reason.String(), Rule: a.ruleName(), Factor: r.factor, ID: r.id, Log: r.log,
+		Micros: time.Since(a.begun).Microseconds(),
+	}
+	switch {
+	case r.more:
+		e.Kind, e.Verdict = "answer", ""
+	case r.basis != wire.BasisNone:
+		e.Verdict, e.Basis = "allow", r.basis.String()
+		if r.basis != wire.BasisAudit {
+			e.Reason = ""
+		}
+	}
+	return e
+}
+
+// log says once what root should see in the journal.
+func (a *attempt) log(r ruling) {
+	e := a.event(r)
+	a.Log.Info(e.Kind, "verdict", e.Verdict, "user", e.User, "service", e.Service, "rhost", e.RHost,
+		"basis", e.Basis, "reason", e.Reason, "rule", e.Rule, "factor", e.Factor, "why", e.Log, "us", e.Micros)
+}

@@ -1,0 +1,227 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/policy"
+	"github.com/factord/factord/daemon/store"
+	"github.com/factord/factord/daemon/wire"
+)
+
+// status says how factord is. Others than root learn that it is there.
+func (r *request) status() (any, error) {
+	if err := r.done(); err != nil {
+		return nil, err
+	}
+	if r.peer.UID != 0 {
+		return map[string]any{"factord": 1, "ready": true}, nil
+	}
+	reply := map[string]any{"factord": 1, "ready": true}
+	if r.Status != nil {
+		reply = r.Status()
+	}
+	var names []string
+	for _, f := range r.Factors {
+		names = append(names, f.Name())
+	}
+	reply["factors"] = names
+	err := r.Store.View(func(tx *store.Tx) error {
+		reply["users"] = tx.CountUsers()
+		last, err := tx.LastEvent()
+		reply["audit_last"] = last
+		return err
+	})
+	reply["database_bytes"] = r.Store.Size()
+	reply["highest_time"] = r.Store.Highest().UTC()
+	if behind := r.Store.Highest().Sub(r.Clock()); behind > time.Second {
+		reply["clock_behind"] = behind.Round(time.Second).String()
+	}
+	return reply, err
+}
+
+// item is a record with the user it belongs to.
+type item struct {
+	User string `json:"user"`
+	factor.Item
+}
+
+// list shows the records of one user, or, to root who names none, of all.
+func (r *request) list() (any, error) {
+	items := []item{}
+	_, named := r.args["user"]
+	if r.peer.UID == 0 && !named {
+		if err := r.done(); err != nil {
+			return nil, err
+		}
+		err := r.Store.View(func(tx *store.Tx) error {
+			return tx.Users(func(name string) (err error) {
+				items, err = r.describe(tx, name, items)
+				return err
+			})
+		})
+		return items, err
+	}
+	id, err := r.subject()
+	if err != nil {
+		return nil, err
+	}
+	if err := r.done(); err != nil {
+		return nil, err
+	}
+	err = r.Store.View(func(tx *store.Tx) (err error) {
+		items, err = r.describe(tx, id.Name, items)
+		return err
+	})
+	return items, err
+}
+
+// describe appends what may be shown of a user's records.
+func (r *request) describe(tx *store.Tx, user string, items []item) ([]item, error) {
+	records, err := tx.Records(user)
+	if err != nil {
+		return nil, fmt.Errorf("records of %q: %w", user, err)
+	}
+	for _, f := range r.Factors {
+		keeper, ok := f.(factor.Keeper)
+		if !ok {
+			continue
+		}
+		for _, record := range records[f.Name()] {
+			described, err := keeper.Describe(record)
+			if err != nil {
+				return nil, fmt.Errorf("record %q of %q: %w", record.ID, user, err)
+			}
+			items = append(items, item{User: user, Item: described})
+		}
+	}
+	return items, nil
+}
+
+// explanation is what factorctl explain prints.
+type explanation struct {
+	User     string        `json:"user"`
+	Service  string        `json:"service"`
+	RHost    string        `json:"rhost,omitempty"`
+	Rule     string        `json:"rule,omitempty"`
+	Mode     string        `json:"mode,omitempty"`
+	Factors  []string      `json:"factors,omitempty"`
+	Enrolled bool          `json:"enrolled"`
+	Usable   []string      `json:"usable"`
+	Outcome  string        `json:"outcome"`
+	Waits    string        `json:"waits,omitempty"`
+	Steps    []policy.Step `json:"steps"`
+}
+
+// explain takes an imagined attempt through policy and enrolment, and says what
+// would come of it. It asks nobody and changes nothing.
+func (r *request) explain() (any, error) {
+	name := r.args["user"]
+	id, err := r.subject()
+	a := &attempt{conn: r.conn, caller: policy.CallerRoot, identity: id, known: err == nil, begun: r.Clock()}
+	var p *problem
+	if unknown := errors.As(err, &p) && p.reason == wire.ReasonDenied; err != nil && !unknown {
+		return nil, err // root may ask about a name that is nobody's
+	}
+	a.auth = wire.Auth{User: name, Service: r.args.Take("service"), RHost: r.args.Take("rhost"), RUser: r.args.Take("ruser"), Conv: wire.ConvPrompt, First: true}
+	switch caller := r.args.Take("caller"); caller {
+	case "user":
+		a.caller = policy.CallerUser
+	case "", "root":
+	default:
+		return nil, problemf(wire.ReasonProtocol, "caller is root or user, not %q", caller)
+	}
+	if err := r.done(); err != nil {
+		return nil, err
+	}
+	outcome := "asked for a factor"
+	if ruling := a.imagine(r.ctx); ruling != nil {
+		outcome = describeRuling(*ruling)
+	}
+	return a.explanation(outcome), nil
+}
+
+// imagine takes the steps of an attempt up to the first question.
+func (a *attempt) imagine(ctx context.Context) *ruling {
+	if r := a.match(ctx); r != nil {
+		return r
+	}
+	return a.enrolment(ctx)
+}
+
+func describeRuling(r ruling) string {
+	if r.basis != wire.BasisNone {
+		return "allowed, basis " + r.basis.String()
+	}
+	text := "refused, " + r.reason.String()
+	if r.log != "" {
+		text += ": " + r.log
+	}
+	return text
+}
+
+func (a *attempt) explanation(outcome string) explanation {
+	e := explanation{User: a.name(), Service: a.auth.Service, RHost: a.auth.RHost, Rule: a.ruleName(),
+		Factors: a.plan.Factors, Enrolled: a.standing.enrolled, Usable: []string{}, Outcome: outcome, Steps: a.plan.Trace}
+	if a.plan.Rule != nil && a.plan.Refuse == policy.NotRefused {
+		e.Mode = a.plan.Mode.String()
+	}
+	for _, o := range a.standing.offers {
+		e.Usable = append(e.Usable, o.factor.Name())
+	}
+	if d, reason := a.mustWait(); d > 0 {
+		e.Waits = d.Round(time.Second).String() + " (" + reason.String() + ")"
+	}
+	return e
+}
+
+// audit streams records: the newest "last" of them, or all from "from" on.
+func (r *request) audit() (any, error) {
+	user := r.args.Take("user")
+	last, err1 := number(r.args, "last", 50)
+	from, err2 := number(r.args, "from", 0)
+	refusals, err3 := r.args.TakeFlag("refusals")
+	for _, err := range []error{err1, err2, err3, r.done()} {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return nil, r.Store.View(func(tx *store.Tx) error {
+		if refusals {
+			return tx.Refusals(func(x store.Refusals) error { r.data(x); return nil })
+		}
+		if err := tx.VerifyAudit(); err != nil {
+			return problemf(wire.ReasonInternal, "the audit chain is broken: %s", err)
+		}
+		newest, err := tx.LastEvent()
+		if err != nil {
+			return err
+		}
+		if from == 0 && newest > last {
+			from = newest - last + 1
+		}
+		return tx.Events(from, func(e store.Event) error {
+			if user == "" || e.User == user {
+				r.data(e)
+			}
+			return nil
+		})
+	})
+}
+
+// number takes a count from args.
+func number(args wire.Args, key string, otherwise uint64) (uint64, error) {
+	v := args.Take(key)
+	if v == "" {
+		return otherwise, nil
+	}
+	n, err := strconv.ParseUint(v, 10, 64)
+	if err != nil {
+		return 0, problemf(wire.ReasonProtocol, "%s is not a number: %q", key, v)
+	}
+	return n, nil
+}
