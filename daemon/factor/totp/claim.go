@@ -1,0 +1,102 @@
+package totp
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/factord/factord/daemon/factor"
+)
+
+// attempt is one answer under decision.
+type attempt struct {
+	now    time.Time
+	window int64 // steps on each side
+	// won: another token has accepted the answer. This one then spends what
+	// the code stands for, and proves nothing.
+	won bool
+}
+
+// ruling is what one token says of an answer.
+type ruling struct {
+	outcome factor.Outcome
+	changed bool // the token has to be kept
+	log     string
+}
+
+// Verify implements factor.Factor. An answer of n digits goes to all tokens with
+// n digits. If a record can't be read, it is not known whether an answer of
+// digits is ours, and the attempt ends; other answers pass on, so that a backup
+// code still works.
+func (f *Factor) Verify(_ context.Context, l factor.Login, answer factor.Secret) (factor.Claim, error) {
+	tokens, err := decodeAll(l.Records)
+	if err != nil {
+		if unspaced(answer).Digits(minDigits, maxDigits) {
+			return factor.Claim{}, err
+		}
+		return factor.Claim{}, factor.ErrNotMine
+	}
+	for _, t := range tokens {
+		if _, mine := t.codeIn(answer); mine {
+			kept := bytes.Clone(answer)
+			return factor.Claim{Guessable: true, Settle: func(rs factor.Records) (factor.Finding, error) {
+				defer clear(kept)
+				return f.settle(rs, kept, l.Now)
+			}}, nil
+		}
+	}
+	return factor.Claim{}, factor.ErrNotMine
+}
+
+// settle asks every token of the user, as kept now, in the order of numbers. The
+// first that proves wins; replayed beats wrong.
+func (f *Factor) settle(rs factor.Records, answer factor.Secret, now time.Time) (factor.Finding, error) {
+	var finding factor.Finding
+	list, err := rs.List()
+	if err != nil {
+		return finding, err
+	}
+	tokens, err := decodeAll(list)
+	if err != nil {
+		return finding, err
+	}
+	try := attempt{now: now, window: f.window}
+	for _, t := range tokens {
+		code, mine := t.codeIn(answer)
+		if !mine {
+			continue
+		}
+		r, err := t.settle(code, try)
+		if err != nil {
+			return factor.Finding{}, err
+		}
+		if r.changed {
+			if err := t.put(rs); err != nil {
+				return factor.Finding{}, err
+			}
+		}
+		if r.outcome > finding.Outcome || finding.Log == "" && r.outcome == finding.Outcome && r.log != "" {
+			finding = factor.Finding{Outcome: r.outcome, ID: t.id, Log: r.log}
+		}
+		try.won = finding.Outcome == factor.Proven
+	}
+	return finding, nil
+}
+
+func (t *token) settle(code factor.Secret, try attempt) (ruling, error) {
+	if t.HOTP != nil {
+		return t.settleCounter(code, try)
+	}
+	return t.settleStep(code, try)
+}
+
+// stamp is a time as it is kept: UTC, whole seconds.
+func stamp(now time.Time) time.Time { return now.UTC().Truncate(time.Second) }
+
+// join puts two remarks for the log into one.
+func join(a, b string) string {
+	if b == "" {
+		return a
+	}
+	return a + "; " + b
+}
