@@ -1,0 +1,113 @@
+package helper
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestParseArgs(t *testing.T) {
+	tests := []struct {
+		args string
+		want options
+		err  string
+	}{
+		{args: "pam", want: options{verb: "pam", socket: defaultSocket}},
+		{args: "check", want: options{verb: "check", socket: defaultSocket}},
+		{args: "--socket /s pam", want: options{verb: "pam", socket: "/s"}},
+		{args: "pam --socket /s", want: options{verb: "pam", socket: "/s"}},
+		{args: "--socket=/s pam --service=x", want: options{verb: "pam", socket: "/s", service: "x"}},
+		{args: "--service x check --socket ./f.sock", want: options{verb: "check", socket: "./f.sock", service: "x"}},
+		{args: "check --service=a=b", want: options{verb: "check", socket: defaultSocket, service: "a=b"}},
+		{args: "check --service --help", want: options{verb: "check", socket: defaultSocket, service: "--help"}},
+		{args: "-h", want: options{socket: defaultSocket, help: true}},
+		{args: "pam --help", want: options{verb: "pam", socket: defaultSocket, help: true}},
+
+		{args: "", err: "a verb is missing: pam or check"},
+		{args: "--socket /s", err: "a verb is missing"},
+		{args: "ssh", err: `unknown verb "ssh": there are pam and check`},
+		{args: "pam check", err: `one verb too many: "check"`},
+		{args: "pam pam", err: `one verb too many: "pam"`},
+		{args: "pam --socket", err: "--socket needs a value"},
+		{args: "pam --socket=", err: "--socket needs a value"},
+		{args: "pam --socket /a --socket /b", err: "--socket is given twice"},
+		{args: "pam --user alice", err: `unknown flag "--user"`},
+		{args: "pam -s", err: `unknown flag "-s"`},
+		{args: "pam --", err: `unknown flag "--"`},
+		{args: "pam -", err: `unknown flag "-"`},
+		{args: "pam --socket @abstract", err: "not an abstract socket"},
+		{args: "pam --socket /" + strings.Repeat("x", 107), err: "at most 107 bytes"},
+	}
+	for _, tt := range tests {
+		got, err := parseArgs(strings.Fields(tt.args))
+		if tt.err == "" && (err != nil || got != tt.want) {
+			t.Errorf("%q: %+v, %v; want %+v", tt.args, got, err, tt.want)
+		}
+		if tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
+			t.Errorf("%q: error %v, want %q", tt.args, err, tt.err)
+		}
+	}
+}
+
+func TestUsageErrors(t *testing.T) {
+	tests := []struct {
+		name, args string
+		env        map[string]string
+		stderr     string
+	}{
+		{"no verb", "", nil, "a verb is missing"},
+		{"ssh", "ssh", nil, "there are pam and check"},
+		{"empty argument", "pam  ", login(), "unknown verb"},
+		{"no PAM_TYPE", "pam", login("PAM_TYPE="), "PAM_TYPE is not set"},
+		{"session", "pam", login("PAM_TYPE=open_session"), `PAM_TYPE is "open_session"`},
+		{"password", "pam", login("PAM_TYPE=password"), `PAM_TYPE is "password"`},
+		{"no PAM_USER", "pam", login("PAM_USER="), "PAM_USER is not set"},
+		{"endless user", "pam", login("PAM_USER=" + strings.Repeat("x", 1000)), "do not fit"},
+		{"help under PAM", "pam --help", login(), "no answer to PAM"},
+		{"help under PAM, type only", "-h", map[string]string{"PAM_TYPE": ""}, "no answer to PAM"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			args := strings.Fields(tt.args)
+			if tt.name == "empty argument" {
+				args = []string{"pam", ""}
+			}
+			got := call{args: args, env: tt.env}.run(t)
+			if got.code != exitUsage || !strings.Contains(got.stderr, tt.stderr) || !strings.Contains(got.stderr, "\nhint: ") {
+				t.Errorf("exit %d, stdout %q, stderr %q", got.code, got.stdout, got.stderr)
+			}
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	got := call{args: []string{"--help"}}.run(t)
+	if got.code != 0 || got.stdout != usage || got.stderr != "" {
+		t.Errorf("exit %d, stdout %q, stderr %q", got.code, got.stdout, got.stderr)
+	}
+	for _, line := range strings.Split(usage, "\n") {
+		if len(line) > 80 {
+			t.Errorf("wider than 80 columns: %q", line)
+		}
+	}
+}
+
+func FuzzParseArgs(f *testing.F) {
+	f.Add("pam\x00--socket\x00/s")
+	f.Add("--service=x\x00check\x00-h")
+	f.Add("--socket=@x\x00pam")
+	f.Fuzz(func(t *testing.T, joined string) {
+		o, err := parseArgs(strings.Split(joined, "\x00"))
+		if err != nil {
+			if (o != options{}) {
+				t.Errorf("%v, and options %+v", err, o)
+			}
+			return
+		}
+		if !o.help && o.verb != "pam" && o.verb != "check" {
+			t.Errorf("verb %q", o.verb)
+		}
+		if o.socket == "" || o.socket[0] == '@' || len(o.socket) > maxSocketPath {
+			t.Errorf("socket %q", o.socket)
+		}
+	})
+}

@@ -1,0 +1,83 @@
+// Package helper is the client that runs where factord's PAM module cannot:
+// under pam_exec, and in scripts. It carries text between a person and factord
+// and turns factord's verdict into an exit status.
+//
+// It exists apart from factorctl because it starts once per login, as root, on
+// behalf of somebody who may be hostile: it reads no configuration, opens no
+// network, decides nothing, and imports little, since each package it links is
+// paid for at every sudo.
+package helper
+
+import (
+	"syscall"
+	"time"
+
+	"github.com/factord/factord/daemon/wire"
+)
+
+// Exit statuses. Only an allow is 0; pam_exec takes everything else, a signal
+// included, for a refusal.
+const (
+	exitAllow       = 0
+	exitDeny        = 1
+	exitUsage       = 2 // also what a crashing Go program exits with
+	exitUnavailable = 3
+)
+
+// DefaultDeadline is how long one run may take: factord's 60 seconds for an
+// attempt, and time to hear its verdict.
+const DefaultDeadline = 65 * time.Second
+
+// Config is everything that a run takes from its process.
+type Config struct {
+	Args                  []string // without the program's name
+	Getenv                func(key string) (value string, found bool)
+	Stdin, Stdout, Stderr int           // file descriptors
+	Deadline              time.Duration // 0 is DefaultDeadline
+
+	grace time.Duration // 0 is cancelGrace
+}
+
+// Run does what the arguments say and returns the exit status.
+func Run(c Config) int {
+	if c.Deadline == 0 {
+		c.Deadline = DefaultDeadline
+	}
+	if c.grace == 0 {
+		c.grace = cancelGrace
+	}
+	forbidDumps()
+	o, err := parseArgs(c.Args)
+	switch {
+	case err != nil:
+		return c.refuse(err)
+	case o.help:
+		return c.help()
+	case o.verb == "check":
+		return c.check(o)
+	}
+	return c.pam(o)
+}
+
+// help refuses under pam_exec, where a stray --help with status 0 would let
+// everybody in.
+func (c Config) help() int {
+	if _, underPAM := c.Getenv("PAM_TYPE"); underPAM {
+		return c.refuse(usageError("--help is no answer to PAM"))
+	}
+	put(c.Stdout, usage)
+	return exitAllow
+}
+
+// refuse reports err, from before factord was asked.
+func (c Config) refuse(err error) int {
+	put(c.Stderr, "factor-helper: "+err.Error()+"\n")
+	return status(wire.Verdict{}, err)
+}
+
+// forbidDumps keeps passcodes out of core files and away from debuggers.
+func forbidDumps() {
+	// Either may fail without the other; neither changes the verdict.
+	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
+	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_DUMPABLE, 0, 0)
+}

@@ -1,0 +1,89 @@
+package helper
+
+import (
+	"strconv"
+	"syscall"
+
+	"github.com/factord/factord/daemon/wire"
+)
+
+// pam asks for the login that pam_exec's variables describe.
+func (c Config) pam(o options) int {
+	auth, err := c.pamItems(o.service)
+	if err != nil {
+		return c.refuse(err)
+	}
+	w, err := newWatch(c.Deadline, c.grace)
+	defer w.close()
+	if err != nil {
+		return c.refuse(err)
+	}
+	a := &attempt{auth: auth, watch: w, text: c.Stdout, log: c.Stderr}
+	defer a.close()
+	if a.term = pamTerminal(auth.TTY, syscall.Getppid()); a.term != nil {
+		a.text = a.term.fd
+	}
+	if auth.Phase == wire.PhaseAuth {
+		if a.answer, a.given, err = readAuthtok(w, c.Stdin); err != nil {
+			return a.finish(wire.Verdict{}, err)
+		}
+	}
+	a.auth.Conv, a.auth.Race = a.pamConv()
+	return a.decide(o.socket)
+}
+
+// pamItems reads the variables that pam_exec sets (pam_exec(8)).
+func (c Config) pamItems(service string) (wire.Auth, error) {
+	item := func(key string) string { v, _ := c.Getenv(key); return v }
+	a := wire.Auth{
+		User: item("PAM_USER"), Service: item("PAM_SERVICE"), RHost: item("PAM_RHOST"),
+		RUser: item("PAM_RUSER"), TTY: item("PAM_TTY"),
+	}
+	if a.Service == "" {
+		a.Service = service
+	}
+	switch t := item("PAM_TYPE"); t {
+	case "auth":
+		a.Phase = wire.PhaseAuth
+	case "account":
+		a.Phase = wire.PhaseAccount
+	case "":
+		return a, usageError("PAM_TYPE is not set: the verb pam runs under pam_exec")
+	default:
+		return a, usageError("PAM_TYPE is " + strconv.Quote(t) + ": only auth and account can be asked about")
+	}
+	if a.User == "" {
+		return a, usageError("PAM_USER is not set")
+	}
+	return a, nil
+}
+
+// pamConv is what this login can show and ask, and whether it watches factord
+// while it asks.
+func (a *attempt) pamConv() (conv wire.Conv, race bool) {
+	switch {
+	case a.given:
+		return wire.ConvPrompt, false
+	case a.term != nil && a.auth.Phase == wire.PhaseAuth:
+		return wire.ConvPrompt, true
+	case a.term != nil || isShown(a.text):
+		return wire.ConvInfo, false
+	}
+	return wire.ConvNone, false
+}
+
+// isShown reports whether somebody may see what is written to fd: pam_exec's
+// option stdout makes it a pipe; without the option it is /dev/null or a file.
+func isShown(fd int) bool {
+	var st syscall.Stat_t
+	if syscall.Fstat(fd, &st) != nil {
+		return false
+	}
+	switch st.Mode & syscall.S_IFMT {
+	case syscall.S_IFIFO, syscall.S_IFSOCK:
+		return true
+	case syscall.S_IFCHR:
+		return newTerminal(fd, false) != nil
+	}
+	return false
+}
