@@ -1,0 +1,89 @@
+package ctl
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/factord/factord/conf"
+)
+
+const defaultConfig = "/etc/factord/factord.toml"
+
+// builtIn are the rule names of the factors that factord has; cmd/factord has
+// the same list.
+func builtIn() conf.Factors { return conf.Factors{"totp", "backup"} }
+
+func (a *app) checkConfigCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "check-config [FILE]", Args: optionalArgument,
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveDefault
+		},
+		Long: `Reads a configuration as factord would, and says everything that is wrong with it:
+file, line and key. Factord itself is not asked and need not run.
+FILE is ` + defaultConfig + ` if left out.`,
+		Example: "  factorctl check-config ./factord.toml && sudo systemctl reload factord",
+	}
+	return a.does(cmd, func(_ context.Context, args []string) error {
+		file := defaultConfig
+		if len(args) == 1 {
+			file = args[0]
+		}
+		return a.checkConfig(file)
+	})
+}
+
+func (a *app) checkConfig(file string) error {
+	c, err := conf.Load(file, builtIn())
+	if a.json {
+		a.reportConfig(file, c, err)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	for _, w := range c.Warnings {
+		a.printf("warning: %s\n", w)
+	}
+	rules := "rules"
+	if len(c.Rules) == 1 {
+		rules = "rule"
+	}
+	a.printf("%s: ok, %d %s\n", file, len(c.Rules), rules)
+	return nil
+}
+
+func (a *app) reportConfig(file string, c *conf.Config, err error) {
+	report := struct {
+		File     string   `json:"file"`
+		OK       bool     `json:"ok"`
+		Rules    int      `json:"rules"`
+		Warnings []string `json:"warnings"`
+		Errors   []string `json:"errors"`
+	}{File: file, OK: err == nil, Warnings: []string{}, Errors: []string{}}
+	if err == nil {
+		report.Rules = len(c.Rules)
+		report.Warnings = append(report.Warnings, c.Warnings...)
+	}
+	for _, e := range split(err) {
+		report.Errors = append(report.Errors, e.Error())
+	}
+	encoded, _ := json.Marshal(report) // strings, which always can be encoded
+	fmt.Fprintf(a.Stdout, "%s\n", encoded)
+}
+
+// split undoes errors.Join.
+func split(err error) []error {
+	var joined interface{ Unwrap() []error }
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &joined):
+		return joined.Unwrap()
+	}
+	return []error{err}
+}

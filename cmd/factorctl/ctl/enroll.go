@@ -1,0 +1,132 @@
+package ctl
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/factord/factord/cmd/factorctl/dialog"
+	"github.com/factord/factord/cmd/factorctl/token"
+	"github.com/factord/factord/daemon/wire"
+)
+
+// enrolment is what enroll was told.
+type enrolment struct {
+	factor, user, name string
+	noConfirm          bool
+	secretFile         string
+	options            []string // key, value, key, value…
+}
+
+func (a *app) enrollCommand() *cobra.Command {
+	var e enrolment
+	cmd := &cobra.Command{
+		Use: "enroll FACTOR [--user USER] [--name NAME] [FLAG...]", Args: oneArgument("the FACTOR (totp, for example)"),
+		Long: `Sets up a factor:
+
+  totp     codes of an authenticator app, which change every 30 seconds. The QR code
+           is for the app; the code that it then shows confirms that all is well
+  hotp     codes of a token that counts (also typed by a security key)
+  backup   ten codes on paper, each good for one login. New ones replace the old
+
+A factord that knows more factors takes more. Who is not root proves a factor first,
+or, without any yet, gives the invitation that root has made (factorctl invite).
+
+Answers are asked for on the terminal, or, when standard input is none, read from
+there, one a line. With --json the object is printed once the enrolment is confirmed;
+the URI that is needed for the first code is shown on the terminal or on stderr.`,
+		Example: `  factorctl enroll totp --name phone
+  factorctl enroll backup
+  sudo factorctl enroll totp --user alice --no-confirm --json
+  factorctl enroll hotp --secret-file ./token.txt --digits 8`,
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&e.user, "user", "", "enrol for `USER`; yourself if left out")
+	flags.StringVar(&e.name, "name", "", "a `NAME` to tell it by, such as phone")
+	flags.BoolVar(&e.noConfirm, "no-confirm", false, "ask for no first code (only root)")
+	flags.StringVar(&e.secretFile, "secret-file", "", "take the secret of a token that exists from `FILE`: base32 or an otpauth\nURI; - is standard input's first line")
+	flags.String("algorithm", "", "`HASH` of a code token: SHA1, SHA256 or SHA512")
+	flags.Uint("digits", 6, "`N` digits in a code: 6 to 8")
+	flags.Uint("period", 30, "seconds (`N`) that a TOTP code lasts")
+	flags.Uint64("look-ahead", 10, "how many codes (`N`) an HOTP token may be ahead")
+	flags.Uint64("counter", 0, "the counter (`N`) at which an HOTP token is")
+	flags.String("prefix", "", "`TEXT` that an HOTP token types before its codes")
+	return a.does(cmd, func(ctx context.Context, args []string) error {
+		e.factor, e.options = args[0], given(flags)
+		return a.enroll(ctx, e)
+	})
+}
+
+// given returns the properties of a token that were said; factord knows which
+// of them its factors have, and what they are otherwise.
+func given(flags *pflag.FlagSet) []string {
+	properties := []string{"algorithm", "digits", "period", "look-ahead", "counter", "prefix"}
+	var pairs []string
+	flags.Visit(func(f *pflag.Flag) {
+		if slices.Contains(properties, f.Name) {
+			pairs = append(pairs, f.Name, f.Value.String())
+		}
+	})
+	return pairs
+}
+
+func (a *app) enroll(ctx context.Context, e enrolment) error {
+	d := a.dialog(ctx)
+	defer d.Close()
+	if e.secretFile != "" {
+		var err error
+		if d.Seed, err = readSecret(ctx, d, e.secretFile); err != nil {
+			return err
+		}
+	}
+	a.noteRoot(e.user)
+	var factor *token.Shown
+	var document []byte
+	var failed error
+	err := a.client().Call(ctx, e.command(len(d.Seed) > 0), d, func(line []byte) {
+		switch {
+		case failed != nil:
+		case factor != nil:
+			failed = errors.New("factord showed more than one new factor")
+		default:
+			document = slices.Clone(line)
+			factor, failed = a.present(d, line, e)
+		}
+	})
+	defer clear(document)
+	if err = errors.Join(err, failed); err != nil {
+		return blame(d, err)
+	}
+	if factor == nil {
+		return errors.New("factord showed nothing of the new factor")
+	}
+	if a.json {
+		a.passOn(document)
+		return nil
+	}
+	a.printf("\n%s %s is enrolled for %s.\n", text(factor.Factor), text(factor.ID), whom(e.user))
+	return nil
+}
+
+func (e enrolment) command(seed bool) string {
+	flag := map[bool]string{true: "1"}
+	pairs := []string{"factor", e.factor, "user", e.user, "name", e.name, "no-confirm", flag[e.noConfirm], "seed", flag[seed]}
+	return wire.Command(wire.VerbEnroll, append(pairs, e.options...)...)
+}
+
+// present shows a new factor: to a person at once, to a program when the
+// enrolment is through; what a first code needs then goes beside.
+func (a *app) present(d *dialog.Dialog, line []byte, e enrolment) (*token.Shown, error) {
+	factor, err := decode[token.Shown](line)
+	if err != nil {
+		return nil, err
+	}
+	if a.json {
+		d.Ready = func() { factor.Show(d.Out(), whom(e.user), dialog.Columns(d.Out())) }
+		return &factor, nil
+	}
+	return &factor, factor.Show(a.Stdout, whom(e.user), dialog.Columns(a.Stdout))
+}

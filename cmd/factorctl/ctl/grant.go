@@ -1,0 +1,74 @@
+package ctl
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/factord/factord/daemon/wire"
+)
+
+// granted is a code that root gives to somebody.
+type granted struct {
+	User    string    `json:"user"`
+	Code    string    `json:"code"`
+	Expires time.Time `json:"expires"`
+}
+
+func (a *app) inviteCommand() *cobra.Command {
+	return a.grant(&cobra.Command{
+		Use: "invite USER [--for DURATION]",
+		Long: `Makes a code with which a user can enrol a first factor, once. It is not a factor:
+nobody gets in with it. Tell it to the user in a way that you trust; factorctl
+enroll asks for it. Only root may do this.`,
+		Example: "  sudo factorctl invite alice\n  sudo factorctl invite alice --for 72h",
+	}, wire.VerbInvite, "24h", func(g granted) {
+		a.printf("Invitation for %s, good for one enrolment until %s:\n\n  %s\n\nThe user runs: factorctl enroll totp\n", text(g.User), local(g.Expires), text(g.Code))
+	})
+}
+
+func (a *app) bypassCommand() *cobra.Command {
+	return a.grant(&cobra.Command{
+		Use: "bypass USER [--for DURATION]",
+		Long: `Makes a code that lets a user in once instead of any factor: for somebody who has
+lost phone and backup codes. Make sure whom you tell it to: it is as good as the
+factor itself. A rule with bypass = false does not take it. Only root may do this.`,
+		Example: "  sudo factorctl bypass alice\n  sudo factorctl bypass alice --for 15m",
+	}, wire.VerbBypass, "1h", func(g granted) {
+		a.printf("Bypass code for %s, good for one login until %s:\n\n  %s\n\n", text(g.User), local(g.Expires), text(g.Code))
+	})
+}
+
+func (a *app) grant(cmd *cobra.Command, verb, usual string, show func(granted)) *cobra.Command {
+	cmd.Args = oneArgument("the USER")
+	hold := cmd.Flags().Duration("for", 0, "how long the code can be used, as in 15m or 24h; "+usual+" if left out")
+	return a.does(cmd, func(ctx context.Context, args []string) error {
+		var d string
+		if cmd.Flags().Changed("for") {
+			if *hold <= 0 {
+				return usagef("--for %v: there is no time in that", *hold)
+			}
+			d = hold.String()
+		}
+		return ask(ctx, a, wire.Command(verb, "user", args[0], "for", d), show)
+	})
+}
+
+func (a *app) unlockCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "unlock USER", Args: oneArgument("the USER"),
+		Long: `Ends the waiting that wrong codes have brought upon a user. When the account has
+got another uid since it enrolled, this also confirms that it is the same person's.
+Only root may do this.`,
+		Example: "  sudo factorctl unlock alice",
+	}
+	return a.does(cmd, func(ctx context.Context, args []string) error {
+		return ask(ctx, a, wire.Command(wire.VerbUnlock, "user", args[0]), func(r struct {
+			Unlocked string `json:"unlocked"`
+			UID      uint32 `json:"uid"`
+		}) {
+			a.printf("unlocked %s (uid %d)\n", text(r.Unlocked), r.UID)
+		})
+	})
+}

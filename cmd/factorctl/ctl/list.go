@@ -1,0 +1,93 @@
+package ctl
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/factord/factord/daemon/wire"
+)
+
+// item is one thing that a user has enrolled.
+type item struct {
+	User    string            `json:"user"`
+	ID      string            `json:"id"`
+	Factor  string            `json:"factor"`
+	Kind    string            `json:"kind"`
+	Name    string            `json:"name"`
+	Created time.Time         `json:"created"`
+	Used    time.Time         `json:"used"`
+	Detail  map[string]string `json:"detail"`
+}
+
+func (a *app) listCommand() *cobra.Command {
+	var user string
+	cmd := &cobra.Command{
+		Use: "list [--user USER]", Args: noArguments,
+		Long: `Shows what is enrolled, never a secret: to root that of all users, or of --user;
+to others their own. Times are local.`,
+		Example: "  factorctl list\n  sudo factorctl list --user alice --json",
+	}
+	cmd.Flags().StringVar(&user, "user", "", "of `USER`")
+	return a.does(cmd, func(ctx context.Context, _ []string) error {
+		return ask(ctx, a, wire.Command(wire.VerbList, "user", user), func(items []item) { a.showItems(items, user) })
+	})
+}
+
+func (a *app) showItems(items []item, user string) {
+	if len(items) == 0 {
+		a.printf("nothing is enrolled\n")
+		return
+	}
+	all := os.Geteuid() == 0 && user == ""
+	for i := range items {
+		all = all || items[i].User != items[0].User
+	}
+	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
+	defer w.Flush()
+	row := func(user string, cells ...string) {
+		if all {
+			cells = append([]string{user}, cells...)
+		}
+		fmt.Fprintln(w, strings.Join(cells, "\t"))
+	}
+	row("USER", "ID", "KIND", "NAME", "CREATED", "LAST USED", "DETAILS")
+	for _, it := range items {
+		row(text(it.User), text(it.ID), text(it.Kind), text(it.Name), local(it.Created), local(it.Used), details(it.Detail))
+	}
+}
+
+func details(d map[string]string) string {
+	var words []string
+	for _, key := range slices.Sorted(maps.Keys(d)) {
+		words = append(words, text(key)+" "+text(d[key]))
+	}
+	return strings.Join(words, ", ")
+}
+
+func (a *app) removeCommand() *cobra.Command {
+	var user string
+	cmd := &cobra.Command{
+		Use: "remove ID [--user USER]", Args: oneArgument("the ID"),
+		Long: `Removes a factor; factorctl list shows the ids. Who is not root proves one of
+their factors first, which may be the one that is removed.`,
+		Example: "  factorctl remove totp-1\n  sudo factorctl remove totp-1 --user alice",
+	}
+	cmd.Flags().StringVar(&user, "user", "", "of `USER`; yourself if left out")
+	return a.does(cmd, func(ctx context.Context, args []string) error {
+		a.noteRoot(user)
+		return ask(ctx, a, wire.Command(wire.VerbRemove, "id", args[0], "user", user), func(r struct {
+			Removed string `json:"removed"`
+			User    string `json:"user"`
+		}) {
+			a.printf("removed %s of %s\n", text(r.Removed), text(r.User))
+		})
+	})
+}

@@ -1,0 +1,42 @@
+package ctl
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+)
+
+// selfName is the name of the user who runs this. This program is static, so
+// only /etc/passwd is read; for a user of a directory it may be "". Factord
+// finds out for itself who asks.
+func selfName() string {
+	uid := os.Geteuid()
+	u, err := user.LookupId(strconv.Itoa(uid))
+	switch {
+	case err == nil:
+		return u.Username
+	case uid == 0:
+		return "root"
+	}
+	return ""
+}
+
+// noteRoot tells somebody who used sudo that they change root's factors and not
+// their own.
+func (a *app) noteRoot(user string) {
+	if sudoer := os.Getenv("SUDO_USER"); user == "" && os.Geteuid() == 0 && sudoer != "" && sudoer != "root" {
+		fmt.Fprintf(a.Stderr, "note: this is about %s; for %s say --user %s\n", selfName(), text(sudoer), text(sudoer))
+	}
+}
+
+// whom says whom a change is about.
+func whom(user string) string {
+	if user != "" {
+		return text(user)
+	}
+	if name := selfName(); name != "" {
+		return text(name)
+	}
+	return "uid " + strconv.Itoa(os.Geteuid())
+}

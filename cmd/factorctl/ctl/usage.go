@@ -1,0 +1,158 @@
+package ctl
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/factord/factord/cmd/factorctl/client"
+)
+
+const rootHelp = `Usage: factorctl [--socket PATH] [--json] VERB [ARGUMENT] [FLAG...]
+
+factorctl manages second factors. For yourself:
+
+  enroll FACTOR    set up a code token on your phone, or make backup codes
+  list             show what you have enrolled
+  remove ID        remove one of your factors
+  test             try a login, without logging in
+
+As root, also for others (--user U with the verbs above):
+
+  invite U         make a code with which U can enrol a first factor
+  bypass U         make a code that lets U in once, who has lost everything else
+  unlock U         end the waiting after wrong codes; confirm a new uid
+  audit            show who was let in and who was refused, and why
+  explain          show which rule decides about a login, and what it asks
+  check-config     say what is wrong with a configuration, before it is in force
+  status           show whether and how factord runs
+
+  demo             watch it work: real logins in a folder of its own, as any user
+  completion       print completions for a shell
+
+Everywhere, before or after verb and arguments:
+  --socket PATH    factord's socket (default ` + client.DefaultSocket + `)
+  --json           print JSON
+  -h, --help       how it is called; factorctl VERB --help says more
+
+Examples:
+  factorctl demo
+  factorctl enroll totp
+  sudo factorctl invite alice
+  sudo factorctl explain --user alice --service sshd --rhost 203.0.113.7
+
+Exit status: 0 done or allowed, 1 failed or refused, 2 wrong usage.
+`
+
+const verbHelp = `Usage: factorctl {{if .HasParent}}{{if ne .Parent.Name "factorctl"}}{{.Parent.Name}} {{end}}{{end}}{{.Use}}
+
+{{.Long | trimTrailingWhitespaces}}
+{{if .HasAvailableSubCommands}}
+Shells:{{range .Commands}}{{if .IsAvailableCommand}} {{.Name}}{{end}}{{end}}
+{{end}}{{if .HasExample}}
+Examples:
+{{.Example}}
+{{end}}{{if .HasAvailableLocalFlags}}
+Flags:
+{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}
+{{end}}
+Everywhere:
+{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}
+`
+
+// root builds the command line.
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use: "factorctl", SilenceErrors: true, SilenceUsage: true,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(*cobra.Command, []string) error { return usagef("a verb is missing") },
+	}
+	root.SetOut(a.Stdout)
+	root.SetErr(a.Stderr)
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.socket, "socket", client.DefaultSocket, "factord's socket, at `PATH`")
+	flags.BoolVar(&a.json, "json", false, "print JSON")
+	flags.BoolP("help", "h", false, "this text")
+	root.AddCommand(a.statusCommand(), a.enrollCommand(), a.listCommand(), a.removeCommand(), a.inviteCommand(),
+		a.bypassCommand(), a.unlockCommand(), a.explainCommand(), a.auditCommand(), a.checkConfigCommand(),
+		a.testCommand(), a.demoCommand())
+	root.SetHelpCommand(&cobra.Command{Use: "help [VERB]", Hidden: true, Run: func(cmd *cobra.Command, args []string) {
+		about, _, err := root.Find(args)
+		if err != nil {
+			about = root
+		}
+		about.Help()
+	}})
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd("completion")
+	root.SetHelpTemplate(verbHelp)
+	usual := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		if cmd == root {
+			cmd.Print(rootHelp)
+			return
+		}
+		usual(cmd, args)
+	})
+	return root
+}
+
+// verbFirst moves the verb before the flags that stand in front of it: cobra
+// does not know there which flags take a value.
+func verbFirst(root *cobra.Command, args []string) ([]string, error) {
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		if arg == "--" {
+			break
+		}
+		if len(arg) > 1 && arg[0] == '-' {
+			if takesValue(root, arg) {
+				i++
+			}
+			continue
+		}
+		if err := knownVerb(root, arg); err != nil {
+			return nil, err
+		}
+		return append([]string{arg}, append(args[:i:i], args[i+1:]...)...), nil
+	}
+	return args, nil
+}
+
+// takesValue reports whether the argument after the flag arg is its value.
+func takesValue(root *cobra.Command, arg string) bool {
+	name, long := strings.CutPrefix(arg, "--")
+	if !long || strings.Contains(name, "=") {
+		return false
+	}
+	find := func(flags *pflag.FlagSet) bool {
+		f := flags.Lookup(name)
+		return f != nil && f.NoOptDefVal == ""
+	}
+	if find(root.PersistentFlags()) {
+		return true
+	}
+	for _, c := range root.Commands() {
+		if find(c.Flags()) {
+			return true
+		}
+	}
+	return false
+}
+
+func knownVerb(root *cobra.Command, verb string) error {
+	if strings.HasPrefix(verb, cobra.ShellCompRequestCmd) {
+		return nil
+	}
+	for _, c := range root.Commands() {
+		if c.Name() == verb {
+			return nil
+		}
+	}
+	root.SuggestionsMinimumDistance = 2
+	if near := root.SuggestionsFor(verb); len(near) > 0 {
+		return usagef("unknown verb %q\nhint: did you mean %s?", verb, strings.Join(near, " or "))
+	}
+	return usagef("unknown verb %q", verb)
+}

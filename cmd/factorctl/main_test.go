@@ -1,0 +1,149 @@
+package main_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// bin is where TestMain builds the programs.
+var bin string
+
+func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+
+func buildAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "factorctl-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	bin = dir
+	for _, program := range []string{"factorctl", "factord", "factor-helper"} {
+		cmd := exec.Command("go", "build", "-o", dir+"/", "github.com/factord/factord/cmd/"+program)
+		if program != "factord" {
+			cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as they are shipped
+		}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "building %s: %v\n%s", program, err, out)
+			return 1
+		}
+	}
+	return m.Run()
+}
+
+// outcome is what came of a run.
+type outcome struct {
+	stdout, stderr string
+	code           int
+}
+
+// command is a run of factorctl without a terminal: the tests must not ask
+// whoever runs them.
+func command(args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(bin, "factorctl"), args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd
+}
+
+func run(t *testing.T, stdin string, args ...string) outcome {
+	t.Helper()
+	cmd := command(args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
+
+// want checks the exit status, and that the outputs have certain parts.
+func (o outcome) want(t *testing.T, code int, stdout, stderr string) {
+	t.Helper()
+	if o.code != code || !strings.Contains(o.stdout, stdout) || !strings.Contains(o.stderr, stderr) {
+		t.Errorf("exit %d, want %d; stdout %q to have %q; stderr %q to have %q", o.code, code, o.stdout, stdout, o.stderr, stderr)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for _, test := range []struct {
+		args   string
+		code   int
+		stdout string
+		stderr string
+	}{
+		{"", 2, "", "a verb is missing\nhint: factorctl --help"},
+		{"frob", 2, "", `unknown verb "frob"`},
+		{"enrol totp", 2, "", "did you mean enroll?"},
+		{"list --frob", 2, "", "unknown flag: --frob\nhint: factorctl list --help"},
+		{"list alice", 2, "", `one argument too many: "alice"`},
+		{"enroll", 2, "", "the FACTOR (totp, for example) is missing"},
+		{"enroll totp --digits six", 2, "", `invalid argument "six"`},
+		{"remove", 2, "", "the ID is missing"},
+		{"remove a b", 2, "", `one argument too many: "b"`},
+		{"invite", 2, "", "the USER is missing"},
+		{"bypass u --for 1x", 2, "", "--for"},
+		{"bypass u --for -1h", 2, "", "there is no time in that"},
+		{"explain --user u", 2, "", "--service is missing"},
+		{"explain --service s --caller me", 2, "", "--caller is root or user"},
+		{"audit --last 0", 2, "", "--last"},
+		{"audit --last -1", 2, "", "--last"},
+		{"--socket", 2, "", "flag needs an argument"},
+		{"list --socket @abstract", 2, "", "not a path"},
+		{"list --json=maybe", 2, "", "--json"},
+		{"--help", 0, "Usage: factorctl", ""},
+		{"enroll --help", 0, "Examples:", ""},
+		{"help audit", 0, "Usage: factorctl audit", ""},
+		{"completion bash", 0, "factorctl", ""},
+		{"--socket /nope status", 1, "", "connecting to /nope: no such file or directory\nhint: is factord running? systemctl status factord.socket"},
+		{"--user u --json list --socket=/nope", 1, "", "/nope"},
+		{"--refusals audit --socket /nope", 1, "", "/nope"},
+		{"--no-confirm --socket /nope enroll --name x totp", 1, "", "/nope"},
+		{"enroll totp --secret-file /nope", 1, "", "reading the secret: open /nope"},
+		{"check-config /nope", 1, "", "opening the configuration"},
+	} {
+		t.Run(test.args, func(t *testing.T) {
+			t.Parallel()
+			o := run(t, "", strings.Fields(test.args)...)
+			o.want(t, test.code, test.stdout, test.stderr)
+			if test.code != 0 && (!strings.HasPrefix(o.stderr, "factorctl: ") || o.stdout != "") {
+				t.Errorf("stdout %q, stderr %q", o.stdout, o.stderr)
+			}
+		})
+	}
+}
+
+// TestHelpNamesVerbs: the text of --help is written by hand.
+func TestHelpNamesVerbs(t *testing.T) {
+	help := run(t, "", "--help").stdout
+	for _, line := range strings.Split(run(t, "", "__complete", "").stdout, "\n") {
+		verb, _, _ := strings.Cut(line, "\t")
+		if verb != "" && verb != "help" && verb[0] != ':' && !strings.Contains(help, "\n  "+verb+" ") {
+			t.Errorf("--help does not name %q", verb)
+		}
+	}
+}
+
+func TestCheckConfig(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	good := write("good", "[[rule]]\nservices = [\"sudo\"]\nfactors = [\"totp\", \"duo\"]\n")
+	bad := write("bad", "frob = 1\n[[rule]]\nfactors = []\n")
+	run(t, "", "check-config", good).want(t, 0, "good: ok, 1 rule\n", "")
+	run(t, "", "check-config", good).want(t, 0, `factor "duo" is not built into this factord`, "")
+	run(t, "", "check-config", good, "--json").want(t, 0, `"ok":true,"rules":1,`, "")
+	run(t, "", "check-config", bad).want(t, 1, "", "bad:1: frob")
+	run(t, "", "check-config", bad, "--json").want(t, 1, `"ok":false`, "bad:3: factors")
+}

@@ -1,0 +1,111 @@
+// Package record reads factord's audit records and says them in one line.
+package record
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/factord/factord/daemon/wire"
+)
+
+// Event is an audit record, as factord sends it.
+type Event struct {
+	Seq     uint64    `json:"seq"`
+	Time    time.Time `json:"time"`
+	Kind    string    `json:"kind"` // "verdict", "answer", or a management verb
+	User    string    `json:"user"`
+	Service string    `json:"service"`
+	RHost   string    `json:"rhost"`
+	TTY     string    `json:"tty"`
+	PeerUID uint32    `json:"peer_uid"`
+	Verdict string    `json:"verdict"`
+	Basis   string    `json:"basis"`
+	Reason  string    `json:"reason"`
+	Rule    string    `json:"rule"`
+	Factor  string    `json:"factor"`
+	ID      string    `json:"id"`
+	Log     string    `json:"log"`
+	Micros  int64     `json:"micros"`
+}
+
+// String is the record with its time.
+func (e Event) String() string {
+	return e.Time.Local().Format("2006-01-02 15:04:05") + "  " + e.What()
+}
+
+// What is the record without its time: verdict, user, service, from where, by
+// what, why, and how long it took.
+func (e Event) What() string {
+	words := []string{fmt.Sprintf("%-6s  %-10s", e.verdict(), orDash(e.User)), fmt.Sprintf("%-8s", orDash(e.Service))}
+	if e.Kind == "verdict" || e.Kind == "answer" {
+		words = append(words, fmt.Sprintf("%-15s", e.from()))
+	} else {
+		words = append(words, "by uid "+strconv.FormatUint(uint64(e.PeerUID), 10))
+	}
+	for _, part := range []string{e.by(), labelled("reason ", e.Reason), labelled("rule ", e.rule()), wire.Printable(e.Log)} {
+		if part != "" {
+			words = append(words, part)
+		}
+	}
+	if e.Micros > 0 {
+		words = append(words, time.Duration(e.Micros*1000).Round(100*time.Microsecond).String())
+	}
+	return strings.Join(words, "  ")
+}
+
+// verdict is what happened, in one word. An answer that did not end its login
+// was wrong.
+func (e Event) verdict() string {
+	switch {
+	case e.Verdict != "":
+		return wire.Printable(e.Verdict)
+	case e.Kind == "answer":
+		return "wrong"
+	}
+	return orDash(e.Kind)
+}
+
+func (e Event) from() string {
+	switch {
+	case e.RHost != "":
+		return wire.Printable(e.RHost)
+	case e.TTY != "":
+		return wire.Printable(e.TTY)
+	}
+	return "-"
+}
+
+func (e Event) by() string {
+	switch {
+	case e.Factor == "" && e.Basis != "":
+		return "basis " + wire.Printable(e.Basis)
+	case e.Factor == "":
+		return labelled("id ", e.ID)
+	case e.ID != "":
+		return wire.Printable(e.Factor + " (" + e.ID + ")")
+	}
+	return wire.Printable(e.Factor)
+}
+
+func (e Event) rule() string {
+	if e.Rule == "" || strings.HasPrefix(e.Rule, "#") {
+		return e.Rule
+	}
+	return strconv.Quote(e.Rule)
+}
+
+func labelled(label, s string) string {
+	if s == "" {
+		return ""
+	}
+	return label + wire.Printable(s)
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return wire.Printable(s)
+}

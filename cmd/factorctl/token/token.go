@@ -1,0 +1,79 @@
+// Package token shows a new factor to the person who has to take something from
+// it, and computes the codes of a TOTP token for the demo, which stands in for
+// that person's phone.
+package token
+
+import (
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/factord/factord/daemon/wire"
+)
+
+// Shown is a new factor, as factord sends it once.
+type Shown struct {
+	ID     string   `json:"id"`
+	Factor string   `json:"factor"`
+	Name   string   `json:"name"`
+	URI    string   `json:"uri"`   // otpauth, of a code token
+	Codes  []string `json:"codes"` // of a set of backup codes
+}
+
+// Show writes what the person named whom has to take from s. columns is the
+// width of the terminal, for a QR code, or 0: then there is none.
+func (s Shown) Show(out io.Writer, whom string, columns int) error {
+	if len(s.Codes) > 0 {
+		s.showCodes(out, whom)
+	}
+	if s.URI == "" {
+		return nil
+	}
+	fmt.Fprintf(out, "New %s token for %s:\n\n", wire.Printable(s.Factor), whom)
+	if columns > 0 {
+		if err := drawQR(out, s.URI, columns); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(out, "Secret: %s\nURI:    %s\n\n", wire.Printable(groups(secretOf(s.URI))), wire.Printable(s.URI))
+	return err
+}
+
+func drawQR(out io.Writer, uri string, columns int) error {
+	drawing, width, err := QR(uri)
+	if err != nil {
+		return err
+	}
+	if width > columns {
+		drawing = fmt.Sprintf("(The QR code needs %d columns, and this terminal has %d: make it wider and\nenrol again, or type the secret into the app.)\n", width, columns)
+	}
+	_, err = fmt.Fprintf(out, "%s\n", drawing)
+	return err
+}
+
+func (s Shown) showCodes(out io.Writer, whom string) {
+	fmt.Fprintf(out, "Backup codes for %s, each good for one login. Keep them on paper, not on this\nmachine; they are not shown again.\n\n", whom)
+	for pair := range slices.Chunk(s.Codes, 2) {
+		fmt.Fprintf(out, "  %s\n", wire.Printable(strings.Join(pair, "    ")))
+	}
+}
+
+// secretOf is the base32 secret in an otpauth URI.
+func secretOf(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return ""
+	}
+	return u.Query().Get("secret")
+}
+
+// groups splits s into fours, as one types it.
+func groups(s string) string {
+	var fours []string
+	for four := range slices.Chunk([]byte(s), 4) {
+		fours = append(fours, string(four))
+	}
+	return strings.Join(fours, " ")
+}
