@@ -100,6 +100,9 @@ type Finding struct {
 type Record struct {
 	ID    string
 	Value []byte
+	// Decoded is the factor's own reading of Value. It may leave it here for
+	// its next call in the same attempt or transaction.
+	Decoded any
 }
 
 // Records are what one factor keeps for one user, inside one transaction.

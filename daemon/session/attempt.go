@@ -24,6 +24,7 @@ type attempt struct {
 	source   string
 	begun    time.Time
 	standing standing
+	unlogged []store.Event // rulings that the journal has not seen yet
 }
 
 // Texts for people that more than one place says.
@@ -47,6 +48,12 @@ func (c *conn) login(rest string) {
 	status, final := v.Lines()
 	c.lines.Put(status)
 	c.lines.Put(final)
+	if c.lines.Flush() != nil {
+		c.over = true
+	}
+	for _, e := range a.unlogged {
+		a.log(e)
+	}
 }
 
 // info shows the person one line, together with whatever is sent next.

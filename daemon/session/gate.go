@@ -36,6 +36,7 @@ func refusal(r wire.Reason, text, log string) ruling {
 // Whatever goes wrong on the way is a refusal.
 func (a *attempt) decide(ctx context.Context, settle func(*store.Tx) (ruling, error)) (v wire.Verdict, more bool) {
 	var r ruling
+	var e store.Event
 	err := a.Store.Update(ctx, func(tx *store.Tx) error {
 		var err error
 		if r, err = settle(tx); err != nil {
@@ -45,7 +46,8 @@ func (a *attempt) decide(ctx context.Context, settle func(*store.Tx) (ruling, er
 		if r.unasked {
 			return errUnasked // nothing to keep
 		}
-		tx.Audit(a.event(r))
+		e = a.event(r)
+		tx.Audit(e)
 		return nil
 	})
 	if errors.Is(err, errUnasked) {
@@ -54,7 +56,7 @@ func (a *attempt) decide(ctx context.Context, settle func(*store.Tx) (ruling, er
 	if err != nil {
 		return a.refuse(ruling{reason: reasonOf(err), log: err.Error()}), false
 	}
-	a.log(r)
+	a.logLater(e)
 	return a.verdict(r), r.more
 }
 
@@ -79,21 +81,19 @@ func (a *attempt) rule(ctx context.Context, r ruling) wire.Verdict {
 // could not be recorded. It never allows, but in audit mode.
 func (a *attempt) refuse(r ruling) wire.Verdict {
 	r = a.inAudit(ruling{reason: r.reason, text: r.text, log: r.log})
+	e := a.event(r)
+	defer func() { a.logLater(e) }()
 	if r.basis != wire.BasisNone { // an allow needs its audit record, like any other
-		v := wire.Verdict{Reason: wire.ReasonInternal}
-		err := a.Store.Update(a.ctx, func(tx *store.Tx) error { tx.Audit(a.event(r)); return nil })
-		if err == nil {
-			v = a.verdict(r)
+		if err := a.Store.Update(a.ctx, func(tx *store.Tx) error { tx.Audit(e); return nil }); err != nil {
+			return wire.Verdict{Reason: wire.ReasonInternal}
 		}
-		a.log(r)
-		return v
+		return a.verdict(r)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), settleTime)
 	defer cancel()
-	if err := a.Store.Refuse(ctx, a.event(r)); err != nil {
-		r.log += " (not recorded: " + err.Error() + ")"
+	if err := a.Store.Refuse(ctx, e); err != nil {
+		e.Log += " (not recorded: " + err.Error() + ")"
 	}
-	a.log(r)
 	return a.verdict(r)
 }
 
@@ -149,9 +149,12 @@ func (a *attempt) event(r ruling) store.Event {
 	return e
 }
 
+// logLater has a record logged when the client has heard the verdict: nobody
+// waits for the journal.
+func (a *attempt) logLater(e store.Event) { a.unlogged = append(a.unlogged, e) }
+
 // log says once what root should see in the journal.
-func (a *attempt) log(r ruling) {
-	e := a.event(r)
+func (a *attempt) log(e store.Event) {
 	a.Log.Info(e.Kind, "verdict", e.Verdict, "user", e.User, "service", e.Service, "rhost", e.RHost,
 		"basis", e.Basis, "reason", e.Reason, "rule", e.Rule, "factor", e.Factor, "why", e.Log, "us", e.Micros)
 }

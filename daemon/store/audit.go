@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,6 +14,13 @@ import (
 
 // RingSize is how many audit records are kept; the oldest makes room.
 const RingSize = 10_000
+
+// ringSlack is how many more there may be before the oldest are dropped, all
+// at once: dropping one with every login would double what a login writes.
+const ringSlack = 256
+
+// tailSize is how many of the newest records are kept apart: what fits a page.
+const tailSize = 8
 
 // Event is one audit record. Seq, Time and Prev are filled in by the store.
 type Event struct {
@@ -45,47 +53,77 @@ type Event struct {
 
 func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
-// append writes an event at the ring's end and drops the oldest beyond
-// RingSize.
+// append writes an event at the ring's end.
 func (st *state) append(tx *bolt.Tx, e Event, now time.Time) error {
-	b := tx.Bucket(bucketAudit)
 	e.Seq, e.Time, e.Prev = st.Last+1, now.UTC(), st.LastHash
 	record, err := json.Marshal(e)
 	if err != nil {
 		return err
 	}
-	if e.Seq > RingSize { // the ring's end comes last, so appending fills pages
-		b.FillPercent = 0.9
-	}
-	if err := b.Put(seqKey(e.Seq), record); err != nil {
-		return err
-	}
 	hash := sha256.Sum256(record)
 	st.Last, st.LastHash = e.Seq, hash[:]
-	for st.Last-st.First >= RingSize {
-		oldest := bytes.Clone(b.Get(seqKey(st.First)))
-		if err := b.Delete(seqKey(st.First)); err != nil {
+	return tx.Bucket(bucketTail).Put(seqKey(e.Seq), record)
+}
+
+// fold moves the tail into the ring when it is full, and drops the oldest
+// records when there are too many. The tail is one page where the ring's end is
+// three, and each page that is written costs a login.
+func (st *state) fold(tx *bolt.Tx) error {
+	if st.Last-st.Moved <= tailSize {
+		return nil
+	}
+	tail, ring := tx.Bucket(bucketTail), tx.Bucket(bucketAudit)
+	ring.FillPercent = 0.9 // records only ever come at the end
+	for seq := st.Moved + 1; seq <= st.Last; seq++ {
+		record := bytes.Clone(tail.Get(seqKey(seq)))
+		if err := errors.Join(ring.Put(seqKey(seq), record), tail.Delete(seqKey(seq))); err != nil {
 			return err
 		}
-		gone := sha256.Sum256(oldest)
-		st.First, st.FirstPrev = st.First+1, gone[:]
+	}
+	st.Moved = st.Last
+	if st.Last-st.First < RingSize+ringSlack {
+		return nil
+	}
+	c := ring.Cursor()
+	for k, v := c.First(); k != nil && st.Last-st.First >= RingSize; k, v = c.First() {
+		gone := sha256.Sum256(v)
+		st.First, st.FirstPrev = binary.BigEndian.Uint64(k)+1, gone[:]
+		if err := c.Delete(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachRecord calls fn with the audit records as they stand, oldest first.
+func (t *Tx) eachRecord(from uint64, fn func(seq, record []byte) error) error {
+	for _, name := range [][]byte{bucketAudit, bucketTail} {
+		c := t.bolt.Bucket(name).Cursor()
+		for k, v := c.Seek(seqKey(from)); k != nil; k, v = c.Next() {
+			if err := fn(k, v); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
 // Events calls fn with the audit records, oldest first, from seq on.
 func (t *Tx) Events(from uint64, fn func(Event) error) error {
-	c := t.bolt.Bucket(bucketAudit).Cursor()
-	for k, v := c.Seek(seqKey(from)); k != nil; k, v = c.Next() {
+	st, err := t.state()
+	if err != nil {
+		return err
+	}
+	if st.Last > RingSize {
+		from = max(from, st.Last-RingSize+1)
+	}
+	return t.eachRecord(from, func(k, v []byte) error {
 		var e Event
 		if err := json.Unmarshal(v, &e); err != nil {
 			return fmt.Errorf("audit record %d: %w", binary.BigEndian.Uint64(k), err)
 		}
-		if err := fn(e); err != nil {
-			return err
-		}
-	}
-	return nil
+		return fn(e)
+	})
 }
 
 // LastEvent returns the number of the newest audit record, 0 if there is none.
@@ -108,8 +146,7 @@ func (t *Tx) VerifyAudit() error {
 		return err
 	}
 	want, prev := st.First, st.FirstPrev
-	c := t.bolt.Bucket(bucketAudit).Cursor()
-	for k, v := c.First(); k != nil; k, v = c.Next() {
+	err = t.eachRecord(0, func(k, v []byte) error {
 		if len(k) != 8 || binary.BigEndian.Uint64(k) != want {
 			return fmt.Errorf("audit record %d is missing", want)
 		}
@@ -123,6 +160,10 @@ func (t *Tx) VerifyAudit() error {
 		hash := sha256.Sum256(v)
 		prev = hash[:]
 		want++
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if want != st.Last+1 {
 		return fmt.Errorf("audit records %d to %d are missing", want, st.Last)

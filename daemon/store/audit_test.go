@@ -77,7 +77,7 @@ func TestAuditChainNamesWhatWasDone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := newStore(t, nil)
-			appendEvents(t, s, 10)
+			appendEvents(t, s, 10) // at once, so that they are past the tail
 			if err := s.db.Update(func(tx *bolt.Tx) error { return tc.spoil(tx.Bucket(bucketAudit)) }); err != nil {
 				t.Fatal(err)
 			}
@@ -85,6 +85,38 @@ func TestAuditChainNamesWhatWasDone(t *testing.T) {
 				t.Errorf("got %v, want %q", err, tc.want)
 			}
 		})
+	}
+}
+
+// What holds for the ring holds for its newest end, which is kept apart.
+func TestAuditTail(t *testing.T) {
+	s, c := newStore(t, nil)
+	for n := 1; n <= 3*tailSize; n++ {
+		appendEvents(t, s, 1)
+		if err := verify(t, s); err != nil {
+			t.Fatalf("after %d records: %v", n, err)
+		}
+	}
+	s.Close()
+	s = open(t, c)
+	count := uint64(0)
+	s.View(func(tx *Tx) error {
+		return tx.Events(0, func(e Event) error {
+			if count++; e.Seq != count {
+				t.Errorf("record %d comes as number %d", e.Seq, count)
+			}
+			return nil
+		})
+	})
+	if count != 3*tailSize {
+		t.Errorf("%d records", count)
+	}
+	s.db.Update(func(tx *bolt.Tx) error {
+		k, _ := tx.Bucket(bucketTail).Cursor().Last()
+		return tx.Bucket(bucketTail).Delete(k)
+	})
+	if err := verify(t, s); err == nil {
+		t.Error("the newest record is gone and nobody noticed")
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -24,24 +26,92 @@ type update struct {
 	done chan error // buffered: the committer never waits for the asker
 }
 
+// committer takes updates in turn. The first of them to find nobody committing
+// writes them itself, so that a lone update pays for no handing over; those that
+// come meanwhile queue up and share the next transaction.
+type committer struct {
+	mu         sync.Mutex
+	queue      []*update
+	committing bool
+	closed     bool
+	open       sync.WaitGroup // updates that have not been answered
+}
+
+// enter queues u and reports whether its asker is to commit.
+func (c *committer) enter(u *update) (lead bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false, ErrClosed
+	}
+	c.open.Add(1)
+	c.queue = append(c.queue, u)
+	lead, c.committing = !c.committing, true
+	return lead, nil
+}
+
+// next returns what is to be committed now, nothing if the committing ends.
+func (c *committer) next() []*update {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := min(len(c.queue), maxBatch)
+	batch := c.queue[:n:n]
+	c.queue = c.queue[n:]
+	c.committing = n > 0
+	return batch
+}
+
+// more reports whether updates wait; if none does, the committing has ended.
+func (c *committer) more() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.committing = len(c.queue) > 0
+	return c.committing
+}
+
+// close refuses updates from now on and waits for those that are open.
+func (c *committer) close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.open.Wait()
+}
+
 // Update runs fn in a transaction and returns when its changes are on disk. The
 // transaction may be shared, but fn sees it as its own: if fn fails, nothing of
 // it is kept. If Update fails, the change may or may not be kept; whoever asked
 // is to be refused.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	u := &update{ctx: ctx, fn: fn, done: make(chan error, 1)}
-	select {
-	case s.queue <- u:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-s.closing:
-		return ErrClosed
+	lead, err := s.committer.enter(u)
+	if err != nil {
+		return err
+	}
+	if lead {
+		s.commit(s.committer.next())
+		if s.committer.more() {
+			go s.commitRest()
+		}
+		return <-u.done
 	}
 	select {
 	case err := <-u.done:
 		return err
-	case <-ctx.Done(): // a disk that hangs must not hold a login beyond its deadline
+	case <-ctx.Done(): // who waits for others must not wait beyond the deadline
 		return context.Cause(ctx)
+	}
+}
+
+// commitRest commits until nobody waits. Under load it lets the others run first,
+// so that more of them share the next transaction.
+func (s *Store) commitRest() {
+	for {
+		runtime.Gosched()
+		batch := s.committer.next()
+		if len(batch) == 0 {
+			return
+		}
+		s.commit(batch)
 	}
 }
 
@@ -50,30 +120,6 @@ func (s *Store) View(fn func(*Tx) error) error {
 	return s.db.View(func(tx *bolt.Tx) error {
 		return fn(&Tx{store: s, bolt: tx, highest: s.Highest()})
 	})
-}
-
-// commitLoop takes whatever has queued up while the last transaction was
-// written, and writes it as the next one. A lone update never waits.
-func (s *Store) commitLoop() {
-	defer s.done.Done()
-	batch := make([]*update, 0, maxBatch)
-	for {
-		select {
-		case u := <-s.queue:
-			batch = append(batch[:0], u)
-		case <-s.closing:
-			return
-		}
-		for more := true; more && len(batch) < maxBatch; {
-			select {
-			case u := <-s.queue:
-				batch = append(batch, u)
-			default:
-				more = false
-			}
-		}
-		s.commit(batch)
-	}
 }
 
 // commit runs a batch in one transaction and tells each update its outcome,
@@ -105,6 +151,9 @@ func (s *Store) commit(batch []*update) {
 		if refusals, err = s.putRefusals(tx, buffered); err != nil {
 			return err
 		}
+		if err := next.fold(tx); err != nil {
+			return err
+		}
 		sealed, err := s.seal.sealJSON(bucketMeta, keyState, next)
 		if err != nil {
 			return err
@@ -127,6 +176,7 @@ func (s *Store) commit(batch []*update) {
 			results[i] = fmt.Errorf("committing: %w", err)
 		}
 		u.done <- results[i]
+		s.committer.open.Done()
 	}
 }
 

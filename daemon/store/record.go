@@ -47,16 +47,12 @@ func (t *Tx) CountUsers() int { return t.bolt.Bucket(bucketUsers).Stats().KeyN }
 // Records returns all records of a user, by factor.
 func (t *Tx) Records(user string) (map[string][]factor.Record, error) {
 	all := map[string][]factor.Record{}
-	for _, k := range t.keys(bucketRecords, recordKey(user, "", "")[:len(user)+1]) {
+	err := t.scan(bucketRecords, recordKey(user, "", "")[:len(user)+1], func(k, plain []byte) {
 		_, rest, _ := bytes.Cut(k, []byte{0})
 		name, id, _ := strings.Cut(string(rest), "\x00")
-		value, err := t.get(bucketRecords, k)
-		if err != nil {
-			return nil, err
-		}
-		all[name] = append(all[name], factor.Record{ID: id, Value: value})
-	}
-	return all, nil
+		all[name] = append(all[name], factor.Record{ID: id, Value: plain})
+	})
+	return all, err
 }
 
 // Scope returns what one factor keeps for one user; it can reach nothing else.
@@ -79,14 +75,10 @@ func recordKey(user, factorName, id string) []byte {
 func (s scope) List() ([]factor.Record, error) {
 	prefix := recordKey(s.user, s.factor, "")
 	var list []factor.Record
-	for _, k := range s.tx.keys(bucketRecords, prefix) {
-		value, err := s.tx.get(bucketRecords, k)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, factor.Record{ID: string(k[len(prefix):]), Value: value})
-	}
-	return list, nil
+	err := s.tx.scan(bucketRecords, prefix, func(k, plain []byte) {
+		list = append(list, factor.Record{ID: string(k[len(prefix):]), Value: plain})
+	})
+	return list, err
 }
 
 // Get implements factor.Records.

@@ -61,7 +61,7 @@ func TestRecordsSurviveAndAreScoped(t *testing.T) {
 	s = open(t, c)
 	err := s.View(func(tx *Tx) error {
 		all, err := tx.Records("alice")
-		if got := fmt.Sprint(all); err != nil || got != "map[backup:[{backup-1 [66]}] totp:[{totp-1 [65]}]]" {
+		if got := fmt.Sprint(all); err != nil || got != "map[backup:[{backup-1 [66] <nil>}] totp:[{totp-1 [65] <nil>}]]" {
 			t.Errorf("records: %s, %v", got, err)
 		}
 		if u, ok, err := tx.User("alice"); !ok || u.UID != 7 || !u.Tombstone || err != nil {

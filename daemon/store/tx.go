@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"sort"
+	"slices"
+	"strings"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -85,26 +86,33 @@ func (t *Tx) putJSON(bucket, key []byte, v any) error {
 	return t.put(bucket, key, plain)
 }
 
-// keys returns the keys of bucket that begin with prefix, in order.
-func (t *Tx) keys(bucket, prefix []byte) [][]byte {
-	var keys [][]byte
+// scan calls fn with the unsealed values whose keys begin with prefix, in order.
+func (t *Tx) scan(bucket, prefix []byte, fn func(key, plain []byte)) error {
 	changed := t.changes[string(bucket)]
+	sealed := map[string][]byte{}
+	keys := [][]byte{}
 	c := t.bolt.Bucket(bucket).Cursor()
-	for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+	for k, v := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
 		if _, overlaid := changed[string(k)]; !overlaid {
-			keys = append(keys, bytes.Clone(k))
+			keys, sealed[string(k)] = append(keys, k), v
 		}
-	}
-	if len(changed) == 0 {
-		return keys
 	}
 	for k, v := range changed {
-		if v != nil && bytes.HasPrefix([]byte(k), prefix) {
-			keys = append(keys, []byte(k))
+		if v != nil && strings.HasPrefix(k, string(prefix)) {
+			keys, sealed[k] = append(keys, []byte(k)), v
 		}
 	}
-	sort.Slice(keys, func(i, j int) bool { return bytes.Compare(keys[i], keys[j]) < 0 })
-	return keys
+	if len(changed) > 0 {
+		slices.SortFunc(keys, bytes.Compare)
+	}
+	for _, k := range keys {
+		plain, err := t.store.seal.open(bucket, k, sealed[string(k)])
+		if err != nil {
+			return err
+		}
+		fn(k, plain)
+	}
+	return nil
 }
 
 // write moves the changes and events into the shared transaction.

@@ -42,17 +42,24 @@ func (c *counter) check() error {
 // worn: the highest number can't be accepted, since there is none after it.
 func (c *counter) worn() bool { return c.Next > maxCounter }
 
-// settleCounter decides about an HOTP code. A code that was spent a short while
-// ago is refused even if it comes again by chance ahead.
+// settleCounter decides about an HOTP code. The one spent last is refused even
+// if it comes again by chance ahead; of older ones, chance would refuse too many
+// that are right, so they are looked for only when nothing ahead matches.
 func (t *token) settleCounter(code factor.Secret, try attempt) (ruling, error) {
 	c := t.HOTP
 	var spent, ahead []uint64
 	var err error
 	if c.Next > 0 {
-		spent, err = t.hits(code, c.Next-min(c.Next, lookBack), c.Next-1)
+		spent, err = t.hits(code, c.Next-1, c.Next-1)
 	}
-	if !c.worn() && err == nil {
+	if !c.worn() && err == nil && len(spent) == 0 {
+		ahead, err = t.hits(code, c.Next, c.Next) // nearly always
+	}
+	if !c.worn() && err == nil && len(spent)+len(ahead) == 0 {
 		ahead, err = t.hits(code, c.Next, c.Next+min(c.LookAhead, maxCounter-c.Next))
+	}
+	if c.Next > 1 && err == nil && len(spent)+len(ahead) == 0 {
+		spent, err = t.hits(code, c.Next-min(c.Next, lookBack), c.Next-2)
 	}
 	if err != nil {
 		return ruling{}, err

@@ -19,11 +19,11 @@ func TestLookAhead(t *testing.T) {
 			{0, factor.Proven}, {int64(ahead), factor.Proven}, {int64(ahead) + 1, factor.Wrong},
 		} {
 			u := newUser(t, 0)
-			tok := u.counted("hotp-1", rfcSecret, 5000)
+			tok := u.counted("hotp-1", rfcSecret, 7000)
 			tok.HOTP.LookAhead = ahead
 			u.keep(tok)
-			u.want(reference(rfcSecret, 5000+c.offset), c.want)
-			next := uint64(5000)
+			u.want(reference(rfcSecret, 7000+c.offset), c.want)
+			next := uint64(7000)
 			if c.want == factor.Proven {
 				next += uint64(c.offset) + 1
 			}

@@ -132,10 +132,14 @@ func (t *token) check() error {
 // can't be read is an error: what it would have said is not known.
 func decodeAll(list []factor.Record) ([]*token, error) {
 	tokens := make([]*token, 0, len(list))
-	for _, r := range list {
-		t, err := decode(r)
-		if err != nil {
-			return nil, err
+	for i := range list {
+		t, ok := list[i].Decoded.(*token)
+		if !ok {
+			var err error
+			if t, err = decode(list[i]); err != nil {
+				return nil, err
+			}
+			list[i].Decoded = t
 		}
 		tokens = append(tokens, t)
 	}

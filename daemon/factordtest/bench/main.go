@@ -1,0 +1,46 @@
+// Command bench measures what a second factor costs, against its peers in the
+// same interleaved run, and says which of factord's promises hold. The machine
+// may be noisy: only the ratios mean something.
+//
+//	go run ./daemon/factordtest/bench -bin bin
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+)
+
+func main() {
+	bin := flag.String("bin", "bin", "folder of the built programs")
+	rounds := flag.Int("rounds", 300, "interleaved rounds of the process benchmarks")
+	users := flag.Int("users", 100_000, "enrolled users of the large database")
+	only := flag.String("only", "", "socket or pam: only that part")
+	flag.Parse()
+	if err := run(*bin, *rounds, *users, *only); err != nil {
+		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(bin string, rounds, users int, only string) error {
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("only root may ask for other users, and mount an /etc of its own: run it as root")
+	}
+	dir := os.Getenv(inPrivateEtc)
+	if dir == "" {
+		dir, err := os.MkdirTemp("", "factord-bench")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		return privateEtc(dir, active+1)
+	}
+	r := &report{}
+	if only != "pam" {
+		if err := benchSocket(r, bin, dir, users); err != nil {
+			return err
+		}
+	}
+	return r.end()
+}
