@@ -1,23 +1,18 @@
 package conf
 
-import "path/filepath"
-
-// Audit is [audit].
+// Audit is [audit]: copies of the audit records, which factord itself keeps in
+// its database.
 type Audit struct {
-	Strict bool   // a login whose record journald or File did not take is refused
-	File   string // JSON lines are appended here; "": nowhere
+	Strict bool // a login whose copy was not taken is refused
 }
 
+// readAudit refuses to promise copies, which this factord does not make: who
+// asks for them in strict mode must not believe to have them.
 func readAudit(t *table) Audit {
 	defer t.done()
 	a := Audit{Strict: t.truth("strict", false)}
-	a.File, _ = t.text("file")
-	switch {
-	case a.File == "":
-	case !isPrintable(a.File):
-		t.fail("file", "", "%q has a character that can't be shown", a.File)
-	case !filepath.IsAbs(a.File) || filepath.Clean(a.File) != a.File || a.File == "/":
-		t.fail("file", `write it like "/var/log/factord.jsonl"`, "%q is not the absolute path of a file", a.File)
+	if a.Strict {
+		t.fail("strict", "leave it out; factorctl audit shows the records", "this factord makes no copies of its audit records")
 	}
 	return a
 }

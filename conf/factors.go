@@ -16,6 +16,9 @@ func FactorNames() Factors {
 	return Factors{"duo", "totp", "backup", "yubico", "touch", "hmac", "piv", "fido2"}
 }
 
+// BuiltIn returns the names of the factors that this factord can do.
+func BuiltIn() Factors { return Factors{"totp", "backup"} }
+
 // deviceFactors returns those that need a key plugged into this machine, which can be asked to wait for a touch.
 func deviceFactors() Factors { return Factors{"touch", "hmac", "piv", "fido2"} }
 

@@ -23,6 +23,7 @@ func readRules(file *table, known Factors) policy.Rules {
 		sound = append(sound, len(file.report.errors) == before)
 		warnUnknownFactors(t, &rules[i], known)
 		warnUserRule(t, &rules[i])
+		warnWithoutEffect(t, &rules[i])
 	}
 	if len(tables) == 0 && !file.has("rule") {
 		file.report.warn(0, "no rule: every login is refused")
@@ -30,6 +31,19 @@ func readRules(file *table, known Factors) policy.Rules {
 	checkNames(tables, rules)
 	checkReachable(tables, rules, sound)
 	return rules
+}
+
+// warnWithoutEffect names what is legal to write and serves nothing yet. Each of
+// these makes a rule laxer or easier, so passing it over is the strict side.
+func warnWithoutEffect(t *table, r *policy.Rule) {
+	for _, k := range []struct{ key, why string }{
+		{"remember", "nobody is remembered"}, {"enroll", "nobody can enrol while logging in"},
+		{"unavailable", "no factor asks a server"}, {"presence", "no factor is a key"},
+	} {
+		if t.has(k.key) {
+			t.report.warn(t.line(k.key), "rule %s: %s has no effect in this factord: %s", title(r), k.key, k.why)
+		}
+	}
 }
 
 // warnUserRule tells what a rule asks for in vain, because it is for callers that are not root.

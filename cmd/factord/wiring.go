@@ -20,9 +20,6 @@ import (
 	"github.com/factord/factord/daemon/store"
 )
 
-// builtIn are the rule names of the factors that this factord has.
-var builtIn = conf.Factors{"totp", "backup"}
-
 // settings are what is in force; a reload replaces them as a whole.
 type settings struct {
 	conf    atomic.Pointer[conf.Config]
@@ -37,7 +34,7 @@ func load(o options, log *slog.Logger) (*settings, error) {
 
 // reload puts a new configuration in force if nothing is wrong with it.
 func (s *settings) reload(o options, log *slog.Logger) error {
-	c, err := conf.Load(o.config, builtIn)
+	c, err := conf.Load(o.config, conf.BuiltIn())
 	if err != nil {
 		return err
 	}
@@ -49,7 +46,8 @@ func (s *settings) reload(o options, log *slog.Logger) error {
 	return nil
 }
 
-// factors builds the factors, in the order in which they see an answer.
+// factors builds the factors of conf.BuiltIn and root's bypass codes, in the order
+// in which they see an answer.
 func factors(c *conf.Config) []factor.Factor {
 	issuer := c.TOTP.Issuer
 	if issuer == "" {
@@ -101,7 +99,7 @@ func wire(o options, s *settings, db *store.Store, log *slog.Logger) *daemon.Ser
 
 // checkConfig says what is wrong with the configuration.
 func checkConfig(o options, stdout io.Writer) error {
-	c, err := conf.Load(o.config, builtIn)
+	c, err := conf.Load(o.config, conf.BuiltIn())
 	if err != nil {
 		return err
 	}

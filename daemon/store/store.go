@@ -22,6 +22,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // Schema is the version of the database's layout that this package reads.
@@ -181,7 +182,7 @@ func openBolt(path string) (db *bolt.DB, err error) {
 	db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: lockTimeout, FreelistType: bolt.FreelistArrayType,
 		NoFreelistSync: true}) // one page less per login; opening looks through the file instead
 	switch {
-	case errors.Is(err, bolt.ErrTimeout):
+	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, ErrInUse
 	case err != nil:
 		return nil, fmt.Errorf("opening %s: %w\nhint: if the file is damaged, restore a backup", path, err)

@@ -13,10 +13,6 @@ import (
 
 const defaultConfig = "/etc/factord/factord.toml"
 
-// builtIn are the rule names of the factors that factord has; cmd/factord has
-// the same list.
-func builtIn() conf.Factors { return conf.Factors{"totp", "backup"} }
-
 func (a *app) checkConfigCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "check-config [FILE]", Args: optionalArgument,
@@ -38,7 +34,7 @@ FILE is ` + defaultConfig + ` if left out.`,
 }
 
 func (a *app) checkConfig(file string) error {
-	c, err := conf.Load(file, builtIn())
+	c, err := conf.Load(file, conf.BuiltIn())
 	if a.json {
 		a.reportConfig(file, c, err)
 		return err

@@ -1,0 +1,66 @@
+# factord: see README.md. Targets that need programs install what is missing.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+GO      ?= go
+GOFLAGS ?= -trimpath
+FUZZTIME ?= 30s
+
+static = CGO_ENABLED=0 $(GO) build $(GOFLAGS) -ldflags '-s -w' -o bin/
+# The C library's NSS is what knows the users, so factord alone uses cgo.
+cgo    = CGO_ENABLED=1 $(GO) build $(GOFLAGS) -o bin/
+tool   = $(GO) tool -modfile=packaging/tools/go.mod
+
+.PHONY: build demo test check bench e2e fuzz install clean
+
+build:
+	@packaging/need build
+	$(cgo) ./cmd/factord
+	$(static) ./cmd/factor-helper
+	$(static) ./cmd/factorctl
+
+demo: build
+	@bin/factorctl demo
+
+# All tests. As root none is skipped; others skip what only root can do.
+test: build
+	@packaging/need test
+	$(GO) vet ./...
+	$(GO) test -race ./...
+
+e2e: build
+	@packaging/need test
+	$(GO) test -v ./pam/...
+
+# What to run before landing.
+check: test fuzz
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "gofmt these"; exit 1; }
+	$(tool) staticcheck ./...
+	@packaging/vulncheck "$(tool) govulncheck"
+
+# Every parser for $(FUZZTIME). What a run finds interesting stays in .fuzz, and
+# the next one starts from it.
+fuzz:
+	@packaging/fuzz $(FUZZTIME)
+
+bench: build
+	@packaging/need bench
+	$(GO) run ./daemon/factordtest/bench -bin bin
+
+install: build
+	install -D -m 0755 bin/factord $(DESTDIR)$(PREFIX)/sbin/factord
+	install -D -m 0755 bin/factorctl $(DESTDIR)$(PREFIX)/bin/factorctl
+	install -D -m 0755 bin/factor-helper $(DESTDIR)$(PREFIX)/bin/factor-helper
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/factord/pam
+	install -m 0644 README.md conf/factord.toml $(DESTDIR)$(PREFIX)/share/doc/factord/
+	install -m 0644 pam/snippets/* $(DESTDIR)$(PREFIX)/share/doc/factord/pam/
+	install -d -m 0755 $(DESTDIR)/etc/systemd/system $(DESTDIR)/etc/sysusers.d $(DESTDIR)/etc/tmpfiles.d
+	sed 's|@PREFIX@|$(PREFIX)|' packaging/systemd/factord.service > $(DESTDIR)/etc/systemd/system/factord.service
+	install -m 0644 packaging/systemd/factord.socket $(DESTDIR)/etc/systemd/system/
+	install -m 0644 packaging/systemd/factord.sysusers $(DESTDIR)/etc/sysusers.d/factord.conf
+	install -m 0644 packaging/systemd/factord.tmpfiles $(DESTDIR)/etc/tmpfiles.d/factord.conf
+	install -d -m 0755 $(DESTDIR)/etc/factord
+	test -e $(DESTDIR)/etc/factord/factord.toml || install -m 0640 conf/factord.toml $(DESTDIR)/etc/factord/factord.toml
+
+clean:
+	rm -rf bin .fuzz
