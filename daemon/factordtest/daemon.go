@@ -54,6 +54,8 @@ type Daemon struct {
 	t        testing.TB
 	options  Options
 	settings atomic.Pointer[session.Settings]
+	server   *daemon.Server
+	ended    chan struct{}
 	stop     func()
 }
 
@@ -143,6 +145,7 @@ func (d *Daemon) Run() {
 func (d *Daemon) serve(server *daemon.Server, l *net.UnixListener) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
+	d.server, d.ended = server, ended
 	go func() {
 		defer close(ended)
 		server.Serve(ctx, l)
@@ -159,5 +162,24 @@ func (d *Daemon) Stop() {
 	if d.stop != nil {
 		d.stop()
 		d.stop = nil
+	}
+}
+
+// Ended is closed when the daemon has ended.
+func (d *Daemon) Ended() <-chan struct{} { return d.ended }
+
+// Connections returns how many connections are open.
+func (d *Daemon) Connections() int { return d.server.Connections() }
+
+// waitTime is how long Wait waits for what should happen at once.
+const waitTime = 10 * time.Second
+
+// Wait waits until something has become true.
+func (d *Daemon) Wait(until func() bool) {
+	d.t.Helper()
+	for end := time.Now().Add(waitTime); !until(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			d.t.Fatal("waited in vain")
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -110,7 +111,7 @@ func (a *attempt) ask(ctx context.Context) wire.Verdict {
 		if err != nil {
 			return a.unanswered(ctx, err, last)
 		}
-		v, more := a.judge(ctx, answer, left)
+		v, more := a.judge(ctx, trim(answer), left)
 		answer.Wipe()
 		if !more {
 			return v
@@ -119,6 +120,10 @@ func (a *attempt) ask(ctx context.Context) wire.Verdict {
 		a.info(v.Text)
 	}
 }
+
+// trim takes white space from around an answer: it comes with pasting, and with
+// keys that type one character too many.
+func trim(answer factor.Secret) factor.Secret { return bytes.TrimSpace(answer) }
 
 // unanswered rules when no answer came. After a counted answer, a client that
 // gives up gets that answer's reason.

@@ -51,7 +51,7 @@ func TestTOTPLogin(t *testing.T) {
 	expect(t, d.Login(sudo, code), "deny replayed")
 	expect(t, d.Login(remote, code), "deny replayed")
 	d.Clock.Add(30 * time.Second)
-	expect(t, d.Login(sudo, "hello", factordtest.TOTP(t, tok, d.Clock.Now())), "allow factor totp")
+	expect(t, d.Login(sudo, "hello", " "+factordtest.TOTP(t, tok, d.Clock.Now())+"\t"), "allow factor totp")
 	expect(t, d.Login(sudo, "a", "b", "c"), "deny attempts")
 	expect(t, d.Login(sudo), "deny cancelled")
 }
