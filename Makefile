@@ -50,10 +50,11 @@ bench: build
 install: build
 	install -D -m 0755 bin/factord $(DESTDIR)$(PREFIX)/sbin/factord
 	install -D -m 0755 bin/factorctl $(DESTDIR)$(PREFIX)/bin/factorctl
-	install -D -m 0755 bin/factor-helper $(DESTDIR)$(PREFIX)/bin/factor-helper
+	install -D -m 0755 bin/factor-helper $(DESTDIR)$(PREFIX)/libexec/factor-helper
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/factord/pam
 	install -m 0644 README.md conf/factord.toml $(DESTDIR)$(PREFIX)/share/doc/factord/
-	install -m 0644 pam/snippets/* $(DESTDIR)$(PREFIX)/share/doc/factord/pam/
+	for f in pam/snippets/*; do \
+		sed 's|/usr/libexec/|$(PREFIX)/libexec/|' $$f > $(DESTDIR)$(PREFIX)/share/doc/factord/pam/$${f##*/}; done
 	install -d -m 0755 $(DESTDIR)/etc/systemd/system $(DESTDIR)/etc/sysusers.d $(DESTDIR)/etc/tmpfiles.d
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/systemd/factord.service > $(DESTDIR)/etc/systemd/system/factord.service
 	install -m 0644 packaging/systemd/factord.socket $(DESTDIR)/etc/systemd/system/

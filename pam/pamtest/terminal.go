@@ -1,0 +1,155 @@
+package pamtest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// patience is how long a test waits for a text or an end.
+const patience = 20 * time.Second
+
+// Terminal is a pseudo-terminal with the test at its keyboard.
+type Terminal struct {
+	Name string // of the device: /dev/pts/7
+
+	t      testing.TB
+	master *os.File
+	slave  *os.File // until Start
+
+	mu    sync.Mutex
+	news  *sync.Cond
+	seen  strings.Builder
+	read  int // how much of seen Expect has passed
+	gone  bool
+	cmd   *exec.Cmd
+	ended chan struct{}
+}
+
+// NewTerminal makes a terminal that ends with the test.
+func NewTerminal(t testing.TB) *Terminal {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { master.Close() })
+	x := &Terminal{t: t, master: master}
+	x.news = sync.NewCond(&x.mu)
+	raw, err := master.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	ctl := raw.Control(func(fd uintptr) {
+		if err = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0); err == nil {
+			n, err = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
+		}
+	})
+	if err = errors.Join(err, ctl); err != nil {
+		t.Fatal(err)
+	}
+	x.Name = fmt.Sprintf("/dev/pts/%d", n)
+	if x.slave, err = os.OpenFile(x.Name, os.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0); err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// Start runs a command that has this as its controlling terminal, as an account;
+// nil is root. It is killed at the end of the test.
+func (x *Terminal) Start(a *Account, argv ...string) {
+	x.t.Helper()
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = x.slave, x.slave, x.slave
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if a != nil {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(a.UID), Gid: uint32(a.GID)}
+	}
+	if err := cmd.Start(); err != nil {
+		x.t.Fatal(err)
+	}
+	x.slave.Close() // so that its end is the program's
+	x.cmd, x.ended = cmd, make(chan struct{})
+	go x.watch()
+	go func() { defer close(x.ended); cmd.Wait() }()
+	x.t.Cleanup(func() { cmd.Process.Kill(); <-x.ended })
+}
+
+// watch collects what is written on the screen.
+func (x *Terminal) watch() {
+	var buf [1024]byte
+	for {
+		n, err := x.master.Read(buf[:])
+		x.mu.Lock()
+		x.seen.Write(buf[:n])
+		x.gone = err != nil
+		x.news.Broadcast()
+		x.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// Expect waits until text is on the screen, behind what was expected before.
+func (x *Terminal) Expect(text string) {
+	x.t.Helper()
+	deadline := time.Now().Add(patience)
+	late := time.AfterFunc(patience, x.news.Broadcast)
+	defer late.Stop()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for {
+		seen := x.seen.String()[x.read:]
+		if i := strings.Index(seen, text); i >= 0 {
+			x.read += i + len(text)
+			return
+		}
+		if x.gone || !time.Now().Before(deadline) {
+			x.t.Fatalf("%q does not appear on the screen:\n%s", text, x.seen.String())
+		}
+		x.news.Wait()
+	}
+}
+
+// Type presses keys.
+func (x *Terminal) Type(keys string) {
+	x.t.Helper()
+	if _, err := x.master.WriteString(keys); err != nil {
+		x.t.Fatalf("typing: %v", err)
+	}
+}
+
+// Screen is all that has been written.
+func (x *Terminal) Screen() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.seen.String()
+}
+
+// PID is the program's process.
+func (x *Terminal) PID() int { return x.cmd.Process.Pid }
+
+// Kill kills the program.
+func (x *Terminal) Kill() { x.cmd.Process.Kill() }
+
+// Wait waits for the program's end and returns its exit status.
+func (x *Terminal) Wait() int {
+	x.t.Helper()
+	select {
+	case <-x.ended:
+	case <-time.After(patience):
+		x.t.Fatalf("the program does not end; on the screen:\n%s", x.Screen())
+	}
+	return x.cmd.ProcessState.ExitCode()
+}
