@@ -13,7 +13,8 @@ type attempt struct {
 	lines *wire.Lines
 	term  *terminal // nil: nobody can be asked, and Ctrl-C not be seen
 	text  int       // where messages go
-	log   int       // where errors go
+	log   int       // where errors go; nowhere if people would read it
+	said  string    // the last message
 	// answer is the value from expose_authtok, for the first question; given
 	// tells an empty one from none.
 	answer []byte
@@ -62,7 +63,7 @@ func (a *attempt) finish(v wire.Verdict, err error) int {
 			put(a.text, publicText(err)+"\n")
 		}
 		put(a.log, "factor-helper: "+err.Error()+"\n")
-	case code != exitAllow:
+	case code != exitAllow && refusalText(v) != a.said: // a wrong answer's text has been shown
 		put(a.text, refusalText(v)+"\n")
 	}
 	return code
@@ -79,6 +80,7 @@ func (a *attempt) Info(text string) {
 		a.term.hush(false)
 	}
 	put(a.text, text+"\n")
+	a.said = text
 }
 
 // Ask answers with the value from expose_authtok, once, or asks on the terminal.

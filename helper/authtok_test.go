@@ -55,7 +55,7 @@ func TestAuthtokAnswersOnce(t *testing.T) {
 		p.expect("EOF")
 	})
 	got := call{args: []string{"pam", "--socket", socket}, env: login(), stdin: piped(t, "123456")}.run(t)
-	if got.code != exitDeny || got.stdout != "Wrong code.\nWrong code.\n" {
+	if got.code != exitDeny || got.stdout != "Wrong code.\n" {
 		t.Errorf("exit %d, stdout %q", got.code, got.stdout)
 	}
 }

@@ -19,6 +19,9 @@ func (c Config) pam(o options) int {
 		return c.refuse(err)
 	}
 	a := &attempt{auth: auth, watch: w, text: c.Stdout, log: c.Stderr}
+	if sameFile(c.Stdout, c.Stderr) {
+		a.log = nowhere // pam_exec's option stdout shows both to the person
+	}
 	defer a.close()
 	if a.term = pamTerminal(auth.TTY, syscall.Getppid()); a.term != nil {
 		a.text = a.term.fd
@@ -86,4 +89,13 @@ func isShown(fd int) bool {
 		return newTerminal(fd, false) != nil
 	}
 	return false
+}
+
+// nowhere is no file descriptor.
+const nowhere = -1
+
+// sameFile reports whether two descriptors are one pipe or file.
+func sameFile(a, b int) bool {
+	var x, y syscall.Stat_t
+	return syscall.Fstat(a, &x) == nil && syscall.Fstat(b, &y) == nil && x.Dev == y.Dev && x.Ino == y.Ino
 }

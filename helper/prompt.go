@@ -7,6 +7,7 @@ import "github.com/factord/factord/daemon/wire"
 func (a *attempt) prompt(echo bool, text string) ([]byte, wire.Reply) {
 	a.term.hush(true)
 	put(a.term.fd, text)
+	a.said = ""
 	defer put(a.term.fd, "\n")
 	e := &editor{echo: echo}
 	for !a.lines.Buffered() {

@@ -54,7 +54,7 @@ func (u *Users) Break(broken bool) {
 var errDown = errors.New("directory is down")
 
 // ByName implements session.Directory.
-func (u *Users) ByName(_ context.Context, name string) (session.Identity, error) {
+func (u *Users) ByName(_ context.Context, _ uint32, name string) (session.Identity, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.broken {
@@ -71,7 +71,7 @@ func (u *Users) ByName(_ context.Context, name string) (session.Identity, error)
 }
 
 // ByUID implements session.Directory.
-func (u *Users) ByUID(_ context.Context, uid uint32) (session.Identity, error) {
+func (u *Users) ByUID(_ context.Context, _, uid uint32) (session.Identity, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.broken {
@@ -86,7 +86,7 @@ func (u *Users) ByUID(_ context.Context, uid uint32) (session.Identity, error) {
 }
 
 // Groups implements session.Directory.
-func (u *Users) Groups(_ context.Context, id session.Identity, names []string) map[string]policy.Membership {
+func (u *Users) Groups(_ context.Context, _ uint32, id session.Identity, names []string) map[string]policy.Membership {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	found := map[string]policy.Membership{}

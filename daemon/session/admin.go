@@ -44,7 +44,7 @@ func (r *request) remove() (any, error) {
 // holder returns the factor that keeps the record with the given id.
 func (r *request) holder(user, id string) (name string, err error) {
 	err = r.Store.View(func(tx *store.Tx) error {
-		records, err := tx.Records(user)
+		_, _, records, err := tx.Load(user)
 		for _, f := range r.Factors {
 			if _, ok := f.(factor.Keeper); !ok {
 				continue
@@ -110,7 +110,7 @@ func (r *request) grant(granter Granter, scope string, d time.Duration) (any, er
 	var code string
 	now := r.Clock()
 	err = r.update(id.Name, store.Event{Log: "valid for " + d.String()}, func(tx *store.Tx) (err error) {
-		if err := r.sameAccount(tx, id); err != nil {
+		if err := r.admit(tx, id, false); err != nil {
 			return err
 		}
 		if code, err = granter.Grant(tx.Scope(id.Name, scope), now, tx.Highest(), d); err != nil {

@@ -41,11 +41,8 @@ func (a *attempt) readStanding(ctx context.Context) error {
 	}
 	s := &a.standing
 	err := a.Store.View(func(tx *store.Tx) error {
-		user, found, err := tx.User(a.identity.Name)
-		s.user, s.foreign = user, found && user.UID != a.identity.UID
-		if err == nil {
-			s.records, err = tx.Records(a.identity.Name)
-		}
+		user, found, records, err := tx.Load(a.identity.Name)
+		s.user, s.records, s.foreign = user, records, found && user.UID != a.identity.UID
 		return err
 	})
 	if err != nil {

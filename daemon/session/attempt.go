@@ -119,12 +119,12 @@ func (a *attempt) identify(ctx context.Context) *ruling {
 // find looks a user up; the empty name is the peer.
 func (c *conn) find(ctx context.Context, name string) (Identity, error) {
 	if name == "" {
-		return c.Users.ByUID(ctx, c.peer.UID)
+		return c.Users.ByUID(ctx, c.peer.UID, c.peer.UID)
 	}
 	if !policy.ValidUser(name) {
 		return Identity{}, ErrNoUser
 	}
-	return c.Users.ByName(ctx, name)
+	return c.Users.ByName(ctx, c.peer.UID, name)
 }
 
 // match finds the rule for the attempt.
@@ -159,7 +159,7 @@ func (a *attempt) request(ctx context.Context) policy.Request {
 		q.Local = policy.No
 	}
 	if a.known {
-		q.Groups = a.Users.Groups(ctx, a.identity, a.Rules.GroupsNeeded(q.Service, q.User, q.Caller))
+		q.Groups = a.Users.Groups(ctx, a.peer.UID, a.identity, a.Rules.GroupsNeeded(q.Service, q.User, q.Caller))
 	} else {
 		q.Groups = nobodysGroups(a.Rules.GroupsNeeded(q.Service, q.User, q.Caller))
 	}

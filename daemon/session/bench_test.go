@@ -8,6 +8,6 @@ import (
 func BenchmarkNSS(b *testing.B) {
 	n := NewNSS()
 	for b.Loop() {
-		n.ByName(context.Background(), "nobody")
+		n.ByName(context.Background(), 0, "nobody")
 	}
 }

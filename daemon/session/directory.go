@@ -20,53 +20,79 @@ type Identity struct {
 
 // Directory looks accounts up. ErrNoUser is the positive finding that there is
 // no such account; every other error means that it can't be known.
+//
+// The asker is the uid for whom it is looked up, so that lookups that hang for
+// one do not keep others from theirs.
 type Directory interface {
-	ByName(ctx context.Context, name string) (Identity, error)
-	ByUID(ctx context.Context, uid uint32) (Identity, error)
+	ByName(ctx context.Context, asker uint32, name string) (Identity, error)
+	ByUID(ctx context.Context, asker, uid uint32) (Identity, error)
 	// Groups says which of the named groups id is in; a group that can't be
 	// looked up is left out.
-	Groups(ctx context.Context, id Identity, names []string) map[string]policy.Membership
+	Groups(ctx context.Context, asker uint32, id Identity, names []string) map[string]policy.Membership
 }
 
 // ErrNoUser is an account that does not exist.
 var ErrNoUser = errors.New("no such user")
 
-// Limits of NSS, whose backends may ask a network.
+// Limits of NSS, whose backends may ask a network. A lookup that never returns
+// keeps its place, so a backend that hangs can't eat all threads.
 const (
 	nssTime = 5 * time.Second
-	// nssCalls is how many lookups may be under way. One that never returns
-	// keeps its place, so a backend that hangs can't eat all threads.
-	nssCalls = 32
+	// nssCalls is how many lookups may be under way for root, and how many
+	// for all others.
+	nssCalls = 16
+	// nssPerUID is how many of the latter one uid can have, or rather the
+	// uids that share one of nssBins.
+	nssPerUID = 4
+	nssBins   = 64
 )
 
 // NSS is the Directory of this machine, through the C library.
-type NSS struct{ slots chan struct{} }
+type NSS struct {
+	root, others chan struct{}
+	bins         [nssBins]chan struct{}
+}
 
 // NewNSS returns the machine's directory.
-func NewNSS() *NSS { return &NSS{slots: make(chan struct{}, nssCalls)} }
+func NewNSS() *NSS {
+	n := &NSS{root: make(chan struct{}, nssCalls), others: make(chan struct{}, nssCalls)}
+	for i := range n.bins {
+		n.bins[i] = make(chan struct{}, nssPerUID)
+	}
+	return n
+}
+
+// places returns what a lookup for asker has to have, in the order of taking.
+func (n *NSS) places(asker uint32) []chan struct{} {
+	if asker == 0 {
+		return []chan struct{}{n.root}
+	}
+	return []chan struct{}{n.bins[asker%nssBins], n.others}
+}
 
 // errSlow is a lookup that took too long, or found all places taken.
 var errSlow = errors.New("user database does not answer")
 
 // lookup calls find in a place of its own and waits at most nssTime.
-func lookup[T any](ctx context.Context, n *NSS, find func() (T, error)) (T, error) {
+func lookup[T any](ctx context.Context, places []chan struct{}, find func() (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
 	}
 	var none T
-	timer := time.NewTimer(nssTime)
-	defer timer.Stop()
-	select {
-	case n.slots <- struct{}{}:
-	case <-ctx.Done():
-		return none, context.Cause(ctx)
-	case <-timer.C:
-		return none, errSlow
+	ctx, cancel := context.WithTimeoutCause(ctx, nssTime, errSlow)
+	defer cancel()
+	for i, place := range places {
+		select {
+		case place <- struct{}{}:
+		case <-ctx.Done():
+			release(places[:i])
+			return none, context.Cause(ctx)
+		}
 	}
 	done := make(chan result, 1)
 	go func() {
-		defer func() { <-n.slots }()
+		defer release(places)
 		value, err := find()
 		done <- result{value, err}
 	}()
@@ -75,15 +101,19 @@ func lookup[T any](ctx context.Context, n *NSS, find func() (T, error)) (T, erro
 		return r.value, r.err
 	case <-ctx.Done():
 		return none, context.Cause(ctx)
-	case <-timer.C:
-		return none, errSlow
+	}
+}
+
+func release(places []chan struct{}) {
+	for _, place := range places {
+		<-place
 	}
 }
 
 // ByName implements Directory. Two names of one account come back as one: the
 // name that the account's uid has.
-func (n *NSS) ByName(ctx context.Context, name string) (Identity, error) {
-	return lookup(ctx, n, func() (Identity, error) {
+func (n *NSS) ByName(ctx context.Context, asker uint32, name string) (Identity, error) {
+	return lookup(ctx, n.places(asker), func() (Identity, error) {
 		u, err := user.Lookup(name)
 		if err != nil {
 			return Identity{}, noUser(err)
@@ -97,8 +127,8 @@ func (n *NSS) ByName(ctx context.Context, name string) (Identity, error) {
 }
 
 // ByUID implements Directory.
-func (n *NSS) ByUID(ctx context.Context, uid uint32) (Identity, error) {
-	return lookup(ctx, n, func() (Identity, error) {
+func (n *NSS) ByUID(ctx context.Context, asker, uid uint32) (Identity, error) {
+	return lookup(ctx, n.places(asker), func() (Identity, error) {
 		u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
 		if err != nil {
 			return Identity{}, noUser(err)
@@ -109,11 +139,11 @@ func (n *NSS) ByUID(ctx context.Context, uid uint32) (Identity, error) {
 
 // Groups implements Directory. GroupIds drops groups silently when a directory
 // is down, so each group is also looked up by name.
-func (n *NSS) Groups(ctx context.Context, id Identity, names []string) map[string]policy.Membership {
+func (n *NSS) Groups(ctx context.Context, asker uint32, id Identity, names []string) map[string]policy.Membership {
 	if len(names) == 0 {
 		return nil
 	}
-	found, _ := lookup(ctx, n, func() (map[string]policy.Membership, error) {
+	found, _ := lookup(ctx, n.places(asker), func() (map[string]policy.Membership, error) {
 		u := &user.User{Uid: strconv.FormatUint(uint64(id.UID), 10), Gid: strconv.FormatUint(uint64(id.GID), 10), Username: id.Name}
 		ids, err := u.GroupIds()
 		if err != nil {

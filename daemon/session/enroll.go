@@ -111,7 +111,7 @@ func (r *request) commit(id Identity, keeper factor.Keeper, draft factor.Draft, 
 	event := store.Event{Factor: keeper.Name()}
 	err := r.update(id.Name, event, func(tx *store.Tx) error {
 		now := r.Clock()
-		if err := r.admit(tx, id); err != nil {
+		if err := r.admit(tx, id, true); err != nil {
 			return err
 		}
 		if invite != nil {
@@ -129,15 +129,20 @@ func (r *request) commit(id Identity, keeper factor.Keeper, draft factor.Draft, 
 }
 
 // admit makes the user's entry, or checks that it is still the same account.
-func (r *request) admit(tx *store.Tx, id Identity) error {
+// tombstone notes that the user has had a factor.
+func (r *request) admit(tx *store.Tx, id Identity, tombstone bool) error {
 	if err := r.sameAccount(tx, id); err != nil {
 		return err
 	}
 	user, found, err := tx.User(id.Name)
-	if err != nil || found && user.Tombstone {
+	if err != nil || found && (user.Tombstone || !tombstone) {
 		return err
 	}
-	return tx.PutUser(id.Name, store.User{UID: id.UID, Tombstone: true, Created: r.Clock().UTC()})
+	if !found {
+		user = store.User{UID: id.UID, Created: r.Clock().UTC()}
+	}
+	user.Tombstone = tombstone
+	return tx.PutUser(id.Name, user)
 }
 
 // authorise decides whether the caller may change id's factors: root may, the

@@ -82,7 +82,7 @@ func (r *request) list() (any, error) {
 
 // describe appends what may be shown of a user's records.
 func (r *request) describe(tx *store.Tx, user string, items []item) ([]item, error) {
-	records, err := tx.Records(user)
+	_, _, records, err := tx.Load(user)
 	if err != nil {
 		return nil, fmt.Errorf("records of %q: %w", user, err)
 	}

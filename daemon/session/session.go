@@ -222,7 +222,7 @@ func (c *conn) hearAnswer(kind, text string, limit int) (answer factor.Secret, e
 			return answer, wire.ErrGrammar
 		case verb == wire.VerbEnd:
 			return answer, nil
-		case verb == wire.VerbCancel:
+		case verb == wire.VerbCancel, verb == wire.VerbCancel2:
 			return answer, wire.ErrCancelled
 		}
 		if data, err = wire.Unescape(data); err != nil {

@@ -9,6 +9,7 @@ import (
 // BenchmarkUpdate is the store's part of a lone login.
 func BenchmarkUpdate(b *testing.B) {
 	s, _ := newStore(b, nil)
+	mustUpdate(b, s, func(tx *Tx) error { return tx.PutUser("alice", User{}) })
 	value := make([]byte, 300)
 	for b.Loop() {
 		mustUpdate(b, s, func(tx *Tx) error {

@@ -18,7 +18,18 @@ type User struct {
 	// not for them any more.
 	Tombstone bool      `json:"tombstone"`
 	Created   time.Time `json:"created"`
+	// Records is how many records the factors keep for the user. A record
+	// that has got lost must not make the user look like one without it.
+	Records int `json:"records"`
 }
+
+// Errors of a user's records.
+var (
+	// ErrRecords: what is there is not what was kept.
+	ErrRecords = errors.New("records are missing: the database was damaged or changed")
+	// ErrNoEntry: a record needs its user's entry first.
+	ErrNoEntry = errors.New("user has no entry")
+)
 
 // User returns the user's entry and whether there is one.
 func (t *Tx) User(name string) (User, bool, error) {
@@ -44,15 +55,23 @@ func (t *Tx) Users(fn func(name string) error) error {
 // CountUsers returns how many users have an entry.
 func (t *Tx) CountUsers() int { return t.bolt.Bucket(bucketUsers).Stats().KeyN }
 
-// Records returns all records of a user, by factor.
-func (t *Tx) Records(user string) (map[string][]factor.Record, error) {
-	all := map[string][]factor.Record{}
-	err := t.scan(bucketRecords, recordKey(user, "", "")[:len(user)+1], func(k, plain []byte) {
+// Load returns a user's entry and all records, by factor.
+func (t *Tx) Load(name string) (u User, found bool, all map[string][]factor.Record, err error) {
+	if u, found, err = t.User(name); err != nil {
+		return u, found, nil, err
+	}
+	all = map[string][]factor.Record{}
+	n := 0
+	err = t.scan(bucketRecords, recordKey(name, "", "")[:len(name)+1], func(k, plain []byte) {
 		_, rest, _ := bytes.Cut(k, []byte{0})
-		name, id, _ := strings.Cut(string(rest), "\x00")
-		all[name] = append(all[name], factor.Record{ID: id, Value: plain})
+		factorName, id, _ := strings.Cut(string(rest), "\x00")
+		all[factorName] = append(all[factorName], factor.Record{ID: id, Value: plain})
+		n++
 	})
-	return all, err
+	if err == nil && n != u.Records {
+		err = ErrRecords
+	}
+	return u, found, all, err
 }
 
 // Scope returns what one factor keeps for one user; it can reach nothing else.
@@ -92,12 +111,35 @@ func (s scope) Put(id string, value []byte) error {
 	if id == "" || strings.ContainsRune(id, 0) {
 		return errRecordID
 	}
-	return s.tx.put(bucketRecords, recordKey(s.user, s.factor, id), value)
+	key := recordKey(s.user, s.factor, id)
+	if !s.tx.has(bucketRecords, key) {
+		if err := s.count(1); err != nil {
+			return err
+		}
+	}
+	return s.tx.put(bucketRecords, key, value)
+}
+
+// count notes in the user's entry that there are n records more.
+func (s scope) count(n int) error {
+	u, found, err := s.tx.User(s.user)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return ErrNoEntry
+	}
+	u.Records += n
+	return s.tx.PutUser(s.user, u)
 }
 
 // Delete implements factor.Records.
 func (s scope) Delete(id string) error {
-	return s.tx.remove(bucketRecords, recordKey(s.user, s.factor, id))
+	key := recordKey(s.user, s.factor, id)
+	if !s.tx.has(bucketRecords, key) {
+		return nil
+	}
+	return errors.Join(s.count(-1), s.tx.remove(bucketRecords, key))
 }
 
 // Budget decodes the budget of a subject into v and reports whether there is

@@ -18,6 +18,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -171,23 +172,52 @@ func Open(c Config) (*Store, error) {
 	return s, nil
 }
 
-// openBolt opens the file; bbolt panics on some damaged files, which is an
-// error like the others here.
-func openBolt(path string) (db *bolt.DB, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("opening %s: the file is damaged (%v)\nhint: restore a backup", path, r)
-		}
-	}()
-	db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: lockTimeout, FreelistType: bolt.FreelistArrayType,
-		NoFreelistSync: true}) // one page less per login; opening looks through the file instead
+// openBolt opens the file after a walk through it that changes nothing: bbolt
+// panics on some damaged files, in a goroutine of its own when it opens them for
+// writing.
+func openBolt(path string) (*bolt.DB, error) {
+	err := walk(path)
+	var db *bolt.DB
+	if err == nil {
+		db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: lockTimeout, FreelistType: bolt.FreelistArrayType,
+			NoFreelistSync: true}) // one page less per login
+	}
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, ErrInUse
+	case errors.Is(err, errDamaged):
+		return nil, fmt.Errorf("opening %s: %w\nhint: the file is damaged; restore a backup", path, err)
 	case err != nil:
-		return nil, fmt.Errorf("opening %s: %w\nhint: if the file is damaged, restore a backup", path, err)
+		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
 	return db, nil
+}
+
+var errDamaged = errors.New("a page can't be read")
+
+// walk reads every page that is in use.
+func walk(path string) (err error) {
+	// A page number beyond the file is a fault in the mapped memory.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", errDamaged, r)
+		}
+	}()
+	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: lockTimeout, ReadOnly: true})
+	var noFile *fs.PathError
+	if errors.Is(err, bolterrors.ErrTimeout) || errors.As(err, &noFile) {
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %v", errDamaged, err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return db.View(func(tx *bolt.Tx) error {
+		return tx.ForEach(func(_ []byte, b *bolt.Bucket) error {
+			return b.ForEach(func(_, _ []byte) error { return nil })
+		})
+	})
 }
 
 // checkFile refuses a database that others could have read or written.

@@ -51,23 +51,23 @@ func mustUpdate(t testing.TB, s *Store, fn func(*Tx) error) {
 func TestRecordsSurviveAndAreScoped(t *testing.T) {
 	s, c := newStore(t, nil)
 	mustUpdate(t, s, func(tx *Tx) error {
-		return errors.Join(tx.Scope("alice", "totp").Put("totp-1", []byte("A")),
+		return errors.Join(tx.PutUser("alice", User{UID: 7, Tombstone: true}), tx.PutUser("alice2", User{}), tx.PutUser("alic", User{}),
+			tx.Scope("alice", "totp").Put("totp-1", []byte("A")),
 			tx.Scope("alice", "backup").Put("backup-1", []byte("B")),
 			tx.Scope("alice2", "totp").Put("totp-1", []byte("C")),
-			tx.Scope("alic", "totp").Put("totp-1", []byte("D")),
-			tx.PutUser("alice", User{UID: 7, Tombstone: true}))
+			tx.Scope("alic", "totp").Put("totp-1", []byte("D")))
 	})
 	s.Close()
 	s = open(t, c)
 	err := s.View(func(tx *Tx) error {
-		all, err := tx.Records("alice")
+		u, ok, all, err := tx.Load("alice")
 		if got := fmt.Sprint(all); err != nil || got != "map[backup:[{backup-1 [66] <nil>}] totp:[{totp-1 [65] <nil>}]]" {
 			t.Errorf("records: %s, %v", got, err)
 		}
-		if u, ok, err := tx.User("alice"); !ok || u.UID != 7 || !u.Tombstone || err != nil {
-			t.Errorf("user: %+v %v %v", u, ok, err)
+		if !ok || u.UID != 7 || !u.Tombstone || u.Records != 2 {
+			t.Errorf("user: %+v %v", u, ok)
 		}
-		if _, ok, _ := tx.User("alic"); ok || tx.CountUsers() != 1 {
+		if _, ok, _ := tx.User("ali"); ok || tx.CountUsers() != 3 {
 			t.Error("a user came from nowhere")
 		}
 		if err := tx.Scope("alice", "totp").Put("x", nil); !errors.Is(err, ErrReadOnly) {
@@ -82,7 +82,9 @@ func TestRecordsSurviveAndAreScoped(t *testing.T) {
 
 func TestUpdateSeesItsOwnChangesAndLeavesNoneBehindWhenItFails(t *testing.T) {
 	s, _ := newStore(t, nil)
-	mustUpdate(t, s, func(tx *Tx) error { return tx.Scope("a", "f").Put("1", []byte("old")) })
+	mustUpdate(t, s, func(tx *Tx) error {
+		return errors.Join(tx.PutUser("a", User{}), tx.Scope("a", "f").Put("1", []byte("old")))
+	})
 	broken := errors.New("broken")
 	for name, end := range map[string]func() error{
 		"error": func() error { return broken },
@@ -118,9 +120,33 @@ func TestUpdateSeesItsOwnChangesAndLeavesNoneBehindWhenItFails(t *testing.T) {
 	})
 }
 
+// A record that is lost, or lies under another name, is never "has none".
+func TestLostRecordsAreNoticed(t *testing.T) {
+	s, _ := newStore(t, nil)
+	mustUpdate(t, s, func(tx *Tx) error {
+		if err := tx.Scope("alice", "totp").Put("1", nil); !errors.Is(err, ErrNoEntry) {
+			t.Errorf("a record without an entry: %v", err)
+		}
+		rs := tx.Scope("alice", "totp")
+		return errors.Join(tx.PutUser("alice", User{}), rs.Put("1", []byte("A")), rs.Put("1", []byte("B")), rs.Put("2", []byte("C")), rs.Delete("2"), rs.Delete("3"))
+	})
+	load := func() (err error) {
+		s.View(func(tx *Tx) error { _, _, _, err = tx.Load("alice"); return nil })
+		return err
+	}
+	if err := load(); err != nil {
+		t.Error(err)
+	}
+	s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketRecords).Delete(recordKey("alice", "totp", "1")) })
+	if err := load(); !errors.Is(err, ErrRecords) {
+		t.Errorf("a lost record: %v", err)
+	}
+}
+
 // Updates that share a transaction are still one after the other.
 func TestCompareAndSwapUnderConcurrency(t *testing.T) {
 	s, _ := newStore(t, nil)
+	mustUpdate(t, s, func(tx *Tx) error { return tx.PutUser("alice", User{}) })
 	var wg sync.WaitGroup
 	won := make(chan int, 1000)
 	for i := range 1000 {
@@ -261,7 +287,9 @@ func TestInitKeepsWhatIsThere(t *testing.T) {
 
 func TestSealedValuesDoNotMove(t *testing.T) {
 	s, c := newStore(t, nil)
-	mustUpdate(t, s, func(tx *Tx) error { return tx.Scope("mallory", "totp").Put("totp-1", []byte("secret of mallory")) })
+	mustUpdate(t, s, func(tx *Tx) error {
+		return errors.Join(tx.PutUser("mallory", User{}), tx.Scope("mallory", "totp").Put("totp-1", []byte("secret of mallory")))
+	})
 	s.Close()
 	data, _ := os.ReadFile(filepath.Join(c.Dir, DatabaseFile))
 	if strings.Contains(string(data), "secret of mallory") {
@@ -279,7 +307,7 @@ func TestSealedValuesDoNotMove(t *testing.T) {
 	db.Close()
 	s = open(t, c)
 	s.View(func(tx *Tx) error {
-		if _, err := tx.Records("root"); err == nil {
+		if _, _, _, err := tx.Load("root"); err == nil {
 			t.Error("a record opened for another user")
 		}
 		if _, _, err := tx.Scope("mallory", "backup").Get("totp-1"); err == nil {

@@ -47,6 +47,15 @@ func (t *Tx) get(bucket, key []byte) ([]byte, error) {
 	return t.store.seal.open(bucket, key, sealed)
 }
 
+// has reports whether key has a value, readable or not.
+func (t *Tx) has(bucket, key []byte) bool {
+	sealed, changed := t.changes[string(bucket)][string(key)]
+	if !changed {
+		sealed = t.bolt.Bucket(bucket).Get(key)
+	}
+	return sealed != nil
+}
+
 func (t *Tx) put(bucket, key, plain []byte) error {
 	return t.change(bucket, key, t.store.seal.seal(bucket, key, plain))
 }

@@ -53,6 +53,7 @@ const (
 	VerbData    = "D"
 	VerbEnd     = "END"
 	VerbCancel  = "CAN"
+	VerbCancel2 = "CANCEL" // what gpg-connect-agent says for CAN
 	VerbEnroll  = "ENROLL"
 	VerbList    = "LIST"
 	VerbRemove  = "REMOVE"

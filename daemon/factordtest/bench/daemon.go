@@ -124,10 +124,10 @@ func (f *factord) enrol(tx *store.Tx, keeper *totp.Factor, n, active int) error 
 		secret, _, _ := strings.Cut(rest, "&")
 		f.secrets = append(f.secrets, secret)
 	}
-	if err := draft.Commit(tx.Scope(user, keeper.Name()), nil, time.Now()); err != nil {
+	if err := tx.PutUser(user, store.User{UID: uint32(firstUID + n), Tombstone: true}); err != nil {
 		return err
 	}
-	return tx.PutUser(user, store.User{UID: uint32(firstUID + n), Tombstone: true})
+	return draft.Commit(tx.Scope(user, keeper.Name()), nil, time.Now())
 }
 
 // rssAnon returns the daemon's anonymous memory in kB.

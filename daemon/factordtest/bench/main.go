@@ -9,6 +9,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 )
 
 func main() {
@@ -27,8 +29,20 @@ func run(bin string, rounds, users int, only string) error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("only root may ask for other users, and mount an /etc of its own: run it as root")
 	}
+	if rounds < 1 || !slices.Contains([]string{"", "socket", "pam"}, only) {
+		return fmt.Errorf("-rounds is 1 or more, and -only is socket or pam")
+	}
+	bin, err := filepath.Abs(bin) // PAM takes no other
+	if err != nil {
+		return err
+	}
 	dir := os.Getenv(inPrivateEtc)
 	if dir == "" {
+		if only != "socket" {
+			if err := peersInstalled(); err != nil {
+				return err
+			}
+		}
 		dir, err := os.MkdirTemp("", "factord-bench")
 		if err != nil {
 			return err
@@ -39,6 +53,11 @@ func run(bin string, rounds, users int, only string) error {
 	r := &report{}
 	if only != "pam" {
 		if err := benchSocket(r, bin, dir, users); err != nil {
+			return err
+		}
+	}
+	if only != "socket" {
+		if err := benchPAM(r, bin, dir, rounds); err != nil {
 			return err
 		}
 	}

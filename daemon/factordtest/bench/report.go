@@ -19,6 +19,23 @@ func (r *report) rate(name string, perSecond float64) {
 	fmt.Printf("  %-52s %10.0f /s\n", name, perSecond)
 }
 
+// against prints a time and how many times another one it is.
+func (r *report) against(name string, d, other time.Duration) {
+	fmt.Printf("  %-52s %10.3f ms   %5.2f\n", name, float64(d)/1e6, float64(d)/float64(other))
+}
+
+// ratio prints a ratio nothing is promised of.
+func (r *report) ratio(name string, got float64) {
+	fmt.Printf("  %-52s %10.2f\n", name, got)
+}
+
+// due checks that every outcome of a sample was the one it was measured for.
+func (r *report) due(name string, s *sample) {
+	if s.errors > 0 {
+		r.atMost("outcomes that were not due, "+name+": "+s.first.Error(), float64(s.errors), 0)
+	}
+}
+
 // atMost checks a ratio against its promise.
 func (r *report) atMost(name string, got, limit float64) {
 	r.promise(name, got, "at most", limit, got <= limit)
