@@ -229,6 +229,9 @@ func checkFile(path string) error {
 	if err != nil {
 		return err
 	}
+	if info.Size() == 0 { // bbolt would make a new database of it
+		return fmt.Errorf("%s: the file is empty\nhint: the file is damaged; restore a backup", path)
+	}
 	if !info.Mode().IsRegular() || info.Mode().Perm()&0o077 != 0 {
 		return fmt.Errorf("%s: mode is %v, it must be a regular file that only its owner can reach\nhint: chmod 600 it after looking who could have changed it", path, info.Mode())
 	}
