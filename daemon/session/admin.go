@@ -28,13 +28,11 @@ func (r *request) remove() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.peer.UID != 0 {
-		invite, err := r.authorise(id)
-		if err != nil {
-			return nil, err
-		}
-		invite.Wipe()
+	invite, err := r.authorise(id)
+	if err != nil {
+		return nil, err
 	}
+	invite.Wipe()
 	err = r.update(id.Name, store.Event{Factor: holder, ID: recordID}, func(tx *store.Tx) error {
 		return tx.Scope(id.Name, holder).Delete(recordID)
 	})

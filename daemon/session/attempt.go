@@ -22,6 +22,7 @@ type attempt struct {
 	known    bool     // identity is a positive finding
 	plan     policy.Plan
 	source   string
+	key      string // fingerprint of the first factor's key, "" if unknown
 	begun    time.Time
 	standing standing
 	unlogged []store.Event // rulings that the journal has not seen yet
@@ -73,7 +74,7 @@ func (a *attempt) run(ctx context.Context, rest string) (v wire.Verdict) {
 		return a.refuse(refusal(wire.ReasonProtocol, "AUTH: "+err.Error(), err.Error()))
 	}
 	a.auth = auth
-	for _, step := range []func(context.Context) *ruling{a.identify, a.match, a.enrolment} {
+	for _, step := range []func(context.Context) *ruling{a.identify, a.askAuthInfo, a.match, a.enrolment} {
 		if r := step(ctx); r != nil {
 			if r.basis == wire.BasisNone {
 				return a.refuse(*r)

@@ -133,7 +133,7 @@ func (a *attempt) ruleName() string {
 func (a *attempt) event(r ruling) store.Event {
 	e := store.Event{
 		Kind: "verdict", User: a.name(), Service: a.auth.Service, RHost: a.auth.RHost, RUser: a.auth.RUser,
-		TTY: a.auth.TTY, Command: a.auth.Command, PeerUID: a.peer.UID, PeerPID: a.peer.PID,
+		TTY: a.auth.TTY, Command: a.auth.Command, Key: a.key, PeerUID: a.peer.UID, PeerPID: a.peer.PID,
 		Verdict: "deny", Reason: r.reason.String(), Rule: a.ruleName(), Factor: r.factor, ID: r.id, Log: r.log,
 		Micros: time.Since(a.begun).Microseconds(),
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"path/filepath"
 	"strings"
@@ -12,7 +13,14 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/backup"
+	"github.com/factord/factord/daemon/factor/totp"
 	"github.com/factord/factord/daemon/factordtest"
+	"github.com/factord/factord/daemon/policy"
+	"github.com/factord/factord/daemon/session"
+	"github.com/factord/factord/daemon/store"
+	"github.com/factord/factord/daemon/wire"
 )
 
 // spoilRecords changes a byte in every sealed record.
@@ -149,4 +157,65 @@ func TestStopDeniesWhatIsOpen(t *testing.T) {
 	if !strings.HasPrefix(string(rest), "S VERDICT deny reason=unavailable rule=any\nERR 106 ") {
 		t.Errorf("got %q", rest)
 	}
+}
+
+func TestAuthInfo(t *testing.T) {
+	d := newDaemon(t, "")
+	const info = "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ"
+	got := raw(t, d, "AUTH user=alice conv=prompt auth-info=1\nD "+info+"\nEND\nCAN\n")
+	if !strings.HasPrefix(got, "INQUIRE AUTHINFO\nINQUIRE SECRET ") {
+		t.Errorf("got %q", got)
+	}
+	raw(t, d, "AUTH user=alice conv=prompt auth-info=1\nD "+info+"\nEND\nD 000000\nEND\nCAN\n")
+	if audit := d.MustCall("AUDIT"); !strings.Contains(audit, `"key":"SHA256:`) {
+		t.Errorf("the key is not in the audit record: %s", audit)
+	}
+	got = raw(t, d, "AUTH user=alice conv=prompt auth-info=1\n"+strings.Repeat("D "+strings.Repeat("x", 900)+"\n", 20)+"END\n")
+	if !strings.Contains(got, "VERDICT deny reason=protocol") {
+		t.Errorf("more than 16 kB: %q", got)
+	}
+}
+
+// Whatever a client says, it is not let in without a code, and nothing panics.
+func FuzzConversation(f *testing.F) {
+	f.Add(uint32(0), "AUTH user=alice service=sudo conv=prompt\nD 123456\nEND\nCAN\nBYE\n")
+	f.Add(uint32(1001), "ENROLL factor=totp\nCAN\nLIST\nSTATUS\nEXPLAIN service=sudo\n")
+	f.Add(uint32(0), "ENROLL factor=hotp user=alice seed=1 digits=8\nD x\nEND\nAUDIT last=3\nREMOVE id=x user=alice\n")
+	config := session.Config{Users: factordtest.NewUsers(), Log: slog.New(slog.DiscardHandler), AttemptTime: time.Second, IdleTime: time.Second}
+	dir := f.TempDir()
+	key, err := store.MakeKey(dir)
+	if err == nil {
+		err = store.Init(dir, key)
+	}
+	if err == nil {
+		config.Store, err = store.Open(store.Config{Dir: dir, Key: key})
+	}
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { config.Store.Close() })
+	config.Bypass, config.Invite = backup.NewBypass(backup.Config{}), backup.NewInvite(backup.Config{})
+	config.Settings = func() session.Settings {
+		return session.Settings{
+			Rules:   policy.Rules{{Name: "any", Factors: []string{"totp", "backup"}, Callers: []policy.Caller{policy.CallerRoot, policy.CallerUser}}},
+			Factors: []factor.Factor{totp.New(totp.Config{}), backup.New(backup.Config{}), backup.NewBypass(backup.Config{})},
+		}
+	}
+	sessions := session.New(config)
+	f.Fuzz(func(t *testing.T, uid uint32, said string) {
+		client, server := net.Pipe()
+		go func() {
+			io.WriteString(client, said)
+			client.Close()
+		}()
+		heard := make(chan string)
+		go func() {
+			all, _ := io.ReadAll(client)
+			heard <- string(all)
+		}()
+		sessions.Serve(t.Context(), server, wire.Peer{UID: uid}, nil)
+		if strings.Contains(<-heard, "VERDICT allow") {
+			t.Errorf("%q is let in", said)
+		}
+	})
 }

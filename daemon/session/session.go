@@ -206,7 +206,11 @@ func (c *conn) inquire(kind, text string, limit int) (factor.Secret, error) {
 
 // hearAnswer returns what came so far even with an error, for wiping.
 func (c *conn) hearAnswer(kind, text string, limit int) (answer factor.Secret, err error) {
-	c.lines.Put("INQUIRE ", kind, " ", wire.EscapeText(wire.Printable(text)))
+	question := "INQUIRE " + kind
+	if text != "" {
+		question += " " + wire.EscapeText(wire.Printable(text))
+	}
+	c.lines.Put(question)
 	if err := c.lines.Flush(); err != nil {
 		return nil, err
 	}

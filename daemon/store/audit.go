@@ -35,6 +35,7 @@ type Event struct {
 	RUser   string `json:"ruser,omitempty"`
 	TTY     string `json:"tty,omitempty"`
 	Command string `json:"command,omitempty"`
+	Key     string `json:"key,omitempty"` // fingerprint of the SSH key that was the first factor
 	PeerUID uint32 `json:"peer_uid"`
 	PeerPID int32  `json:"peer_pid,omitempty"`
 	Verdict string `json:"verdict,omitempty"`
