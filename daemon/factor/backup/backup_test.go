@@ -193,7 +193,7 @@ func TestUnreadableSet(t *testing.T) {
 		"name":          strings.Replace(good, `"name":"backup-1"`, `"name":""`, 1),
 		"fewer codes":   strings.Replace(good, `"codes":[`, `"codes":[{"mac":"AA=="},`, 1),
 		"short mac":     strings.Replace(good, `"mac":"`, `"mac":"AA==","mac":"AAAA`, 1),
-		"too long":      good + strings.Repeat(" ", maxRecord),
+		"too long":      good + strings.Repeat(" ", factor.MaxRecord),
 	} {
 		if value == good {
 			t.Fatalf("%s: unchanged", name)

@@ -6,18 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/factord/factord/daemon/factor"
 )
 
-const (
-	setSize = 10
-	maxName = 64 // bytes
-)
+const setSize = 10
 
 // set is one record: ten codes that a user made together.
 type set struct {
@@ -57,7 +51,7 @@ func newSet(random io.Reader) (*set, []string, error) {
 
 func decodeSet(r factor.Record) (*set, error) {
 	s := &set{id: r.ID}
-	err := unmarshal(r.Value, s)
+	err := r.Decode(s)
 	if err == nil {
 		err = s.check()
 	}
@@ -71,7 +65,7 @@ func (s *set) check() error {
 	if s.Version != version {
 		return fmt.Errorf("version %d is unknown", s.Version)
 	}
-	if number(s.id, kind) == 0 {
+	if factor.Number(s.id, kind) == 0 {
 		return errors.New("the id is of something else")
 	}
 	if len(s.Key) != keySize || len(s.Codes) != setSize {
@@ -82,20 +76,7 @@ func (s *set) check() error {
 			return errors.New("not a whole set")
 		}
 	}
-	return checkName(s.Name)
-}
-
-// checkName holds for names that a user gives to a set. They are shown in
-// terminals, so what is not seen must not be in them.
-func checkName(name string) error {
-	hidden := func(r rune) bool { return !unicode.IsPrint(r) }
-	switch {
-	case name == "" || len(name) > maxName:
-		return fmt.Errorf("name is not of 1 to %d bytes", maxName)
-	case !utf8.ValidString(name), strings.ContainsFunc(name, hidden), name != strings.TrimSpace(name):
-		return fmt.Errorf("name %q has characters that can't be seen", name)
-	}
-	return nil
+	return factor.CheckName(s.Name)
 }
 
 func (s *set) put(rs factor.Records) error {

@@ -71,7 +71,7 @@ func (t *ticket) check(purpose string) error {
 	switch {
 	case t.Version != version:
 		return fmt.Errorf("version %d is unknown", t.Version)
-	case t.Purpose != purpose || number(t.id, purpose) == 0:
+	case t.Purpose != purpose || factor.Number(t.id, purpose) == 0:
 		return errors.New("it is for something else")
 	case len(t.Key) != keySize || len(t.MAC) != keySize:
 		return errors.New("it has no code")
@@ -97,7 +97,7 @@ type tickets struct {
 
 func (ts tickets) decode(r factor.Record) (*ticket, error) {
 	t := &ticket{id: r.ID}
-	err := unmarshal(r.Value, t)
+	err := r.Decode(t)
 	if err == nil {
 		err = t.check(ts.purpose)
 	}

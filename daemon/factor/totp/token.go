@@ -1,23 +1,19 @@
 package totp
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
 )
 
 const (
-	version   = 1
-	maxRecord = 8 << 10 // bytes
+	version = 1
 
 	kindTOTP = "totp"
 	kindHOTP = "hotp"
@@ -77,23 +73,13 @@ func (t *token) put(rs factor.Records) error {
 	return rs.Put(t.id, value)
 }
 
-// decode reads a record completely or not at all: what an older or newer
-// program wrote must not be half understood.
 func decode(r factor.Record) (*token, error) {
-	if len(r.Value) > maxRecord {
-		return nil, fmt.Errorf("reading token %q: longer than %d bytes", r.ID, maxRecord)
-	}
 	t := &token{id: r.ID}
-	d := json.NewDecoder(bytes.NewReader(r.Value))
-	d.DisallowUnknownFields()
-	if err := d.Decode(t); err != nil {
-		// The text of a JSON error can quote the record.
-		return nil, fmt.Errorf("reading token %q: not a record of this version", r.ID)
+	err := r.Decode(t)
+	if err == nil {
+		err = t.check()
 	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, fmt.Errorf("reading token %q: trailing data", r.ID)
-	}
-	if err := t.check(); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("reading token %q: %v", r.ID, err)
 	}
 	return t, nil
@@ -107,10 +93,10 @@ func (t *token) check() error {
 	if (t.TOTP == nil) == (t.HOTP == nil) {
 		return errors.New("not of exactly one kind")
 	}
-	if kind, _, ok := splitID(t.id); !ok || kind != t.kind() {
+	if t.number() == 0 {
 		return errors.New("id and kind differ")
 	}
-	if err := checkName(t.Name); err != nil {
+	if err := factor.CheckName(t.Name); err != nil {
 		return err
 	}
 	if n := len(t.Secret); n < minSecret || n > maxSecret {
@@ -149,17 +135,7 @@ func decodeAll(list []factor.Record) ([]*token, error) {
 	return tokens, nil
 }
 
-func (t *token) number() uint64 {
-	_, n, _ := splitID(t.id)
-	return n
-}
-
-// splitID takes "totp-1" apart.
-func splitID(id string) (kind string, n uint64, ok bool) {
-	kind, number, _ := strings.Cut(id, "-")
-	n, err := strconv.ParseUint(number, 10, 32)
-	return kind, n, err == nil && n > 0 && id == kind+"-"+strconv.FormatUint(n, 10)
-}
+func (t *token) number() uint64 { return factor.Number(t.id, t.kind()) }
 
 // detail is what may be shown of a token beside its name.
 func (t *token) detail() map[string]string {

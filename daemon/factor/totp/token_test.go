@@ -84,7 +84,7 @@ func TestDecode(t *testing.T) {
 		"spent huge":       replace(`[5,7]`, `[5,9223372036854775807]`),
 		"too many spent":   replace(`5,7`, strings.TrimSuffix(strings.Repeat("7,", maxSpent+1), ",")),
 		"drift":            replace(`"floor"`, `"drift":33,"floor"`),
-		"too long":         func(s string) string { return s + strings.Repeat(" ", maxRecord) },
+		"too long":         func(s string) string { return s + strings.Repeat(" ", factor.MaxRecord) },
 	} {
 		if _, err := decode(sampleRecord(t, change)); err == nil {
 			t.Errorf("%s: decoded", name)
