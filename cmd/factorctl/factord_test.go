@@ -93,30 +93,29 @@ func (m *machine) must(stdin, stdout string, args ...string) string {
 	return o.stdout
 }
 
-// enrolAsked enrols with the code that belongs to the URI on stderr, as a
-// program does that has no terminal, and returns the object on stdout.
+// enrolAsked enrols as a program does that has no terminal: it reads the object
+// and answers with a wrong code and then with one of the token.
 func (m *machine) enrolAsked() totp.Shown {
 	m.t.Helper()
 	cmd := command("enroll", "totp", "--user", m.user, "--name", "phone", "--json", "--socket", m.socket)
 	stdin, _ := cmd.StdinPipe()
-	stderr, _ := cmd.StderrPipe()
-	var stdout strings.Builder
-	cmd.Stdout = &stdout
+	stdout, _ := cmd.StdoutPipe()
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
 		m.t.Fatal(err)
 	}
-	lines := bufio.NewScanner(stderr)
-	for lines.Scan() && !strings.HasPrefix(lines.Text(), "URI: ") {
-	}
-	phone := m.phone(strings.TrimSpace(strings.TrimPrefix(lines.Text(), "URI:")))
-	fmt.Fprintf(stdin, "%s\n%s\n", phone.Wrong(time.Now(), 40), phone.Code(phone.Step(time.Now())))
-	io.Copy(io.Discard, stderr)
-	if err := cmd.Wait(); err != nil {
-		m.t.Fatal(err)
-	}
+	lines := bufio.NewReader(stdout)
+	object, _ := lines.ReadString('\n')
 	var shown totp.Shown
-	if err := json.Unmarshal([]byte(stdout.String()), &shown); err != nil {
-		m.t.Fatalf("%v: %q", err, stdout.String())
+	if err := json.Unmarshal([]byte(object), &shown); err != nil {
+		m.t.Fatalf("%v: %q", err, object)
+	}
+	phone := m.phone(shown.URI)
+	fmt.Fprintf(stdin, "%s\n%s\n", phone.Wrong(time.Now(), 40), phone.Code(phone.Step(time.Now())))
+	rest, _ := io.ReadAll(lines)
+	if err := cmd.Wait(); err != nil || len(rest) > 0 || strings.Contains(stderr.String(), "secret=") {
+		m.t.Fatalf("%v, then %q, stderr %q", err, rest, stderr.String())
 	}
 	return shown
 }

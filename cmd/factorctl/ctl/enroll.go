@@ -36,8 +36,9 @@ A factord that knows more factors takes more. Who is not root proves a factor fi
 or, without any yet, gives the invitation that root has made (factorctl invite).
 
 Answers are asked for on the terminal, or, when standard input is none, read from
-there, one a line. With --json the object is printed once the enrolment is confirmed;
-the URI that is needed for the first code is shown on the terminal or on stderr.`,
+there, one a line. With --json the object is printed before the first code is asked
+for, since a program needs it to make one; whether the factor is enrolled is what
+the exit status says.`,
 		Example: `  factorctl enroll totp --name phone
   factorctl enroll backup
   sudo factorctl enroll totp --user alice --no-confirm --json
@@ -84,7 +85,6 @@ func (a *app) enroll(ctx context.Context, e enrolment) error {
 	}
 	a.noteRoot(e.user)
 	var factor *token.Shown
-	var document []byte
 	var failed error
 	err := a.client().Call(ctx, e.command(len(d.Seed) > 0), d, func(line []byte) {
 		switch {
@@ -92,11 +92,9 @@ func (a *app) enroll(ctx context.Context, e enrolment) error {
 		case factor != nil:
 			failed = errors.New("factord showed more than one new factor")
 		default:
-			document = slices.Clone(line)
 			factor, failed = a.present(d, line, e)
 		}
 	})
-	defer clear(document)
 	if err = errors.Join(err, failed); err != nil {
 		return blame(d, err)
 	}
@@ -104,7 +102,6 @@ func (a *app) enroll(ctx context.Context, e enrolment) error {
 		return errors.New("factord showed nothing of the new factor")
 	}
 	if a.json {
-		a.passOn(document)
 		return nil
 	}
 	a.printf("\n%s %s is enrolled for %s.\n", text(factor.Factor), text(factor.ID), whom(e.user))
@@ -117,15 +114,20 @@ func (e enrolment) command(seed bool) string {
 	return wire.Command(wire.VerbEnroll, append(pairs, e.options...)...)
 }
 
-// present shows a new factor: to a person at once, to a program when the
-// enrolment is through; what a first code needs then goes beside.
+// present shows a new factor, to a person as a QR code, to a program as it came.
+// A program that has a person at a terminal shows it to them too.
 func (a *app) present(d *dialog.Dialog, line []byte, e enrolment) (*token.Shown, error) {
 	factor, err := decode[token.Shown](line)
 	if err != nil {
 		return nil, err
 	}
 	if a.json {
-		d.Ready = func() { factor.Show(d.Out(), whom(e.user), dialog.Columns(d.Out())) }
+		a.passOn(line)
+		d.Ready = func() {
+			if d.Terminal() != nil {
+				factor.Show(d.Out(), whom(e.user), dialog.Columns(d.Out()))
+			}
+		}
 		return &factor, nil
 	}
 	return &factor, factor.Show(a.Stdout, whom(e.user), dialog.Columns(a.Stdout))
