@@ -1,0 +1,40 @@
+package cmd_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/factord/factord/"
+
+// Imports run one way: what stands on the left must not depend on what stands
+// on the right. A name that ends in "/" is a whole tree.
+func TestImportsRunOneWay(t *testing.T) {
+	for _, rule := range []struct{ from, never string }{
+		{"daemon/wire", "net fmt " + module},
+		{"daemon/policy", "net net/http " + module},
+		{"daemon/factor", module},
+		{"daemon/factor/totp", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/wire " + module + "conf"},
+		{"daemon/factor/backup", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/wire " + module + "conf"},
+		{"daemon/store", module + "daemon/session " + module + "daemon/policy " + module + "daemon/wire " + module + "conf net/http"},
+		{"daemon/session", module + "conf " + module + "daemon/factor/ net/http"},
+		{"conf", module + "daemon/session " + module + "daemon/store " + module + "daemon/factor"},
+		{"cmd/factord", module + "usb/ " + module + "helper " + module + "daemon/factordtest"},
+		{"cmd/factor-helper", "net fmt net/http os/user " + module + "daemon/session " + module + "conf"},
+		{"cmd/factorctl", "net/http " + module + "daemon/session " + module + "daemon/store " + module + "daemon/factor"},
+	} {
+		out, err := exec.Command("go", "list", "-deps", module+rule.from).Output()
+		if err != nil {
+			t.Fatalf("%s: %v", rule.from, err)
+		}
+		for _, dep := range strings.Fields(string(out)) {
+			for _, never := range strings.Fields(rule.never) {
+				tree := strings.HasSuffix(never, "/") && strings.HasPrefix(dep, never)
+				if dep != module+rule.from && (dep == never || tree) {
+					t.Errorf("%s depends on %s", rule.from, dep)
+				}
+			}
+		}
+	}
+}
