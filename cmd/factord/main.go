@@ -60,6 +60,9 @@ func serve(o options) error {
 	debug.SetGCPercent(gcPercent)
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, unix.SIGHUP)
+	signal.Ignore(unix.SIGPIPE) // a log that nobody reads any more ends no login
 	if uid := os.Getuid(); uid == 0 {
 		log.Warn("running as root; as a service factord has a user of its own")
 	}
@@ -84,12 +87,15 @@ func serve(o options) error {
 	if activated {
 		server.IdleExit = settings.conf.Load().Daemon.IdleExit
 	}
-	go settings.reloadOnHangup(ctx, o, log)
+	go settings.reloadOn(ctx, hangup, o, log)
+	defer context.AfterFunc(ctx, func() { daemon.Notify(log, "STOPPING=1") })()
 	go daemon.Watchdog(ctx, log, db.Ping)
 	daemon.Notify(log, "READY=1")
 	log.Info("ready", "socket", l.Addr().String(), "activated", activated)
 	err = server.Serve(ctx, l)
-	daemon.Notify(log, "STOPPING=1")
+	if ctx.Err() == nil { // idle, not told to
+		daemon.Notify(log, "STOPPING=1")
+	}
 	log.Info("stopped")
 	return err
 }

@@ -6,10 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"sync/atomic"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/factord/factord/conf"
 	"github.com/factord/factord/daemon"
@@ -60,11 +57,8 @@ func factors(c *conf.Config) []factor.Factor {
 	}
 }
 
-// reloadOnHangup re-reads the configuration at every SIGHUP.
-func (s *settings) reloadOnHangup(ctx context.Context, o options, log *slog.Logger) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, unix.SIGHUP)
-	defer signal.Stop(hangup)
+// reloadOn re-reads the configuration at every signal.
+func (s *settings) reloadOn(ctx context.Context, hangup <-chan os.Signal, o options, log *slog.Logger) {
 	for {
 		select {
 		case <-ctx.Done():
