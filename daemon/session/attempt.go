@@ -223,8 +223,13 @@ func (a *attempt) subject() string {
 	}
 	h := fnv.New32a()
 	h.Write([]byte(a.auth.User))
-	return fmt.Sprintf("?%d", h.Sum32()%1024)
+	return fmt.Sprintf("?%d", h.Sum32()%strangers)
 }
+
+// strangers is how many budgets there are for names that are no user's: so many
+// that a name seldom finds its budget spent by another's guesses, which would
+// tell it from a user's.
+const strangers = 1 << 16
 
 // enrolment reads what the user has, and rules if there is nothing to ask.
 func (a *attempt) enrolment(ctx context.Context) *ruling {

@@ -129,7 +129,7 @@ func (s *Store) commit(batch []*update) {
 	var next state
 	var refusals int
 	buffered := s.refusals.take()
-	err := s.db.Update(func(tx *bolt.Tx) error {
+	err := s.transact(func(tx *bolt.Tx) error {
 		now := s.clock()
 		next = s.state
 		next.Highest = max(next.Highest, now.UnixNano())
@@ -178,6 +178,17 @@ func (s *Store) commit(batch []*update) {
 		u.done <- results[i]
 		s.committer.open.Done()
 	}
+}
+
+// transact is bbolt's Update, in which a damaged page is an error and no panic:
+// the next batch must find the committer at work.
+func (s *Store) transact(fn func(*bolt.Tx) error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("database: %v", r)
+		}
+	}()
+	return s.db.Update(fn)
 }
 
 // errNothing rolls back a transaction of which nothing is to be kept.

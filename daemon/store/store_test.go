@@ -202,6 +202,16 @@ func TestUpdateEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// A page that is damaged under a running factord refuses, and no more than that.
+func TestDamageInTheMiddleOfCommit(t *testing.T) {
+	s, _ := newStore(t, nil)
+	err := s.transact(func(*bolt.Tx) error { panic("page 7: invalid") })
+	if err == nil || !strings.Contains(err.Error(), "page 7") {
+		t.Errorf("got %v", err)
+	}
+	mustUpdate(t, s, func(tx *Tx) error { return tx.PutUser("a", User{}) })
+}
+
 func TestHighestTimeNeverFalls(t *testing.T) {
 	now := time.Unix(2_000_000_000, 0)
 	s, c := newStore(t, func() time.Time { return now })
