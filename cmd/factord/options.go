@@ -14,7 +14,7 @@ const usage = `Usage: factord [--config FILE] [--state DIR] [--socket PATH]
 factord answers one question for PAM and SSH: may this login go on? It runs in
 the foreground, takes its socket from systemd (LISTEN_FDS) or else listens at
 --socket, and keeps its state in --state. Its clients are factor-helper,
-pam_factord.so and factorctl.
+and factorctl.
 
   --config FILE    rules and settings (default /etc/factord/factord.toml)
   --state DIR      database and seal key (default /var/lib/factord)

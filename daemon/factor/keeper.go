@@ -8,11 +8,15 @@ import (
 // Keeper is a factor whose records are made, shown and removed by factorctl.
 type Keeper interface {
 	Factor
+	Describer
 	// Kinds are the names that "factorctl enroll" takes for it.
 	Kinds() []string
 	// Enroll prepares a new record. Nothing is kept before Draft.Commit.
 	Enroll(e Enrolment) (Draft, error)
-	// Describe says about a record what may be shown; never a secret.
+}
+
+// Describer says about a record what may be shown; never a secret.
+type Describer interface {
 	Describe(r Record) (Item, error)
 }
 

@@ -3,7 +3,6 @@ package session
 import (
 	"time"
 
-	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/store"
 	"github.com/factord/factord/daemon/wire"
 )
@@ -28,12 +27,15 @@ func (r *request) remove() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	invite, err := r.authorise(id)
+	l, err := r.authorise(id)
 	if err != nil {
 		return nil, err
 	}
-	invite.Wipe()
+	defer l.invite.Wipe()
 	err = r.update(id.Name, store.Event{Factor: holder, ID: recordID}, func(tx *store.Tx) error {
+		if err := r.use(tx, id, l); err != nil {
+			return err
+		}
 		return tx.Scope(id.Name, holder).Delete(recordID)
 	})
 	return map[string]string{"removed": recordID, "user": id.Name}, err
@@ -43,13 +45,10 @@ func (r *request) remove() (any, error) {
 func (r *request) holder(user, id string) (name string, err error) {
 	err = r.Store.View(func(tx *store.Tx) error {
 		_, _, records, err := tx.Load(user)
-		for _, f := range r.Factors {
-			if _, ok := f.(factor.Keeper); !ok {
-				continue
-			}
-			for _, record := range records[f.Name()] {
+		for scope := range r.describers() {
+			for _, record := range records[scope] {
 				if record.ID == id {
-					name = f.Name()
+					name = scope
 				}
 			}
 		}

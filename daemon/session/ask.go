@@ -133,7 +133,7 @@ func (a *attempt) unanswered(ctx context.Context, err error, last ruling) wire.V
 		if errors.Is(err, wire.ErrCancelled) {
 			return a.rule(ctx, last)
 		}
-		return a.rule(ctx, ruling{reason: r, log: "the client is gone", unasked: last.unasked})
+		return a.rule(ctx, ruling{reason: r, log: "the client is gone", unasked: last.unasked, gone: true})
 	case wire.ReasonTimeout:
 		return a.rule(ctx, ruling{reason: r, text: "no answer in time", log: "no answer in time", unasked: last.unasked})
 	default:
@@ -144,11 +144,15 @@ func (a *attempt) unanswered(ctx context.Context, err error, last ruling) wire.V
 // judge takes one answer to its factor and settles it at the gate, together
 // with the budget. more says that the answer was wrong and another may follow.
 func (a *attempt) judge(ctx context.Context, answer factor.Secret, left int) (v wire.Verdict, more bool) {
+	if len(answer) == 0 {
+		return a.noAnswer(ctx, left)
+	}
 	name, claim, err := a.claim(ctx, answer)
 	if err != nil {
 		return a.rule(ctx, ruling{reason: reasonOf(err), text: textUnavailable, factor: name, log: err.Error()}), false
 	}
-	if claim.Guessable || guessable(answer) {
+	guess := claim.Guessable || claim.Settle == nil || guessable(answer)
+	if guess {
 		if d, reason := a.mustWait(); d > 0 {
 			return a.refuse(a.waiting(d, reason)), false
 		}
@@ -157,13 +161,27 @@ func (a *attempt) judge(ctx context.Context, answer factor.Secret, left int) (v 
 		if err := ctx.Err(); err != nil {
 			return ruling{}, context.Cause(ctx)
 		}
-		return a.settle(tx, name, claim, claim.Guessable || guessable(answer), left)
+		return a.settle(tx, name, claim, guess, left)
 	})
 }
 
-// guessable reports whether an answer has the form of a short code, whether or
-// not the user has such a factor.
-func guessable(answer factor.Secret) bool { return answer.Digits(6, 8) }
+// noAnswer rules for a bare Enter, which no factor takes: it is nobody's guess,
+// so it costs an answer of the attempt and nothing else.
+func (a *attempt) noAnswer(ctx context.Context, left int) (wire.Verdict, bool) {
+	r := ruling{reason: wire.ReasonDenied, text: "no code was given", log: "no code was given", unasked: true}
+	if left == 0 {
+		return a.rule(ctx, r), false
+	}
+	return a.verdict(r), true
+}
+
+// guessable reports whether an answer has the form of a short code, as it is
+// typed or as apps show it, whether or not the user has such a factor.
+func guessable(answer factor.Secret) bool {
+	digits := factor.Secret(bytes.ReplaceAll(answer, []byte{' '}, nil))
+	defer digits.Wipe()
+	return digits.Digits(6, 8)
+}
 
 // claim finds the factor whose answer this is. No factor's is a wrong answer.
 func (a *attempt) claim(ctx context.Context, answer factor.Secret) (name string, claim factor.Claim, err error) {
@@ -193,17 +211,19 @@ func (a *attempt) waiting(d time.Duration, reason wire.Reason) ruling {
 	return ruling{reason: reason, text: waitText(d, other), log: "not checked: waits " + d.Round(time.Second).String(), unasked: true}
 }
 
-// settle checks the budget, settles the claim, and takes what it costs.
-func (a *attempt) settle(tx *store.Tx, name string, claim factor.Claim, guessable bool, left int) (ruling, error) {
+// settle checks the budget, settles the claim, and takes what it costs. While the
+// source has to wait, a guess is not looked at, and what is no guess (a backup
+// code) is looked at but costs nothing if it is wrong: it would only serve to
+// drive up the user's failures over all sources.
+func (a *attempt) settle(tx *store.Tx, name string, claim factor.Claim, guess bool, left int) (ruling, error) {
 	var b budget
 	if _, err := tx.Budget(a.subject(), &b); err != nil {
 		return ruling{}, err
 	}
 	now := a.Clock()
-	if guessable {
-		if d, reason := b.wait(a.source, now); d > 0 {
-			return a.waiting(d, reason), nil
-		}
+	d, reason := b.wait(a.source, now)
+	if guess && d > 0 {
+		return a.waiting(d, reason), nil
 	}
 	finding := factor.Finding{Log: "no factor of this user takes such an answer"}
 	if claim.Settle != nil {
@@ -215,11 +235,14 @@ func (a *attempt) settle(tx *store.Tx, name string, claim factor.Claim, guessabl
 	if finding.Outcome == factor.Proven {
 		return a.prove(tx, &b, name, finding)
 	}
+	if d > 0 {
+		return a.waiting(d, reason), nil
+	}
 	b.fail(a.source, now)
 	if err := tx.PutBudget(a.subject(), &b); err != nil {
 		return ruling{}, err
 	}
-	return a.wrong(&b, name, finding, left), nil
+	return a.wrong(&b, name, finding, guess, left), nil
 }
 
 // prove rules for an answer that was right.
@@ -238,10 +261,13 @@ func (a *attempt) prove(tx *store.Tx, b *budget, name string, finding factor.Fin
 }
 
 // wrong rules for an answer that was not.
-func (a *attempt) wrong(b *budget, name string, finding factor.Finding, left int) ruling {
+func (a *attempt) wrong(b *budget, name string, finding factor.Finding, guess bool, left int) ruling {
 	r := ruling{reason: wire.ReasonDenied, factor: name, id: finding.ID, log: finding.Log, text: "wrong code"}
 	if finding.Outcome == factor.Replayed {
-		r.reason, r.text = wire.ReasonReplayed, "this code was used already: wait for the next one"
+		r.reason, r.text = wire.ReasonReplayed, "this code was used already: use another one"
+		if guess {
+			r.text = "this code was used already: wait for the next one"
+		}
 	}
 	d, _ := b.wait(a.source, a.Clock())
 	nothingElse := a.proven() && !a.standing.unguessable()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
@@ -134,6 +133,9 @@ func (a *attempt) match(ctx context.Context) *ruling {
 	if a.plan.Refuse == policy.RefuseUnavailable {
 		return &ruling{reason: wire.ReasonUnavailable, text: textUnavailable, log: "unknown: " + a.plan.Missing}
 	}
+	if a.plan.Refuse != policy.NotRefused && a.caller == policy.CallerUser {
+		return &ruling{reason: wire.ReasonNoRule, text: "no rule is for programs that users run themselves: ask your administrator", log: `no rule with callers = ["user"] matches`}
+	}
 	if a.plan.Refuse != policy.NotRefused {
 		return &ruling{reason: wire.ReasonNoRule, text: "no rule lets this login in: ask your administrator", log: "no rule matches"}
 	}
@@ -206,8 +208,7 @@ func (a *attempt) challengeCaller(ctx context.Context) *ruling {
 }
 
 func (a *attempt) sourceNow() string {
-	addr, _ := policy.ParseAddr(a.auth.RHost)
-	return sourceOf(a.caller, addr, policy.Unknown, a.name(), a.auth.RUser)
+	return sourceOf(a.caller, a.auth.RHost, policy.Unknown, a.name(), a.auth.RUser)
 }
 
 // proven reports whether texts may tell what the user has: a first factor was
@@ -221,9 +222,7 @@ func (a *attempt) subject() string {
 	if a.known {
 		return a.identity.Name
 	}
-	h := fnv.New32a()
-	h.Write([]byte(a.auth.User))
-	return fmt.Sprintf("?%d", h.Sum32()%strangers)
+	return fmt.Sprintf("?%d", a.Store.Pseudonym(a.auth.User)%strangers)
 }
 
 // strangers is how many budgets there are for names that are no user's: so many

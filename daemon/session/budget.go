@@ -2,7 +2,6 @@ package session
 
 import (
 	"fmt"
-	"net/netip"
 	"time"
 
 	"github.com/factord/factord/daemon/policy"
@@ -23,6 +22,7 @@ const (
 // Sources that are not a network.
 const (
 	unknownSource = "unknown"
+	someHost      = "unknown host"
 	selfSource    = "self"
 	seatSource    = "seat"
 )
@@ -46,7 +46,11 @@ type tally struct {
 
 // sourceOf names where an attempt comes from: the client's network (IPv4 /32,
 // IPv6 /64), the seat, the user themself, or the account that called su.
-func sourceOf(caller policy.Caller, addr netip.Addr, local policy.Known, user, ruser string) string {
+//
+// Who guesses from a host whose address is not known must not be taken for
+// somebody at this machine, whatever the client says of ruser.
+func sourceOf(caller policy.Caller, rhost string, local policy.Known, user, ruser string) string {
+	addr, known := policy.ParseAddr(rhost)
 	switch {
 	case caller == policy.CallerUser:
 		return selfSource
@@ -55,6 +59,8 @@ func sourceOf(caller policy.Caller, addr netip.Addr, local policy.Known, user, r
 	case addr.IsValid():
 		p, _ := addr.Prefix(64)
 		return p.String()
+	case !known:
+		return someHost
 	case local == policy.Yes:
 		return seatSource
 	case ruser == user && user != "":
@@ -120,13 +126,17 @@ func waitAfter(n int) time.Duration {
 	return min(firstWait<<(n-freeFailures-1), longestWait)
 }
 
-// makeRoom forgets the source that has been quiet for longest.
+// makeRoom forgets the host that has been quiet for longest; the user and the
+// seat are not pushed out by hosts.
 func (b *budget) makeRoom() {
 	if len(b.Sources) < maxSources {
 		return
 	}
 	oldest := ""
 	for source, t := range b.Sources {
+		if source == selfSource || source == seatSource {
+			continue
+		}
 		if oldest == "" || t.Last.Before(b.Sources[oldest].Last) {
 			oldest = source
 		}

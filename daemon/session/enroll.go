@@ -56,22 +56,22 @@ func (r *request) enroll() (any, error) {
 		return nil, err
 	}
 	e.User, e.Options, e.Now = id.Name, r.args, r.Clock()
-	invite, err := r.authorise(id)
+	l, err := r.authorise(id)
 	if err != nil {
 		return nil, err
 	}
-	defer invite.Wipe()
+	defer l.invite.Wipe()
 	if hasSeed {
 		if e.Seed, err = r.inquire(wire.Seed, "Seed: ", maxSeed); err != nil {
 			return nil, err
 		}
 		defer e.Seed.Wipe()
 	}
-	return r.keep(id, keeper, e, invite, unconfirmed)
+	return r.keep(id, keeper, e, l, unconfirmed)
 }
 
 // keep drafts the record, shows it, asks for its first code and commits it.
-func (r *request) keep(id Identity, keeper factor.Keeper, e factor.Enrolment, invite factor.Secret, unconfirmed bool) (any, error) {
+func (r *request) keep(id Identity, keeper factor.Keeper, e factor.Enrolment, l leave, unconfirmed bool) (any, error) {
 	err := r.Store.View(func(tx *store.Tx) (err error) {
 		e.Existing, err = tx.Scope(id.Name, keeper.Name()).List()
 		return err
@@ -84,7 +84,7 @@ func (r *request) keep(id Identity, keeper factor.Keeper, e factor.Enrolment, in
 		return nil, problemf(wire.ReasonDenied, "%s", err)
 	}
 	if unconfirmed || draft.Ask == "" {
-		if err := r.commit(id, keeper, draft, invite, nil); err != nil {
+		if err := r.commit(id, keeper, draft, l, nil); err != nil {
 			return nil, err
 		}
 		return draft.Show, nil
@@ -95,7 +95,7 @@ func (r *request) keep(id Identity, keeper factor.Keeper, e factor.Enrolment, in
 		if err != nil {
 			return nil, err
 		}
-		err = r.commit(id, keeper, draft, invite, first)
+		err = r.commit(id, keeper, draft, l, first)
 		first.Wipe()
 		if !errors.Is(err, factor.ErrFirstCode) {
 			return nil, err
@@ -108,18 +108,15 @@ func (r *request) keep(id Identity, keeper factor.Keeper, e factor.Enrolment, in
 }
 
 // commit keeps a draft together with the user's entry and the audit record.
-func (r *request) commit(id Identity, keeper factor.Keeper, draft factor.Draft, invite, first factor.Secret) error {
+func (r *request) commit(id Identity, keeper factor.Keeper, draft factor.Draft, l leave, first factor.Secret) error {
 	event := store.Event{Factor: keeper.Name()}
 	err := r.update(id.Name, event, func(tx *store.Tx) error {
 		now := r.Clock()
-		if err := r.admit(tx, id, true); err != nil {
+		if err := r.use(tx, id, l); err != nil {
 			return err
 		}
-		if invite != nil {
-			outcome, err := r.Invite.Redeem(tx.Scope(id.Name, inviteScope), invite, now, tx.Highest())
-			if err != nil || outcome != factor.Proven {
-				return errors.Join(err, problemf(wire.ReasonDenied, "the invitation is not valid any more"))
-			}
+		if err := r.admit(tx, id, true); err != nil {
+			return err
 		}
 		return draft.Commit(tx.Scope(id.Name, keeper.Name()), first, now)
 	})
@@ -152,31 +149,58 @@ func (r *request) trusted() bool {
 	return r.peer.UID == 0 || r.peer.UID == uint32(os.Geteuid())
 }
 
+// leave is on what ground the caller may change a user's factors.
+type leave struct {
+	granted  bool          // needs nothing more: root, or the owner of the state
+	invite   factor.Secret // to be spent with the change
+	revision uint64        // of the user's factors, when they were proven
+}
+
+// use holds, in the transaction that changes the factors, what authorise found
+// before it: somebody may have taken a factor away meanwhile, and with it the
+// ground for the change.
+func (r *request) use(tx *store.Tx, id Identity, l leave) error {
+	user, _, err := tx.User(id.Name)
+	switch {
+	case err != nil || l.granted:
+		return err
+	case l.invite != nil:
+		outcome, err := r.Invite.Redeem(tx.Scope(id.Name, inviteScope), l.invite, r.Clock(), tx.Highest())
+		if err != nil || outcome != factor.Proven {
+			return errors.Join(err, problemf(wire.ReasonDenied, "the invitation is not valid any more"))
+		}
+	case user.Revision != l.revision:
+		return problemf(wire.ReasonDenied, "your factors were changed meanwhile: begin again")
+	}
+	return nil
+}
+
 // authorise decides whether the caller may change id's factors: root may, the
 // user after a fresh proof of a factor, and one who has none with an
-// invitation, which is returned and spent with the enrolment.
-func (r *request) authorise(id Identity) (invite factor.Secret, err error) {
+// invitation.
+func (r *request) authorise(id Identity) (leave, error) {
 	if r.trusted() {
-		return nil, nil
+		return leave{granted: true}, nil
 	}
 	a := r.proof(id)
 	if err := a.readStanding(r.ctx); err != nil {
 		r.Log.Error("reading enrolment", "user", id.Name, "error", err)
-		return nil, problemf(wire.ReasonUnavailable, "your enrolment can't be read: ask your administrator")
+		return leave{}, problemf(wire.ReasonUnavailable, "your enrolment can't be read: ask your administrator")
 	}
 	switch {
 	case a.standing.foreign:
-		return nil, problemf(wire.ReasonNotPermitted, "your account has changed: ask your administrator")
+		return leave{}, problemf(wire.ReasonNotPermitted, "your account has changed: ask your administrator")
 	case !a.standing.enrolled:
-		return r.invitation(id)
+		invite, err := r.invitation(id)
+		return leave{invite: invite}, err
 	case len(a.standing.offers) == 0:
-		return nil, problemf(wire.ReasonDenied, "none of your factors can be used now: ask your administrator")
+		return leave{}, problemf(wire.ReasonDenied, "none of your factors can be used now: ask your administrator")
 	}
 	r.info("Prove one of the factors you have first.")
 	if v := a.ask(r.ctx); !v.Allow || v.Basis != wire.BasisFactor {
-		return nil, problemf(v.Reason, "%s", v.Text)
+		return leave{}, problemf(v.Reason, "%s", v.Text)
 	}
-	return nil, nil
+	return leave{revision: a.standing.user.Revision}, nil
 }
 
 // proof is an attempt in which the user shows any factor of their own.

@@ -24,6 +24,8 @@ type ruling struct {
 	more bool
 	// unasked: no factor was asked, so the record goes to the refusals.
 	unasked bool
+	// gone: nobody is there to hear the verdict.
+	gone bool
 }
 
 func refusal(r wire.Reason, text, log string) ruling {
@@ -47,7 +49,11 @@ func (a *attempt) decide(ctx context.Context, settle func(*store.Tx) (ruling, er
 			return errUnasked // nothing to keep
 		}
 		e = a.event(r)
-		tx.Audit(e)
+		if a.known {
+			tx.Audit(e)
+		} else if r.basis != wire.BasisNone {
+			return errStranger
+		}
 		return nil
 	})
 	if errors.Is(err, errUnasked) {
@@ -56,9 +62,15 @@ func (a *attempt) decide(ctx context.Context, settle func(*store.Tx) (ruling, er
 	if err != nil {
 		return a.refuse(ruling{reason: reasonOf(err), log: err.Error()}), false
 	}
+	if !a.known && !r.more {
+		return a.refuse(r), false
+	}
 	a.logLater(e)
 	return a.verdict(r), r.more
 }
+
+// errStranger is an allow for a name that is nobody's: a mistake of ours.
+var errStranger = errors.New("an allow for somebody who does not exist")
 
 // errUnasked ends a transaction that turned out to have nothing to keep.
 var errUnasked = errors.New("no factor was asked")
@@ -80,7 +92,7 @@ func (a *attempt) rule(ctx context.Context, r ruling) wire.Verdict {
 // refuse makes the verdict of an attempt in which no factor was asked, or that
 // could not be recorded. It never allows, but in audit mode.
 func (a *attempt) refuse(r ruling) wire.Verdict {
-	r = a.inAudit(ruling{reason: r.reason, text: r.text, log: r.log})
+	r = a.inAudit(ruling{reason: r.reason, text: r.text, log: r.log, gone: r.gone})
 	e := a.event(r)
 	defer func() { a.logLater(e) }()
 	if r.basis != wire.BasisNone { // an allow needs its audit record, like any other
@@ -108,7 +120,7 @@ func (a *attempt) inAudit(r ruling) ruling {
 	case wire.ReasonNone, wire.ReasonInternal, wire.ReasonProtocol, wire.ReasonNotPermitted, wire.ReasonNoRule:
 		return r
 	}
-	if !a.known || a.ctx.Err() != nil {
+	if !a.known || r.gone || a.ctx.Err() != nil {
 		return r
 	}
 	return ruling{basis: wire.BasisAudit, reason: r.reason, log: "audit mode: " + r.log}
@@ -136,6 +148,9 @@ func (a *attempt) event(r ruling) store.Event {
 		TTY: a.auth.TTY, Command: a.auth.Command, Key: a.key, PeerUID: a.peer.UID, PeerPID: a.peer.PID,
 		Verdict: "deny", Reason: r.reason.String(), Rule: a.ruleName(), Factor: r.factor, ID: r.id, Log: r.log,
 		Micros: time.Since(a.begun).Microseconds(),
+	}
+	if a.plan.SubjectCaller {
+		e.Target = a.auth.User
 	}
 	switch {
 	case r.more:

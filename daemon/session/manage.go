@@ -22,6 +22,7 @@ type Granter interface {
 // Inviter makes codes that let a user enrol, and spends them.
 type Inviter interface {
 	Granter
+	factor.Describer
 	Redeem(rs factor.Records, answer factor.Secret, now, highest time.Time) (factor.Outcome, error)
 }
 
@@ -131,6 +132,9 @@ func (r *request) subject() (Identity, error) {
 	id, err := r.find(r.ctx, name)
 	switch {
 	case errors.Is(err, ErrNoUser) && r.peer.UID == 0:
+		if id, ok := r.former(name); ok {
+			return id, nil
+		}
 		return Identity{}, problemf(wire.ReasonDenied, "no such user: %q", name)
 	case errors.Is(err, ErrNoUser), err == nil && r.peer.UID != 0 && id.UID != r.peer.UID:
 		return Identity{}, problemf(wire.ReasonNotPermitted, "only root may do this for others")
@@ -139,6 +143,20 @@ func (r *request) subject() (Identity, error) {
 		return Identity{}, problemf(wire.ReasonUnavailable, "the user database does not answer")
 	}
 	return id, nil
+}
+
+// former returns an account that is gone, as it was enrolled, to the commands
+// that clean up after it.
+func (r *request) former(name string) (id Identity, ok bool) {
+	if r.verb != wire.VerbRemove && r.verb != wire.VerbList {
+		return Identity{}, false
+	}
+	err := r.Store.View(func(tx *store.Tx) error {
+		user, found, err := tx.User(name)
+		id, ok = Identity{Name: name, UID: user.UID}, found
+		return err
+	})
+	return id, ok && err == nil
 }
 
 // done checks that no argument is left over.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -86,13 +88,10 @@ func (r *request) describe(tx *store.Tx, user string, items []item) ([]item, err
 	if err != nil {
 		return nil, fmt.Errorf("records of %q: %w", user, err)
 	}
-	for _, f := range r.Factors {
-		keeper, ok := f.(factor.Keeper)
-		if !ok {
-			continue
-		}
-		for _, record := range records[f.Name()] {
-			described, err := keeper.Describe(record)
+	describers := r.describers()
+	for _, scope := range slices.Sorted(maps.Keys(describers)) {
+		for _, record := range records[scope] {
+			described, err := describers[scope].Describe(record)
 			if err != nil {
 				return nil, fmt.Errorf("record %q of %q: %w", record.ID, user, err)
 			}
@@ -100,6 +99,18 @@ func (r *request) describe(tx *store.Tx, user string, items []item) ([]item, err
 		}
 	}
 	return items, nil
+}
+
+// describers are who can say what a user's records are: the factors, and root's
+// invitations.
+func (r *request) describers() map[string]factor.Describer {
+	all := map[string]factor.Describer{inviteScope: r.Invite}
+	for _, f := range r.Factors {
+		if d, ok := f.(factor.Describer); ok {
+			all[f.Name()] = d
+		}
+	}
+	return all
 }
 
 // explanation is what factorctl explain prints.
@@ -114,7 +125,7 @@ type explanation struct {
 	Usable   []string      `json:"usable"`
 	Outcome  string        `json:"outcome"`
 	Waits    string        `json:"waits,omitempty"`
-	Steps    []policy.Step `json:"steps"`
+	Steps    []policy.Step `json:"steps,omitempty"` // to root
 }
 
 // explain takes an imagined attempt through policy and enrolment, and says what
@@ -128,6 +139,9 @@ func (r *request) explain() (any, error) {
 		return nil, err // root may ask about a name that is nobody's
 	}
 	a.auth = wire.Auth{User: name, Service: r.args.Take("service"), RHost: r.args.Take("rhost"), RUser: r.args.Take("ruser"), Conv: wire.ConvPrompt, First: true}
+	if r.peer.UID != 0 && a.auth.RUser != "" {
+		return nil, problemf(wire.ReasonNotPermitted, "only root may ask about another caller")
+	}
 	switch caller := r.args.Take("caller"); caller {
 	case "user":
 		a.caller = policy.CallerUser
@@ -142,12 +156,17 @@ func (r *request) explain() (any, error) {
 	if ruling := a.imagine(r.ctx); ruling != nil {
 		outcome = describeRuling(*ruling)
 	}
-	return a.explanation(outcome), nil
+	e := a.explanation(outcome)
+	if r.peer.UID != 0 {
+		e.Steps = nil // the rules are root's to read
+	}
+	return e, nil
 }
 
 // imagine takes the steps of an attempt up to the first question.
 func (a *attempt) imagine(ctx context.Context) *ruling {
 	if r := a.match(ctx); r != nil {
+		a.readStanding(ctx) // who is asked nothing may have a factor all the same
 		return r
 	}
 	return a.enrolment(ctx)
@@ -189,6 +208,9 @@ func (r *request) audit() (any, error) {
 		if err != nil {
 			return nil, err
 		}
+	}
+	if err := r.Store.Flush(r.ctx); err != nil {
+		return nil, err
 	}
 	return nil, r.Store.View(func(tx *store.Tx) error {
 		if refusals {

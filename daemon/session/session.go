@@ -33,6 +33,10 @@ const (
 	maxAnswers = 3
 	// maxCommands bounds the lines outside inquiries, comments included.
 	maxCommands = 1000
+	// judgedTime is how long a connection may stay after its verdict.
+	judgedTime = 2 * time.Second
+	// connectionTime is how long it may stay at all.
+	connectionTime = 15 * time.Minute
 	// settleTime bounds how long a refusal waits to be recorded once the
 	// attempt itself is over.
 	settleTime = 2 * time.Second
@@ -119,8 +123,12 @@ func (s *Sessions) Serve(ctx context.Context, nc net.Conn, peer wire.Peer, onAut
 	}()
 
 	c.lines.Put(wire.Greeting)
+	end := time.Now().Add(connectionTime)
 	for range maxCommands {
-		c.setDeadline(s.IdleTime)
+		if c.state == stateJudged && time.Until(end) > judgedTime {
+			end = time.Now().Add(judgedTime)
+		}
+		c.setDeadline(min(s.IdleTime, time.Until(end)))
 		if c.lines.Flush() != nil {
 			return
 		}

@@ -28,8 +28,10 @@ type Event struct {
 	Time time.Time `json:"time"`
 	// Kind is "verdict", "answer" for a counted answer that did not end the
 	// attempt, or the management verb in lower case.
-	Kind    string `json:"kind"`
-	User    string `json:"user,omitempty"`
+	Kind string `json:"kind"`
+	User string `json:"user,omitempty"`
+	// Target is whom User becomes, where the rule asks the caller.
+	Target  string `json:"target,omitempty"`
 	Service string `json:"service,omitempty"`
 	RHost   string `json:"rhost,omitempty"`
 	RUser   string `json:"ruser,omitempty"`

@@ -21,6 +21,9 @@ type User struct {
 	// Records is how many records the factors keep for the user. A record
 	// that has got lost must not make the user look like one without it.
 	Records int `json:"records"`
+	// Revision rises whenever a record comes or goes, so that who has proven
+	// a factor can be told that it is gone.
+	Revision uint64 `json:"revision"`
 }
 
 // Errors of a user's records.
@@ -130,6 +133,7 @@ func (s scope) count(n int) error {
 		return ErrNoEntry
 	}
 	u.Records += n
+	u.Revision++
 	return s.tx.PutUser(s.user, u)
 }
 

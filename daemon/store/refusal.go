@@ -56,18 +56,19 @@ func (s *Store) Refuse(ctx context.Context, e Event) error {
 	if first := s.refusals.add(key, e); first {
 		return s.Update(ctx, func(*Tx) error { return nil })
 	}
-	s.refusals.later(func() { s.flushRefusals() })
+	s.refusals.later(func() { s.Flush(context.Background()) })
 	return nil
 }
 
-func (s *Store) flushRefusals() error {
+// Flush writes what has been counted so far.
+func (s *Store) Flush(ctx context.Context) error {
 	s.refusals.mu.Lock()
 	empty := len(s.refusals.pending) == 0
 	s.refusals.mu.Unlock()
 	if empty {
 		return nil
 	}
-	return s.Update(context.Background(), func(*Tx) error { return nil })
+	return s.Update(ctx, func(*Tx) error { return nil })
 }
 
 // add counts e and reports whether it is the first of its uid and minute.

@@ -2,7 +2,10 @@ package store
 
 import (
 	"crypto/cipher"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -35,19 +38,30 @@ func (Key) Format(f fmt.State, _ rune) { io.WriteString(f, "[secret]") }
 
 // sealer seals values with XChaCha20-Poly1305. Its 24-byte nonces are random:
 // no counter has to survive a crash or a restored backup.
-type sealer struct{ aead cipher.AEAD }
+type sealer struct {
+	aead  cipher.AEAD
+	names [sha256.Size]byte // the key of Pseudonym
+}
 
 // sealVersion is the first byte of every sealed value.
 const sealVersion = 1
 
 var errSealed = errors.New("a value does not unseal: it was changed or moved outside factord")
 
+// Pseudonym is a number for a name that is the same on this machine always, and
+// that nobody who has not the key can predict.
+func (s *Store) Pseudonym(name string) uint32 {
+	sum := hmac.New(sha256.New, s.seal.names[:])
+	sum.Write([]byte(name))
+	return binary.BigEndian.Uint32(sum.Sum(nil))
+}
+
 func newSealer(key Key) (*sealer, error) {
 	aead, err := chacha20poly1305.NewX(key[:])
 	if err != nil {
 		return nil, err
 	}
-	return &sealer{aead: aead}, nil
+	return &sealer{aead: aead, names: sha256.Sum256(append([]byte("factord names\x00"), key[:]...))}, nil
 }
 
 // bound is the associated data: bucket and key, which for a factor's record are

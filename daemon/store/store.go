@@ -13,6 +13,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -261,7 +262,7 @@ func (s *Store) load(tx *bolt.Tx) error {
 // nothing.
 func (s *Store) Close() (err error) {
 	s.closing.Do(func() {
-		err = s.flushRefusals()
+		err = s.Flush(context.Background())
 		s.committer.close()
 		err = errors.Join(err, s.db.Close())
 	})

@@ -37,15 +37,16 @@ func spell(code factor.Secret) string {
 }
 
 // parse reads an answer of the form of a code into its plain form. Between
-// groups it takes a dash or one space; in them either case, and i and l for 1
+// groups it takes a dash, one space, or nowhere anything; in them either case, and i and l for 1
 // and o for 0, as Crockford has it. Whether there is such a code is not said.
 func parse(answer factor.Secret) (factor.Secret, bool) {
-	if len(answer) != group*groups+groups-1 {
+	apart := len(answer) == group*groups+groups-1
+	if !apart && len(answer) != group*groups {
 		return nil, false
 	}
 	code := make(factor.Secret, 0, group*groups)
 	for i, c := range answer {
-		if i%(group+1) == group {
+		if apart && i%(group+1) == group {
 			if c != '-' && c != ' ' {
 				return nil, false
 			}

@@ -29,6 +29,11 @@ func (v *Invite) Grant(rs factor.Records, now, highest time.Time, d time.Duratio
 	return v.tickets.grant(rs, at(now, highest), d)
 }
 
+// Describe says about a record what may be shown.
+func (v *Invite) Describe(r factor.Record) (factor.Item, error) {
+	return v.tickets.describe(r)
+}
+
 // Redeem spends an invitation, inside the transaction that uses it. An answer
 // that has not the form of a code is wrong.
 func (v *Invite) Redeem(rs factor.Records, answer factor.Secret, now, highest time.Time) (factor.Outcome, error) {

@@ -107,6 +107,17 @@ func (ts tickets) decode(r factor.Record) (*ticket, error) {
 	return t, nil
 }
 
+func (ts tickets) describe(r factor.Record) (factor.Item, error) {
+	t, err := ts.decode(r)
+	if err != nil {
+		return factor.Item{}, err
+	}
+	return factor.Item{
+		ID: t.id, Factor: ts.purpose, Kind: ts.purpose, Name: t.id, Created: t.Created, Used: t.Used,
+		Detail: map[string]string{"expires": stamp(t.expires())},
+	}, nil
+}
+
 // grant makes a ticket and returns its code. On the way it removes those that
 // are finished or can't be read.
 func (ts tickets) grant(rs factor.Records, m moment, life time.Duration) (string, error) {
