@@ -33,6 +33,9 @@ type Server struct {
 	// 0 never does.
 	IdleExit time.Duration
 
+	// Stay, if set, tells that the server must not end though it is idle.
+	Stay func() bool
+
 	mu    sync.Mutex
 	doors doors
 	idle  *time.Timer
@@ -47,7 +50,9 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 	defer context.AfterFunc(ctx, func() { l.Close() })()
 	s.doors.init()
 	if s.IdleExit > 0 {
+		s.mu.Lock()
 		s.idle = time.AfterFunc(s.IdleExit, func() { s.whenIdle(cancel) })
+		s.mu.Unlock()
 	}
 	// Sessions end by a context of their own, so that its cause is known.
 	open, end := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -130,7 +135,11 @@ var errIdle = errors.New("idle")
 func (s *Server) whenIdle(cancel context.CancelCauseFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.doors.total == 0 {
+	switch {
+	case s.doors.total > 0:
+	case s.Stay != nil && s.Stay():
+		s.idle.Reset(s.IdleExit)
+	default:
 		cancel(errIdle)
 	}
 }

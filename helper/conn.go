@@ -12,6 +12,10 @@ import (
 // full.
 const backlogPause = 10 * time.Millisecond
 
+// greetingTime is how long factord has to greet, which includes its start when
+// systemd starts it for this connection.
+const greetingTime = 10 * time.Second
+
 // conn is the connection to factord. Closing it ends the attempt there.
 type conn struct {
 	fd    int
@@ -26,6 +30,7 @@ func dial(w *watch, t *terminal, path string) (*conn, error) {
 		return nil, err
 	}
 	c := &conn{fd: fd, watch: w, term: t}
+	w.greeting = time.Now().Add(greetingTime)
 	if err := c.connect(path); err != nil {
 		c.close()
 		return nil, err
@@ -76,6 +81,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		case n == 0:
 			return 0, io.EOF
 		default:
+			c.watch.greeting = time.Time{}
 			return n, nil
 		}
 	}

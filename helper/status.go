@@ -19,6 +19,7 @@ var (
 	errSignal    = errors.New("ended by a signal")
 	errParent    = errors.New("the calling program has ended")
 	errDeadline  = errors.New("no verdict in time")
+	errSilent    = errors.New("factord does not answer\nhint: its socket is there, so look why it does not start: journalctl -u factord")
 	errAuthtok   = errors.New("the value from expose_authtok is longer than 512 bytes")
 )
 

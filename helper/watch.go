@@ -12,6 +12,9 @@ import (
 // a signal. Every wait of this package goes through it.
 type watch struct {
 	deadline time.Time
+	// greeting is when factord must have greeted; zero: it has. Behind a
+	// socket whose factord can't start there is nobody who ever would.
+	greeting time.Time
 	grace    time.Duration
 	// cancelled: the person has ended the attempt, and the deadline only gives
 	// factord time to say so.
@@ -89,7 +92,7 @@ func (w *watch) cancel() {
 // wait blocks until a or b is ready, and returns what poll(2) says of each.
 func (w *watch) wait(a, b pollFd) (int16, int16, error) {
 	for {
-		left := time.Until(w.deadline)
+		left := time.Until(w.end())
 		if left <= 0 {
 			return 0, 0, w.expired()
 		}
@@ -101,7 +104,7 @@ func (w *watch) wait(a, b pollFd) (int16, int16, error) {
 
 // pause waits for d, or for less.
 func (w *watch) pause(d time.Duration) error {
-	if time.Until(w.deadline) <= 0 {
+	if time.Until(w.end()) <= 0 {
 		return w.expired()
 	}
 	_, _, err := w.poll(nothing, nothing, d)
@@ -122,9 +125,20 @@ func (w *watch) poll(a, b pollFd, timeout time.Duration) (int16, int16, error) {
 	return fds[0].revents, fds[1].revents, nil
 }
 
+// end is when the present wait is over.
+func (w *watch) end() time.Time {
+	if !w.greeting.IsZero() && w.greeting.Before(w.deadline) {
+		return w.greeting
+	}
+	return w.deadline
+}
+
 func (w *watch) expired() error {
-	if w.cancelled {
+	switch {
+	case w.cancelled:
 		return errCancelled
+	case w.end() != w.deadline:
+		return errSilent
 	}
 	return errDeadline
 }

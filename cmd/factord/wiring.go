@@ -21,6 +21,8 @@ import (
 type settings struct {
 	conf    atomic.Pointer[conf.Config]
 	session atomic.Pointer[session.Settings]
+	// refused is why the file as it is now is not in force; nil: it is.
+	refused atomic.Pointer[string]
 }
 
 // load reads the configuration for the first time.
@@ -67,15 +69,19 @@ func (s *settings) reloadOn(ctx context.Context, hangup <-chan os.Signal, o opti
 		}
 		if err := s.reload(o, log); err != nil {
 			log.Error("the new configuration is refused, the old one stays", "error", err)
+			why := err.Error()
+			s.refused.Store(&why)
 			continue
 		}
+		s.refused.Store(nil)
 		log.Info("configuration read again", "rules", len(s.conf.Load().Rules))
 	}
 }
 
 // wire puts the parts together.
 func wire(o options, s *settings, db *store.Store, log *slog.Logger) *daemon.Server {
-	server := &daemon.Server{Log: log}
+	// A factord that ended now would not start again with the file as it is.
+	server := &daemon.Server{Log: log, Stay: func() bool { return s.refused.Load() != nil }}
 	server.Sessions = session.New(session.Config{
 		Store:    db,
 		Users:    session.NewNSS(),
@@ -84,8 +90,12 @@ func wire(o options, s *settings, db *store.Store, log *slog.Logger) *daemon.Ser
 		Invite:   backup.NewInvite(backup.Config{}),
 		Log:      log,
 		Status: func() map[string]any {
-			return map[string]any{"factord": 1, "ready": true, "pid": os.Getpid(), "uid": os.Getuid(),
+			status := map[string]any{"factord": 1, "ready": true, "pid": os.Getpid(), "uid": os.Getuid(),
 				"config": o.config, "state": o.state, "rules": len(s.conf.Load().Rules), "connections": server.Connections()}
+			if why := s.refused.Load(); why != nil {
+				status["config_refused"] = *why
+			}
+			return status
 		},
 	})
 	return server

@@ -39,8 +39,8 @@ var ErrNoUser = errors.New("no such user")
 const (
 	nssTime = 5 * time.Second
 	// nssCalls is how many lookups may be under way for root, and how many
-	// for all others.
-	nssCalls = 16
+	// for all others. Root's are as many as sshd lets strangers begin, and more.
+	nssCalls = 256
 	// nssPerUID is how many of the latter one uid can have, or rather the
 	// uids that share one of nssBins.
 	nssPerUID = 4

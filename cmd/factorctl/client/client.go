@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 
 	"github.com/factord/factord/daemon/wire"
@@ -23,6 +24,9 @@ const (
 	// replyTime is how long factord may take for one line. An attempt has 60
 	// seconds there, a push that is waited for included.
 	replyTime = 70 * time.Second
+	// greetingTime is how long it may take to greet, its start included. Behind
+	// a socket whose factord can't start there is nobody who ever would.
+	greetingTime = 10 * time.Second
 	// maxSocket is the longest path of a Unix socket (unix(7)), in bytes.
 	maxSocket = 107
 )
@@ -87,7 +91,7 @@ func (c Client) with(ctx context.Context, talk func(*wire.Lines) error) error {
 	// A deadline rather than a close, so that no descriptor is reused under a
 	// read that is still on its way out.
 	defer context.AfterFunc(ctx, func() { s.SetDeadline(time.Unix(1, 0)) })()
-	l := wire.NewLines(&patient{ctx, s})
+	l := wire.NewLines(&patient{ctx: ctx, conn: s})
 	defer l.Wipe()
 	err = talk(l)
 	if err != nil && ctx.Err() != nil {
@@ -129,13 +133,20 @@ func CheckPath(path string) error {
 type patient struct {
 	ctx  context.Context
 	conn *net.UnixConn
+	// greeted: factord has said something, so it is there.
+	greeted bool
 }
 
 func (p *patient) Read(b []byte) (int, error) {
 	if err := p.extend(); err != nil {
 		return 0, err
 	}
-	return p.conn.Read(b)
+	n, err := p.conn.Read(b)
+	if err != nil && !p.greeted && errors.Is(err, os.ErrDeadlineExceeded) && p.ctx.Err() == nil {
+		err = errSilent
+	}
+	p.greeted = p.greeted || n > 0
+	return n, err
 }
 
 func (p *patient) Write(b []byte) (int, error) {
@@ -146,7 +157,11 @@ func (p *patient) Write(b []byte) (int, error) {
 }
 
 func (p *patient) extend() error {
-	p.conn.SetDeadline(time.Now().Add(replyTime))
+	limit := replyTime
+	if !p.greeted {
+		limit = greetingTime
+	}
+	p.conn.SetDeadline(time.Now().Add(limit))
 	if err := p.ctx.Err(); err != nil { // it may have ended just before
 		return err
 	}

@@ -28,6 +28,9 @@ func unreachable(path string, err error) error {
 	return errors.New(text)
 }
 
+// errSilent is a socket behind which nobody answers.
+var errSilent = errors.New("factord does not answer\nhint: its socket is there, so look why it does not start: journalctl -u factord")
+
 // explain says what an error of the conversation means.
 func explain(err error) error {
 	switch {
