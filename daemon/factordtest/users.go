@@ -30,6 +30,14 @@ func (u *Users) Set(name string, uid uint32) {
 	u.uids[name] = uid
 }
 
+// Rename gives an account another name.
+func (u *Users) Rename(name, to string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.uids[to] = u.uids[name]
+	delete(u.uids, name)
+}
+
 // Alias gives an account a second name.
 func (u *Users) Alias(other, name string) {
 	u.mu.Lock()

@@ -44,15 +44,12 @@ func (r *request) remove() (any, error) {
 // holder returns the factor that keeps the record with the given id.
 func (r *request) holder(user, id string) (name string, err error) {
 	err = r.Store.View(func(tx *store.Tx) error {
-		_, _, records, err := tx.Load(user)
-		for scope := range r.describers() {
-			for _, record := range records[scope] {
-				if record.ID == id {
-					name = scope
-				}
+		for _, key := range tx.Keys(user) { // a damaged one can be removed too
+			if key[1] == id {
+				name = key[0]
 			}
 		}
-		return err
+		return nil
 	})
 	if err == nil && name == "" {
 		err = problemf(wire.ReasonDenied, "%s has no %q\nhint: factorctl list shows the ids", user, id)
@@ -60,7 +57,8 @@ func (r *request) holder(user, id string) (name string, err error) {
 	return name, err
 }
 
-// unlock ends all waits of a user and confirms the uid the account has now.
+// unlock ends all waits of a user and confirms the uid the account has now, and
+// what is left of damaged records.
 func (r *request) unlock() (any, error) {
 	id, err := r.subject()
 	if err != nil {
@@ -74,8 +72,8 @@ func (r *request) unlock() (any, error) {
 		if err != nil {
 			return err
 		}
-		if found && user.UID != id.UID {
-			user.UID = id.UID
+		if records := len(tx.Keys(id.Name)); found && (user.UID != id.UID || user.Records != records) {
+			user.UID, user.Records = id.UID, records
 			if err := tx.PutUser(id.Name, user); err != nil {
 				return err
 			}

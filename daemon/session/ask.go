@@ -18,8 +18,9 @@ import (
 // standing is what a user has, as read when the attempt began.
 type standing struct {
 	user     store.User
-	foreign  bool // the account's uid is not the enrolled one
-	enrolled bool // has any factor, usable here or not
+	foreign  bool   // the account's uid is not the enrolled one
+	renamed  string // another name under which the uid is enrolled
+	enrolled bool   // has any factor, usable here or not
 	records  map[string][]factor.Record
 	offers   []offer // usable in this attempt, in the rule's order
 }
@@ -43,12 +44,35 @@ func (a *attempt) readStanding(ctx context.Context) error {
 	err := a.Store.View(func(tx *store.Tx) error {
 		user, found, records, err := tx.Load(a.identity.Name)
 		s.user, s.records, s.foreign = user, records, found && user.UID != a.identity.UID
+		if other, nameErr := tx.NameOf(a.identity.UID); other != a.identity.Name {
+			s.renamed, err = other, errors.Join(err, nameErr)
+		}
 		return err
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.weigh(ctx, a.Factors, a.plan, a.facts)
 	}
-	return s.weigh(ctx, a.Factors, a.plan, a.facts)
+	if err != nil && s.onlyBypass(ctx, a) {
+		a.Log.Error("a record can't be read, and only a bypass code is taken", "user", a.identity.Name, "error", err)
+		return nil
+	}
+	return err
+}
+
+// onlyBypass leaves what is for people whose records are damaged: a code that
+// root has just made for them.
+func (s *standing) onlyBypass(ctx context.Context, a *attempt) bool {
+	s.enrolled, s.offers = true, nil
+	for _, f := range a.Factors {
+		if f.Name() != bypassName || !a.plan.Bypass {
+			continue
+		}
+		o, err := f.Offer(ctx, a.facts(s.records[bypassName]))
+		if err == nil && o.Usable {
+			s.offers = []offer{{Offer: o, factor: f}}
+		}
+	}
+	return len(s.offers) > 0
 }
 
 // weigh sorts what the factors offer. Records of a factor that is not built in
@@ -221,9 +245,18 @@ func (a *attempt) settle(tx *store.Tx, name string, claim factor.Claim, guess bo
 		return ruling{}, err
 	}
 	now := a.Clock()
+	rebased := b.behind(a.source, now)
+	if rebased {
+		b.rebase(a.source, now)
+		if err := tx.PutBudget(a.subject(), &b); err != nil {
+			return ruling{}, err
+		}
+	}
 	d, reason := b.wait(a.source, now)
 	if guess && d > 0 {
-		return a.waiting(d, reason), nil
+		r := a.waiting(d, reason)
+		r.unasked = !rebased // the new beginning is to be kept
+		return r, nil
 	}
 	finding := factor.Finding{Log: "no factor of this user takes such an answer"}
 	if claim.Settle != nil {

@@ -201,3 +201,55 @@ func TestBypassCanBeTakenBack(t *testing.T) {
 	d.MustCall("INVITE user=alice")
 	d.MustCall("REMOVE user=alice id=invite-1")
 }
+
+// A wait from before the clock was set right begins anew, and ends.
+func TestWaitOfAWrongClockEnds(t *testing.T) {
+	d := newDaemon(t, "")
+	tok := d.MustEnroll("alice", "totp")
+	d.Clock.Add(10 * 365 * 24 * time.Hour)
+	fail(t, d, sudo, 20)
+	for range 20 {
+		d.Clock.Add(15 * time.Minute)
+		fail(t, d, sudo, 1)
+	}
+	d.Clock.Add(-10 * 365 * 24 * time.Hour)
+	expect(t, d.Login(sudo, "000000"), "deny locked")
+	d.Clock.Add(14 * time.Minute)
+	expect(t, d.Login(sudo, "000000"), "deny locked")
+	d.Clock.Add(2 * time.Minute)
+	expect(t, d.Login(sudo, factordtest.TOTP(t, tok, d.Clock.Now())), "allow factor totp")
+}
+
+// An account that was renamed is not one without a factor.
+func TestRenamedAccount(t *testing.T) {
+	d := newDaemon(t, "[[rule]]\nfactors=[\"totp\"]\nmode=\"enrolled\"\n")
+	d.Users.Set("dave", 1005)
+	d.MustEnroll("dave", "totp")
+	d.Users.Rename("dave", "davina")
+	davina := wire.Auth{User: "davina", Service: "sudo", First: true}
+	expect(t, d.Login(davina), "deny not-permitted")
+	d.MustCall("REMOVE user=dave id=totp-1") // an account that is gone
+	expect(t, d.Login(davina), "allow not-enrolled")
+	d.Users.Set("dave", 1006) // somebody new gets the old name
+	if data, err := factordtest.Call(d.Socket, 1006, "LIST"); err == nil {
+		t.Errorf("the new dave sees the old one's factors: %s", data)
+	}
+}
+
+// Damaged records keep everybody out but who has a code that root has just made,
+// and root can clear them away.
+func TestDamagedRecords(t *testing.T) {
+	d := newDaemon(t, "")
+	d.MustEnroll("alice", "totp")
+	spoilRecords(t, d)
+	expect(t, d.Login(proven, "000000"), "deny unavailable")
+	code := field(d.MustCall("BYPASS user=alice"), "code")
+	expect(t, d.Login(proven, code), "allow factor bypass")
+	expect(t, d.Login(proven, code), "deny unavailable")
+	if list := d.MustCall("LIST"); !strings.Contains(list, `"id":"totp-1","factor":"totp","kind":"damaged"`) {
+		t.Errorf("list: %s", list)
+	}
+	d.MustCall("REMOVE user=alice id=totp-1")
+	tok := d.MustEnroll("alice", "totp")
+	expect(t, d.Login(proven, factordtest.TOTP(t, tok, d.Clock.Now())), "allow factor totp")
+}

@@ -51,9 +51,7 @@ func (c *conn) login(rest string) {
 	if c.lines.Flush() != nil {
 		c.over = true
 	}
-	for _, e := range a.unlogged {
-		a.log(e)
-	}
+	a.writeLog()
 }
 
 // info shows the person one line, together with whatever is sent next.
@@ -240,6 +238,9 @@ func (a *attempt) enrolment(ctx context.Context) *ruling {
 	case s.foreign:
 		return &ruling{reason: wire.ReasonNotPermitted, text: textDenied,
 			log: fmt.Sprintf("uid is %d, enrolled as %d; if that is the same person: factorctl unlock %s", a.identity.UID, s.user.UID, a.name())}
+	case s.renamed != "":
+		return &ruling{reason: wire.ReasonNotPermitted, text: textDenied,
+			log: fmt.Sprintf("uid %d is enrolled as %q; if the account was renamed, remove that one's factors and enrol anew", a.identity.UID, s.renamed)}
 	case a.known && !s.enrolled && a.plan.Mode == policy.Enrolled:
 		return &ruling{basis: wire.BasisNotEnrolled}
 	case !a.auth.Conv.CanAsk():
@@ -263,7 +264,9 @@ func (a *attempt) mustWait() (d time.Duration, reason wire.Reason) {
 	err := a.Store.View(func(tx *store.Tx) error {
 		var b budget
 		_, err := tx.Budget(a.subject(), &b)
-		d, reason = b.wait(a.source, a.Clock())
+		if now := a.Clock(); !b.behind(a.source, now) { // else settle sees to it
+			d, reason = b.wait(a.source, now)
+		}
 		return err
 	})
 	if err != nil {

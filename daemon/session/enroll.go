@@ -197,7 +197,9 @@ func (r *request) authorise(id Identity) (leave, error) {
 		return leave{}, problemf(wire.ReasonDenied, "none of your factors can be used now: ask your administrator")
 	}
 	r.info("Prove one of the factors you have first.")
-	if v := a.ask(r.ctx); !v.Allow || v.Basis != wire.BasisFactor {
+	v := a.ask(r.ctx)
+	a.writeLog()
+	if !v.Allow || v.Basis != wire.BasisFactor {
 		return leave{}, problemf(v.Reason, "%s", v.Text)
 	}
 	return leave{revision: a.standing.user.Revision}, nil

@@ -94,17 +94,21 @@ func (a *attempt) rule(ctx context.Context, r ruling) wire.Verdict {
 func (a *attempt) refuse(r ruling) wire.Verdict {
 	r = a.inAudit(ruling{reason: r.reason, text: r.text, log: r.log, gone: r.gone})
 	e := a.event(r)
-	defer func() { a.logLater(e) }()
 	if r.basis != wire.BasisNone { // an allow needs its audit record, like any other
 		if err := a.Store.Update(a.ctx, func(tx *store.Tx) error { tx.Audit(e); return nil }); err != nil {
 			return wire.Verdict{Reason: wire.ReasonInternal}
 		}
+		a.logLater(e)
 		return a.verdict(r)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), settleTime)
 	defer cancel()
-	if err := a.Store.Refuse(ctx, e); err != nil {
+	first, err := a.Store.Refuse(ctx, e)
+	if err != nil {
 		e.Log += " (not recorded: " + err.Error() + ")"
+	}
+	if first || a.caller == policy.CallerRoot { // others could fill the journal
+		a.logLater(e)
 	}
 	return a.verdict(r)
 }
@@ -167,6 +171,14 @@ func (a *attempt) event(r ruling) store.Event {
 // logLater has a record logged when the client has heard the verdict: nobody
 // waits for the journal.
 func (a *attempt) logLater(e store.Event) { a.unlogged = append(a.unlogged, e) }
+
+// writeLog logs what has been ruled.
+func (a *attempt) writeLog() {
+	for _, e := range a.unlogged {
+		a.log(e)
+	}
+	a.unlogged = nil
+}
 
 // log says once what root should see in the journal.
 func (a *attempt) log(e store.Event) {

@@ -172,13 +172,17 @@ func (r *request) done() error {
 // update changes the store and appends the audit record of the command.
 func (r *request) update(user string, e store.Event, change func(*store.Tx) error) error {
 	e.Kind, e.User, e.PeerUID, e.PeerPID = lower[r.verb], user, r.peer.UID, r.peer.PID
-	return r.Store.Update(r.ctx, func(tx *store.Tx) error {
+	err := r.Store.Update(r.ctx, func(tx *store.Tx) error {
 		if err := change(tx); err != nil {
 			return err
 		}
 		tx.Audit(e)
 		return nil
 	})
+	if err == nil {
+		r.Log.Info(e.Kind, "user", e.User, "factor", e.Factor, "id", e.ID, "why", e.Log, "peer_uid", e.PeerUID)
+	}
+	return err
 }
 
 // lower are the audit kinds of the verbs that change something.

@@ -3,9 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"time"
 
@@ -76,6 +73,9 @@ func (r *request) list() (any, error) {
 		return nil, err
 	}
 	err = r.Store.View(func(tx *store.Tx) (err error) {
+		if err := r.sameAccount(tx, id); err != nil && r.peer.UID != 0 {
+			return err
+		}
 		items, err = r.describe(tx, id.Name, items)
 		return err
 	})
@@ -84,19 +84,17 @@ func (r *request) list() (any, error) {
 
 // describe appends what may be shown of a user's records.
 func (r *request) describe(tx *store.Tx, user string, items []item) ([]item, error) {
-	_, _, records, err := tx.Load(user)
-	if err != nil {
-		return nil, fmt.Errorf("records of %q: %w", user, err)
-	}
 	describers := r.describers()
-	for _, scope := range slices.Sorted(maps.Keys(describers)) {
-		for _, record := range records[scope] {
-			described, err := describers[scope].Describe(record)
-			if err != nil {
-				return nil, fmt.Errorf("record %q of %q: %w", record.ID, user, err)
+	for _, key := range tx.Keys(user) {
+		scope, id := key[0], key[1]
+		described := factor.Item{ID: id, Factor: scope, Kind: "damaged"}
+		value, _, err := tx.Scope(user, scope).Get(id)
+		if d := describers[scope]; err == nil && d != nil {
+			if ok, err := d.Describe(factor.Record{ID: id, Value: value}); err == nil {
+				described = ok
 			}
-			items = append(items, item{User: user, Item: described})
 		}
+		items = append(items, item{User: user, Item: described})
 	}
 	return items, nil
 }

@@ -126,7 +126,7 @@ func TestRefusalsAreCounted(t *testing.T) {
 	s, c := newStore(t, func() time.Time { return now })
 	for i := range 3000 {
 		e := Event{PeerUID: uint32(1000 + i%3), Reason: "not-permitted", User: fmt.Sprint("user", i)}
-		if err := s.Refuse(ctx, e); err != nil {
+		if _, err := s.Refuse(ctx, e); err != nil {
 			t.Fatal(err)
 		}
 	}

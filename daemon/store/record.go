@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"strings"
 	"time"
@@ -42,7 +43,37 @@ func (t *Tx) User(name string) (User, bool, error) {
 }
 
 // PutUser keeps the user's entry.
-func (t *Tx) PutUser(name string, u User) error { return t.putJSON(bucketUsers, []byte(name), u) }
+func (t *Tx) PutUser(name string, u User) error {
+	return errors.Join(t.putJSON(bucketUsers, []byte(name), u), t.put(bucketUIDs, uidKey(u.UID), []byte(name)))
+}
+
+func uidKey(uid uint32) []byte { return binary.BigEndian.AppendUint32(nil, uid) }
+
+// NameOf returns the name under which a uid has records, "" if it has none.
+func (t *Tx) NameOf(uid uint32) (string, error) {
+	name, err := t.get(bucketUIDs, uidKey(uid))
+	if err != nil || name == nil {
+		return "", err
+	}
+	u, found, err := t.User(string(name))
+	if err != nil || !found || u.UID != uid || u.Records == 0 {
+		return "", err
+	}
+	return string(name), nil
+}
+
+// Keys returns the factor and id of every record that lies under a user's name,
+// readable or not.
+func (t *Tx) Keys(user string) [][2]string {
+	prefix := recordKey(user, "", "")[:len(user)+1]
+	var keys [][2]string
+	c := t.bolt.Bucket(bucketRecords).Cursor()
+	for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+		factorName, id, _ := strings.Cut(string(k[len(prefix):]), "\x00")
+		keys = append(keys, [2]string{factorName, id})
+	}
+	return keys
+}
 
 // Users calls fn for every user that has an entry, in order of name.
 func (t *Tx) Users(fn func(name string) error) error {
@@ -58,7 +89,8 @@ func (t *Tx) Users(fn func(name string) error) error {
 // CountUsers returns how many users have an entry.
 func (t *Tx) CountUsers() int { return t.bolt.Bucket(bucketUsers).Stats().KeyN }
 
-// Load returns a user's entry and all records, by factor.
+// Load returns a user's entry and all records, by factor. With an error it
+// returns those that can be read.
 func (t *Tx) Load(name string) (u User, found bool, all map[string][]factor.Record, err error) {
 	if u, found, err = t.User(name); err != nil {
 		return u, found, nil, err

@@ -48,16 +48,17 @@ type refusalBuffer struct {
 // maxSeen bounds refusalBuffer.seen; a uid beyond it waits for refusalDelay.
 const maxSeen = 4096
 
-// Refuse records a refusal that came before any factor was asked.
-func (s *Store) Refuse(ctx context.Context, e Event) error {
+// Refuse records a refusal that came before any factor was asked, and reports
+// whether it is the first of its uid in this minute.
+func (s *Store) Refuse(ctx context.Context, e Event) (first bool, err error) {
 	now := s.clock()
 	key := refusalKey{minute: now.Unix() / 60, uid: e.PeerUID}
 	e.Time = now.UTC()
-	if first := s.refusals.add(key, e); first {
-		return s.Update(ctx, func(*Tx) error { return nil })
+	if s.refusals.add(key, e) {
+		return true, s.Update(ctx, func(*Tx) error { return nil })
 	}
 	s.refusals.later(func() { s.Flush(context.Background()) })
-	return nil
+	return false, nil
 }
 
 // Flush writes what has been counted so far.

@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -43,12 +44,13 @@ const lockTimeout = 2 * time.Second
 var (
 	bucketMeta     = []byte("meta")     // schema, check value, state
 	bucketUsers    = []byte("users")    // name -> User
+	bucketUIDs     = []byte("uids")     // uid -> name of the User with it
 	bucketRecords  = []byte("records")  // name NUL factor NUL id -> a factor's record
 	bucketBudgets  = []byte("budgets")  // subject -> failures and waits
 	bucketAudit    = []byte("audit")    // seq -> Event, a ring
 	bucketTail     = []byte("tail")     // seq -> Event, the ring's newest end
 	bucketRefusals = []byte("refusals") // minute, uid -> Refusals, a ring
-	buckets        = [][]byte{bucketMeta, bucketUsers, bucketRecords, bucketBudgets, bucketAudit, bucketTail, bucketRefusals}
+	buckets        = [][]byte{bucketMeta, bucketUsers, bucketUIDs, bucketRecords, bucketBudgets, bucketAudit, bucketTail, bucketRefusals}
 )
 
 var (
@@ -151,6 +153,9 @@ func layOut(tx *bolt.Tx, key Key) error {
 // error: an empty start would forget who is enrolled and what is spent.
 func Open(c Config) (*Store, error) {
 	path := filepath.Join(c.Dir, DatabaseFile)
+	if err := checkDir(c.Dir); err != nil {
+		return nil, err
+	}
 	if err := checkFile(path); err != nil {
 		return nil, err
 	}
@@ -219,6 +224,19 @@ func walk(path string) (err error) {
 			return b.ForEach(func(_, _ []byte) error { return nil })
 		})
 	})
+}
+
+// checkDir refuses a folder in which others could put a database of theirs.
+func checkDir(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	owner := info.Sys().(*syscall.Stat_t).Uid
+	if info.Mode().Perm()&0o022 != 0 || owner != 0 && owner != uint32(os.Geteuid()) {
+		return fmt.Errorf("%s: mode is %v, owner is uid %d; only root and the user of factord may write there\nhint: chown and chmod 700 it after looking who could have changed it", dir, info.Mode(), owner)
+	}
+	return nil
 }
 
 // checkFile refuses a database that others could have read or written.

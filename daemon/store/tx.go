@@ -95,7 +95,8 @@ func (t *Tx) putJSON(bucket, key []byte, v any) error {
 	return t.put(bucket, key, plain)
 }
 
-// scan calls fn with the unsealed values whose keys begin with prefix, in order.
+// scan calls fn with the unsealed values whose keys begin with prefix, in order,
+// and returns an error if there were others that do not unseal.
 func (t *Tx) scan(bucket, prefix []byte, fn func(key, plain []byte)) error {
 	changed := t.changes[string(bucket)]
 	sealed := map[string][]byte{}
@@ -114,14 +115,16 @@ func (t *Tx) scan(bucket, prefix []byte, fn func(key, plain []byte)) error {
 	if len(changed) > 0 {
 		slices.SortFunc(keys, bytes.Compare)
 	}
+	var damaged error
 	for _, k := range keys {
 		plain, err := t.store.seal.open(bucket, k, sealed[string(k)])
 		if err != nil {
-			return err
+			damaged = err
+			continue
 		}
 		fn(k, plain)
 	}
-	return nil
+	return damaged
 }
 
 // write moves the changes and events into the shared transaction.
