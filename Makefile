@@ -6,6 +6,8 @@ GO      ?= go
 GOFLAGS ?= -trimpath
 FUZZTIME ?= 30s
 
+export PATH := $(PATH):/usr/local/go/bin
+
 static = CGO_ENABLED=0 $(GO) build $(GOFLAGS) -ldflags '-s -w' -o bin/
 # The C library's NSS is what knows the users, so factord alone uses cgo.
 cgo    = CGO_ENABLED=1 $(GO) build $(GOFLAGS) -o bin/
@@ -27,6 +29,7 @@ test: build
 	@packaging/need test
 	$(GO) vet ./...
 	$(GO) test -race ./...
+	@[ "$$(id -u)" = 0 ] || echo "Not root: the tests that need root were skipped (go test -v says which)."
 
 e2e: build
 	@packaging/need test
@@ -47,7 +50,8 @@ bench: build
 	@packaging/need bench
 	$(GO) run ./daemon/factordtest/bench -bin bin
 
-install: build
+install:
+	@test -x bin/factord -a -x bin/factorctl -a -x bin/factor-helper || { echo "make build first"; exit 1; }
 	install -D -m 0755 bin/factord $(DESTDIR)$(PREFIX)/sbin/factord
 	install -D -m 0755 bin/factorctl $(DESTDIR)$(PREFIX)/bin/factorctl
 	install -D -m 0755 bin/factor-helper $(DESTDIR)$(PREFIX)/libexec/factor-helper

@@ -32,13 +32,19 @@ func (r *request) remove() (any, error) {
 		return nil, err
 	}
 	defer l.invite.Wipe()
+	left := 0
 	err = r.update(id.Name, store.Event{Factor: holder, ID: recordID}, func(tx *store.Tx) error {
 		if err := r.use(tx, id, l); err != nil {
 			return err
 		}
+		for _, key := range tx.Keys(id.Name) {
+			if key[0] != bypassName && key[0] != inviteScope && key[1] != recordID {
+				left++
+			}
+		}
 		return tx.Scope(id.Name, holder).Delete(recordID)
 	})
-	return map[string]string{"removed": recordID, "user": id.Name}, err
+	return map[string]any{"removed": recordID, "user": id.Name, "left": left}, err
 }
 
 // holder returns the factor that keeps the record with the given id.

@@ -97,6 +97,9 @@ func (a *app) does(cmd *cobra.Command, work func(ctx context.Context, args []str
 		if err := client.CheckPath(a.socket); err != nil {
 			return usagef("--socket %q: %v", a.socket, err)
 		}
+		if user := cmd.Flags().Lookup("user"); user != nil && user.Changed && user.Value.String() == "" {
+			return usagef("--user is empty: leave it out, or name somebody") // an unset variable, say
+		}
 		a.running = true
 		return work(cmd.Context(), args)
 	}

@@ -86,8 +86,12 @@ their factors first, which may be the one that is removed.`,
 		return ask(ctx, a, wire.Command(wire.VerbRemove, "id", args[0], "user", user), func(r struct {
 			Removed string `json:"removed"`
 			User    string `json:"user"`
+			Left    int    `json:"left"`
 		}) {
 			a.printf("removed %s of %s\n", text(r.Removed), text(r.User))
+			if r.Left == 0 {
+				a.printf("That was the last. A rule of mode \"enrolled\" now lets %s in without a factor,\nand one of mode \"require\" not at all.\n", text(r.User))
+			}
 		})
 	})
 }

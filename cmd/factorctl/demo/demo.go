@@ -104,12 +104,9 @@ func (s *show) conclude(results []result) error {
 	}
 	s.say(`All verdicts were right.
 
-To protect sudo on this machine, see "Protect sudo" in the README. In short, with a
-root shell kept open:
-  sudo factorctl enroll totp --user %s
-  sudo factorctl explain --user %s --service sudo
-and then the line for /etc/pam.d/sudo that the README has.
-`, s.user, s.user)
+To protect sudo on this machine: "Protect sudo" in the README has the commands, from
+make install to the lines for /etc/pam.d/sudo. Keep a root shell open meanwhile.
+`)
 	return nil
 }
 

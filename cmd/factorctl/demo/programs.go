@@ -17,7 +17,9 @@ func find(name string) (string, error) {
 		if real, err := filepath.EvalSymlinks(self); err == nil {
 			self = real
 		}
-		tried = append(tried, filepath.Join(filepath.Dir(self), name))
+		for _, dir := range []string{".", "../sbin", "../libexec"} {
+			tried = append(tried, filepath.Join(filepath.Dir(self), dir, name))
+		}
 	}
 	if path, err := exec.LookPath(name); err == nil {
 		tried = append(tried, path)
