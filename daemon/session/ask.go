@@ -44,8 +44,8 @@ func (a *attempt) readStanding(ctx context.Context) error {
 	err := a.Store.View(func(tx *store.Tx) error {
 		user, found, records, err := tx.Load(a.identity.Name)
 		s.user, s.records, s.foreign = user, records, found && user.UID != a.identity.UID
-		if other, nameErr := tx.NameOf(a.identity.UID); other != a.identity.Name {
-			s.renamed, err = other, errors.Join(err, nameErr)
+		if err == nil && user.Records == 0 {
+			s.renamed, err = tx.NameOf(a.identity.UID)
 		}
 		return err
 	})

@@ -41,7 +41,7 @@ func (f *Factor) Verify(_ context.Context, l factor.Login, answer factor.Secret)
 			kept := bytes.Clone(answer)
 			return factor.Claim{Guessable: true, Settle: func(rs factor.Records) (factor.Finding, error) {
 				defer clear(kept)
-				return f.settle(rs, kept, l.Now)
+				return f.settle(rs, kept, l)
 			}}, nil
 		}
 	}
@@ -50,17 +50,18 @@ func (f *Factor) Verify(_ context.Context, l factor.Login, answer factor.Secret)
 
 // settle asks every token of the user, as kept now, in the order of numbers. The
 // first that proves wins; replayed beats wrong.
-func (f *Factor) settle(rs factor.Records, answer factor.Secret, now time.Time) (factor.Finding, error) {
+func (f *Factor) settle(rs factor.Records, answer factor.Secret, l factor.Login) (factor.Finding, error) {
 	var finding factor.Finding
 	list, err := rs.List()
 	if err != nil {
 		return finding, err
 	}
+	recall(list, l.Records)
 	tokens, err := decodeAll(list)
 	if err != nil {
 		return finding, err
 	}
-	try := attempt{now: now, window: f.window}
+	try := attempt{now: l.Now, window: f.window}
 	for _, t := range tokens {
 		code, mine := t.codeIn(answer)
 		if !mine {

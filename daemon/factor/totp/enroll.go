@@ -3,6 +3,7 @@ package totp
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -149,6 +150,7 @@ func (t *token) clone() *token {
 	c := *t
 	if t.TOTP != nil {
 		s := *t.TOTP
+		s.Spent = slices.Clone(s.Spent)
 		c.TOTP = &s
 	}
 	if t.HOTP != nil {

@@ -1,6 +1,7 @@
 package totp
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -133,6 +134,18 @@ func decodeAll(list []factor.Record) ([]*token, error) {
 		return cmp.Or(cmp.Compare(a.number(), b.number()), cmp.Compare(a.id, b.id))
 	})
 	return tokens, nil
+}
+
+// recall spares decoding those of list again that have not changed since before
+// was decoded: that is a tenth of a login's work.
+func recall(list, before []factor.Record) {
+	for i := range list {
+		for _, b := range before {
+			if t, ok := b.Decoded.(*token); ok && b.ID == list[i].ID && bytes.Equal(b.Value, list[i].Value) {
+				list[i].Decoded = t.clone()
+			}
+		}
+	}
 }
 
 func (t *token) number() uint64 { return factor.Number(t.id, t.kind()) }

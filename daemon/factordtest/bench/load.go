@@ -49,10 +49,19 @@ func (c *client) login(name, code string) error {
 		case strings.HasPrefix(heard, "S VERDICT"):
 			return fmt.Errorf("%w: %s", errRefused, heard)
 		}
-		if _, err := unix.Write(fd, []byte(say)); err != nil {
+		if err := tell(fd, say); err != nil {
 			return err
 		}
 	}
+}
+
+// tell sends one turn.
+func tell(fd int, say string) error {
+	_, _, e := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.StringData(say))), uintptr(len(say)))
+	if e != 0 {
+		return e
+	}
+	return nil
 }
 
 // clientTime bounds the wait for each line.
