@@ -20,6 +20,7 @@ type standing struct {
 	user     store.User
 	foreign  bool   // the account's uid is not the enrolled one
 	renamed  string // another name under which the uid is enrolled
+	clean    bool   // no failure has been counted
 	enrolled bool   // has any factor, usable here or not
 	records  map[string][]factor.Record
 	offers   []offer // usable in this attempt, in the rule's order
@@ -41,14 +42,10 @@ func (a *attempt) readStanding(ctx context.Context) error {
 		return nil
 	}
 	s := &a.standing
-	err := a.Store.View(func(tx *store.Tx) error {
-		user, found, records, err := tx.Load(a.identity.Name)
-		s.user, s.records, s.foreign = user, records, found && user.UID != a.identity.UID
-		if err == nil && user.Records == 0 {
-			s.renamed, err = tx.NameOf(a.identity.UID)
-		}
-		return err
-	})
+	err := a.load()
+	if err == nil && s.renamed != "" {
+		err = a.resolveAlias(ctx)
+	}
 	if err == nil {
 		err = s.weigh(ctx, a.Factors, a.plan, a.facts)
 	}
@@ -57,6 +54,37 @@ func (a *attempt) readStanding(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// load reads the entry and the records under the user's name, and, if there are
+// none, under which other name the uid has some.
+func (a *attempt) load() error {
+	s := &a.standing
+	return a.Store.View(func(tx *store.Tx) error {
+		user, found, records, err := tx.Load(a.identity.Name)
+		s.user, s.records, s.foreign = user, records, found && user.UID != a.identity.UID
+		if err == nil && user.Records == 0 {
+			s.renamed, err = tx.NameOf(a.identity.UID)
+		}
+		s.clean = !tx.HasBudget(a.subject())
+		return err
+	})
+}
+
+// resolveAlias takes an account that is enrolled under another of its names for
+// that one: two names of a uid are one account. If the other name is not the
+// uid's any more, the account was renamed, which is root's to judge.
+func (a *attempt) resolveAlias(ctx context.Context) error {
+	id, err := a.Users.ByName(ctx, a.peer.UID, a.standing.renamed)
+	if errors.Is(err, ErrNoUser) || err == nil && id.UID != a.identity.UID {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	a.standing = standing{}
+	a.identity = id
+	return a.load()
 }
 
 // onlyBypass leaves what is for people whose records are damaged: a code that
@@ -176,7 +204,7 @@ func (a *attempt) judge(ctx context.Context, answer factor.Secret, left int) (v 
 		return a.rule(ctx, ruling{reason: reasonOf(err), text: textUnavailable, factor: name, log: err.Error()}), false
 	}
 	guess := claim.Guessable || claim.Settle == nil || guessable(answer)
-	if guess {
+	if guess && !a.standing.clean { // settle looks again; this spares it a transaction
 		if d, reason := a.mustWait(); d > 0 {
 			return a.refuse(a.waiting(d, reason)), false
 		}
@@ -245,18 +273,9 @@ func (a *attempt) settle(tx *store.Tx, name string, claim factor.Claim, guess bo
 		return ruling{}, err
 	}
 	now := a.Clock()
-	rebased := b.behind(a.source, now)
-	if rebased {
-		b.rebase(a.source, now)
-		if err := tx.PutBudget(a.subject(), &b); err != nil {
-			return ruling{}, err
-		}
-	}
 	d, reason := b.wait(a.source, now)
 	if guess && d > 0 {
-		r := a.waiting(d, reason)
-		r.unasked = !rebased // the new beginning is to be kept
-		return r, nil
+		return a.waiting(d, reason), nil
 	}
 	finding := factor.Finding{Log: "no factor of this user takes such an answer"}
 	if claim.Settle != nil {
@@ -272,6 +291,7 @@ func (a *attempt) settle(tx *store.Tx, name string, claim factor.Claim, guess bo
 		return a.waiting(d, reason), nil
 	}
 	b.fail(a.source, now)
+	a.standing.clean = false
 	if err := tx.PutBudget(a.subject(), &b); err != nil {
 		return ruling{}, err
 	}

@@ -202,24 +202,6 @@ func TestBypassCanBeTakenBack(t *testing.T) {
 	d.MustCall("REMOVE user=alice id=invite-1")
 }
 
-// A wait from before the clock was set right begins anew, and ends.
-func TestWaitOfAWrongClockEnds(t *testing.T) {
-	d := newDaemon(t, "")
-	tok := d.MustEnroll("alice", "totp")
-	d.Clock.Add(10 * 365 * 24 * time.Hour)
-	fail(t, d, sudo, 20)
-	for range 20 {
-		d.Clock.Add(15 * time.Minute)
-		fail(t, d, sudo, 1)
-	}
-	d.Clock.Add(-10 * 365 * 24 * time.Hour)
-	expect(t, d.Login(sudo, "000000"), "deny locked")
-	d.Clock.Add(14 * time.Minute)
-	expect(t, d.Login(sudo, "000000"), "deny locked")
-	d.Clock.Add(2 * time.Minute)
-	expect(t, d.Login(sudo, factordtest.TOTP(t, tok, d.Clock.Now())), "allow factor totp")
-}
-
 // An account that was renamed is not one without a factor.
 func TestRenamedAccount(t *testing.T) {
 	d := newDaemon(t, "[[rule]]\nfactors=[\"totp\"]\nmode=\"enrolled\"\n")

@@ -264,9 +264,7 @@ func (a *attempt) mustWait() (d time.Duration, reason wire.Reason) {
 	err := a.Store.View(func(tx *store.Tx) error {
 		var b budget
 		_, err := tx.Budget(a.subject(), &b)
-		if now := a.Clock(); !b.behind(a.source, now) { // else settle sees to it
-			d, reason = b.wait(a.source, now)
-		}
+		d, reason = b.wait(a.source, a.Clock())
 		return err
 	})
 	if err != nil {

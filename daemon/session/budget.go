@@ -36,8 +36,8 @@ type budget struct {
 	All tally `json:"all"`
 }
 
-// tally counts failures in a row. Waits are "not before" times of the clock; when
-// it is set back they begin anew (see rebase), so they are never shorter.
+// tally counts failures in a row. Waits are "not before" times of the clock: one
+// that is set back makes them longer, never shorter, until root unlocks.
 type tally struct {
 	Failures int       `json:"failures"`
 	Until    time.Time `json:"until,omitzero"`
@@ -90,26 +90,6 @@ func (b *budget) wait(source string, now time.Time) (time.Duration, wire.Reason)
 		return 0, wire.ReasonNone
 	}
 	return d, reason
-}
-
-// behind reports whether the clock is behind a failure that source waits for.
-func (b *budget) behind(source string, now time.Time) bool {
-	t := b.Sources[source]
-	return t != nil && t.Last.After(now) || b.All.Last.After(now)
-}
-
-// rebase begins the waits anew when the clock has been set back, by years
-// perhaps: they are as long as they were, and come to an end.
-func (b *budget) rebase(source string, now time.Time) {
-	if t := b.Sources[source]; t != nil && t.Last.After(now) {
-		t.Last, t.Until = now, now.Add(waitAfter(t.Failures))
-	}
-	if b.All.Last.After(now) {
-		b.All.Last = now
-		if b.All.Failures >= userFailures {
-			b.All.Until = now.Add(lockTime)
-		}
-	}
 }
 
 // fail counts one wrong or replayed answer.

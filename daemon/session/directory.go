@@ -110,19 +110,14 @@ func release(places []chan struct{}) {
 	}
 }
 
-// ByName implements Directory. Two names of one account come back as one: the
-// name that the account's uid has.
+// ByName implements Directory.
 func (n *NSS) ByName(ctx context.Context, asker uint32, name string) (Identity, error) {
 	return lookup(ctx, n.places(asker), func() (Identity, error) {
 		u, err := user.Lookup(name)
 		if err != nil {
 			return Identity{}, noUser(err)
 		}
-		first, err := user.LookupId(u.Uid)
-		if err != nil {
-			return Identity{}, fmt.Errorf("looking up uid %s of %q: %w", u.Uid, name, err)
-		}
-		return identityOf(first)
+		return identityOf(u)
 	})
 }
 

@@ -132,6 +132,9 @@ func (r *request) admit(tx *store.Tx, id Identity, tombstone bool) error {
 	if err := r.sameAccount(tx, id); err != nil {
 		return err
 	}
+	if other, err := tx.NameOf(id.UID); err != nil || other != "" && other != id.Name {
+		return errors.Join(err, problemf(wire.ReasonDenied, "uid %d is enrolled as %q\nhint: name that one; if the account was renamed, remove its factors first", id.UID, other))
+	}
 	user, found, err := tx.User(id.Name)
 	if err != nil || found && (user.Tombstone || !tombstone) {
 		return err

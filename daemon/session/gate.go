@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/factord/factord/daemon/policy"
@@ -182,6 +183,14 @@ func (a *attempt) writeLog() {
 
 // log says once what root should see in the journal.
 func (a *attempt) log(e store.Event) {
-	a.Log.Info(e.Kind, "verdict", e.Verdict, "user", e.User, "service", e.Service, "rhost", e.RHost,
-		"basis", e.Basis, "reason", e.Reason, "rule", e.Rule, "factor", e.Factor, "why", e.Log, "us", e.Micros)
+	attrs := make([]slog.Attr, 0, 10)
+	for _, field := range [...]struct{ key, value string }{
+		{"verdict", e.Verdict}, {"user", e.User}, {"service", e.Service}, {"rhost", e.RHost}, {"basis", e.Basis},
+		{"reason", e.Reason}, {"rule", e.Rule}, {"factor", e.Factor}, {"why", e.Log},
+	} {
+		if field.value != "" {
+			attrs = append(attrs, slog.String(field.key, field.value))
+		}
+	}
+	a.Log.LogAttrs(context.Background(), slog.LevelInfo, e.Kind, append(attrs, slog.Int64("us", e.Micros))...)
 }

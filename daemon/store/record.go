@@ -14,17 +14,17 @@ import (
 type User struct {
 	// UID is the user id at enrolment. A name that comes back with another
 	// one is somebody else until root says otherwise.
-	UID uint32 `json:"uid"`
+	UID uint32
 	// Tombstone: the user has had a factor, so an enrolment in mid-login is
 	// not for them any more.
-	Tombstone bool      `json:"tombstone"`
-	Created   time.Time `json:"created"`
+	Tombstone bool
+	Created   time.Time
 	// Records is how many records the factors keep for the user. A record
 	// that has got lost must not make the user look like one without it.
-	Records int `json:"records"`
+	Records int
 	// Revision rises whenever a record comes or goes, so that who has proven
 	// a factor can be told that it is gone.
-	Revision uint64 `json:"revision"`
+	Revision uint64
 }
 
 // Errors of a user's records.
@@ -35,16 +35,42 @@ var (
 	ErrNoEntry = errors.New("user has no entry")
 )
 
+// userSize is the size of an entry as it is kept: uid, records, revision, time of
+// creation in Unix nanoseconds, all big endian, and a byte for the tombstone.
+const userSize = 4 + 4 + 8 + 8 + 1
+
+func (u User) encode() []byte {
+	b := make([]byte, 0, userSize)
+	b = binary.BigEndian.AppendUint32(b, u.UID)
+	b = binary.BigEndian.AppendUint32(b, uint32(u.Records))
+	b = binary.BigEndian.AppendUint64(b, u.Revision)
+	b = binary.BigEndian.AppendUint64(b, uint64(u.Created.UnixNano()))
+	return append(b, map[bool]byte{true: 1}[u.Tombstone])
+}
+
+func decodeUser(b []byte) (User, error) {
+	if len(b) != userSize || b[userSize-1] > 1 {
+		return User{}, ErrRecords
+	}
+	return User{
+		UID: binary.BigEndian.Uint32(b), Records: int(binary.BigEndian.Uint32(b[4:])), Revision: binary.BigEndian.Uint64(b[8:]),
+		Created: time.Unix(0, int64(binary.BigEndian.Uint64(b[16:]))).UTC(), Tombstone: b[24] == 1,
+	}, nil
+}
+
 // User returns the user's entry and whether there is one.
 func (t *Tx) User(name string) (User, bool, error) {
-	var u User
-	ok, err := t.getJSON(bucketUsers, []byte(name), &u)
-	return u, ok, err
+	plain, err := t.get(bucketUsers, []byte(name))
+	if err != nil || plain == nil {
+		return User{}, false, err
+	}
+	u, err := decodeUser(plain)
+	return u, err == nil, err
 }
 
 // PutUser keeps the user's entry.
 func (t *Tx) PutUser(name string, u User) error {
-	return errors.Join(t.putJSON(bucketUsers, []byte(name), u), t.put(bucketUIDs, uidKey(u.UID), []byte(name)))
+	return errors.Join(t.put(bucketUsers, []byte(name), u.encode()), t.put(bucketUIDs, uidKey(u.UID), []byte(name)))
 }
 
 func uidKey(uid uint32) []byte { return binary.BigEndian.AppendUint32(nil, uid) }
@@ -183,6 +209,9 @@ func (s scope) Delete(id string) error {
 func (t *Tx) Budget(subject string, v any) (bool, error) {
 	return t.getJSON(bucketBudgets, []byte(subject), v)
 }
+
+// HasBudget reports whether a subject has a budget.
+func (t *Tx) HasBudget(subject string) bool { return t.has(bucketBudgets, []byte(subject)) }
 
 // PutBudget keeps the budget of a subject.
 func (t *Tx) PutBudget(subject string, v any) error {

@@ -18,7 +18,10 @@ const (
 	// perRound is how many logins of each kind are one round.
 	perRound = 192
 	// socketRounds is how often the kinds take turns.
-	socketRounds = 20
+	socketRounds = 12
+	// perWide is the same for 64 connections: so many for each of them that
+	// beginning and end, when fewer are at work, do not count.
+	perWide = 64 * 48
 )
 
 // next returns the next code of a user. Each user belongs to one worker.
@@ -62,8 +65,8 @@ func benchSocket(r *report, bin, dir string, users int) error {
 		good := &client{socket: small.socket, code: small.next}
 		s.add("1", good.run(1, perRound, allowed))
 		s.add("8", good.run(8, perRound, allowed))
-		s.add("64", good.run(64, perRound*4, allowed))
-		s.add("large", (&client{socket: large.socket, code: large.next}).run(64, perRound*4, allowed))
+		s.add("64", good.run(64, perWide, allowed))
+		s.add("large", (&client{socket: large.socket, code: large.next}).run(64, perWide, allowed))
 		s.add("dialogue", small.waiting().run(1, perRound, refused))
 		s.add("bolt", floor.run(perRound))
 	}
