@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -23,6 +24,9 @@ const (
 	// acceptPause is the pause after an accept that failed for want of
 	// descriptors or memory.
 	acceptPause = 50 * time.Millisecond
+	// restTime is how long after the last connection memory goes back to the
+	// system.
+	restTime = 10 * time.Second
 )
 
 // Server accepts connections and serves each with a session.
@@ -39,6 +43,7 @@ type Server struct {
 	mu    sync.Mutex
 	doors doors
 	idle  *time.Timer
+	rest  *time.Timer
 	done  sync.WaitGroup
 }
 
@@ -122,8 +127,23 @@ func (s *Server) leave(p *place) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.doors.leave(p)
-	if s.idle != nil && s.doors.total == 0 {
+	if s.doors.total > 0 {
+		return
+	}
+	if s.idle != nil {
 		s.idle.Reset(s.IdleExit)
+	}
+	if s.rest == nil {
+		s.rest = time.AfterFunc(restTime, s.giveBack)
+	} else {
+		s.rest.Reset(restTime)
+	}
+}
+
+// giveBack returns memory that a busy hour has needed.
+func (s *Server) giveBack() {
+	if s.Connections() == 0 {
+		debug.FreeOSMemory()
 	}
 }
 

@@ -160,12 +160,15 @@ func (a *attempt) ask(ctx context.Context) wire.Verdict {
 		if err != nil {
 			return a.unanswered(ctx, err, last)
 		}
-		v, more := a.judge(ctx, trim(answer), left)
+		typed := trim(answer)
+		v, more := a.judge(ctx, typed, left)
 		answer.Wipe()
 		if !more {
 			return v
 		}
-		last = ruling{reason: v.Reason, text: v.Text, log: "cancelled after a counted answer"}
+		if len(typed) > 0 {
+			last = ruling{reason: v.Reason, text: v.Text, log: "given up after a wrong answer"}
+		}
 		a.info(v.Text)
 	}
 }

@@ -53,6 +53,8 @@ func TestTOTPLogin(t *testing.T) {
 	d.Clock.Add(30 * time.Second)
 	expect(t, d.Login(sudo, "hello", " "+factordtest.TOTP(t, tok, d.Clock.Now())+"\t"), "allow factor totp")
 	expect(t, d.Login(sudo, "a", "b", "c"), "deny attempts")
+	expect(t, d.Login(sudo, "", ""), "deny cancelled") // a bare Enter is no answer
+	expect(t, d.Login(sudo, "", "", ""), "deny denied")
 	expect(t, d.Login(sudo), "deny cancelled")
 }
 
