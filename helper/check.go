@@ -9,8 +9,8 @@ import (
 // defaultService is what check asks for when --service is left out.
 const defaultService = "check"
 
-// check asks about the user who runs it. The user is not named: factord takes
-// the socket's peer.
+// check asks about the user who runs it. Only root has to be named: of everybody
+// else factord takes the socket's peer.
 func (c Config) check(o options) int {
 	w, err := newWatch(c.Deadline, c.grace)
 	defer w.close()
@@ -23,6 +23,9 @@ func (c Config) check(o options) int {
 		term: c.checkTerminal(),
 	}
 	defer a.close()
+	if syscall.Geteuid() == 0 {
+		a.auth.User = "root"
+	}
 	if o.service == "" {
 		a.auth.Service = defaultService
 	}

@@ -285,7 +285,7 @@ func TestSignalRestoresTerminal(t *testing.T) {
 func TestCheck(t *testing.T) {
 	p := newPTY(t)
 	socket := serve(t, func(d *peer) {
-		d.expectAuth("AUTH service=deploy phase=auth conv=prompt race=1")
+		d.expectAuth("AUTH " + self() + "service=deploy phase=auth conv=prompt race=1")
 		d.put("S INFO Hello.", "INQUIRE SECRET Code:%20")
 		d.expect("D 123456")
 		d.expect("END")
@@ -313,7 +313,7 @@ func TestCheck(t *testing.T) {
 
 func TestCheckWithoutTerminal(t *testing.T) {
 	socket := serve(t, func(d *peer) {
-		d.expectAuth("AUTH service=check phase=auth conv=none")
+		d.expectAuth("AUTH " + self() + "service=check phase=auth conv=none")
 		d.put("S INFO Hello.", asked)
 		d.expect("CAN")
 		d.put(sayDeny...)
