@@ -16,6 +16,7 @@ type Event struct {
 	Time    time.Time `json:"time"`
 	Kind    string    `json:"kind"` // "verdict", "answer", or a management verb
 	User    string    `json:"user"`
+	Target  string    `json:"target"` // whom User becomes, where it is not User
 	Service string    `json:"service"`
 	RHost   string    `json:"rhost"`
 	TTY     string    `json:"tty"`
@@ -44,7 +45,7 @@ func (e Event) What() string {
 	} else {
 		words = append(words, "by uid "+strconv.FormatUint(uint64(e.PeerUID), 10))
 	}
-	for _, part := range []string{e.by(), labelled("reason ", e.Reason), labelled("rule ", e.rule()), wire.Printable(e.Log)} {
+	for _, part := range []string{e.by(), labelled("reason ", e.Reason), labelled("rule ", e.rule()), labelled("becomes ", e.Target), wire.Printable(e.Log)} {
 		if part != "" {
 			words = append(words, part)
 		}
