@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -125,7 +126,9 @@ func TestStaleSocketIsReplaced(t *testing.T) {
 
 func TestIdleExit(t *testing.T) {
 	needRoot(t)
-	d := factordtest.NewDaemon(t, factordtest.Options{IdleExit: 50 * time.Millisecond})
+	var stay atomic.Bool
+	d := factordtest.NewDaemon(t, factordtest.Options{IdleExit: 50 * time.Millisecond, Stay: stay.Load})
+	stay.Store(true) // a configuration that was refused, with which it would not start again
 	c, _ := greeted(t, d.Socket, -1)
 	select {
 	case <-d.Ended():
@@ -133,6 +136,12 @@ func TestIdleExit(t *testing.T) {
 	case <-time.After(200 * time.Millisecond):
 	}
 	c.Close()
+	select {
+	case <-d.Ended():
+		t.Error("ended though it should stay")
+	case <-time.After(200 * time.Millisecond):
+	}
+	stay.Store(false)
 	select {
 	case <-d.Ended():
 	case <-time.After(10 * time.Second):

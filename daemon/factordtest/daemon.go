@@ -37,6 +37,8 @@ type Options struct {
 	// AttemptTime replaces the time an attempt may take.
 	AttemptTime time.Duration
 	IdleExit    time.Duration
+	// Stay is daemon.Server's.
+	Stay func() bool
 	// Factors are built in beside totp, backup and bypass.
 	Factors []factor.Factor
 	// Log takes the daemon's log; nil drops it.
@@ -134,7 +136,7 @@ func (d *Daemon) Run() {
 		out = io.Discard
 	}
 	log := slog.New(slog.NewTextHandler(out, nil))
-	server := &daemon.Server{Log: log, IdleExit: d.options.IdleExit, Sessions: session.New(session.Config{
+	server := &daemon.Server{Log: log, IdleExit: d.options.IdleExit, Stay: d.options.Stay, Sessions: session.New(session.Config{
 		Store: d.Store, Users: d.Users, Clock: d.Clock.Now, Log: log, AttemptTime: d.options.AttemptTime,
 		Settings: func() session.Settings { return *d.settings.Load() },
 		Bypass:   backup.NewBypass(backup.Config{}), Invite: backup.NewInvite(backup.Config{}),

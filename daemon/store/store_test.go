@@ -241,19 +241,20 @@ func TestOpenRefuses(t *testing.T) {
 		spoil func(*testing.T, *Config)
 		want  string
 	}{
-		"another key":       {func(_ *testing.T, c *Config) { c.Key[0] ^= 1 }, "seal key does not open"},
-		"missing":           {func(_ *testing.T, c *Config) { os.Remove(path(c)) }, "factord --init"},
-		"empty file":        {func(_ *testing.T, c *Config) { os.Truncate(path(c), 0) }, ""},
-		"cut":               {func(_ *testing.T, c *Config) { os.Truncate(path(c), 5000) }, ""},
-		"garbage":           {func(_ *testing.T, c *Config) { os.WriteFile(path(c), []byte(strings.Repeat("x", 1<<16)), 0o600) }, ""},
-		"readable":          {func(_ *testing.T, c *Config) { os.Chmod(path(c), 0o644) }, "chmod 600"},
-		"a directory":       {func(_ *testing.T, c *Config) { os.Remove(path(c)); os.Mkdir(path(c), 0o700) }, "regular file"},
-		"a link":            {func(_ *testing.T, c *Config) { os.Rename(path(c), path(c)+"x"); os.Symlink(path(c)+"x", path(c)) }, "regular file"},
-		"a newer schema":    {damage(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keySchema, []byte("2")) }), "another schema"},
-		"no schema":         {damage(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Delete(keySchema) }), "another schema"},
-		"a bucket is gone":  {damage(func(tx *bolt.Tx) error { return tx.DeleteBucket(bucketBudgets) }), "another schema"},
-		"a changed state":   {damage(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyState, []byte("x")) }), "unseal"},
-		"the state is gone": {damage(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Delete(keyState) }), "unseal"},
+		"another key":         {func(_ *testing.T, c *Config) { c.Key[0] ^= 1 }, "seal key does not open"},
+		"missing":             {func(_ *testing.T, c *Config) { os.Remove(path(c)) }, "factord --init"},
+		"empty file":          {func(_ *testing.T, c *Config) { os.Truncate(path(c), 0) }, ""},
+		"cut":                 {func(_ *testing.T, c *Config) { os.Truncate(path(c), 5000) }, ""},
+		"garbage":             {func(_ *testing.T, c *Config) { os.WriteFile(path(c), []byte(strings.Repeat("x", 1<<16)), 0o600) }, ""},
+		"readable":            {func(_ *testing.T, c *Config) { os.Chmod(path(c), 0o644) }, "chmod 600"},
+		"folder others write": {func(_ *testing.T, c *Config) { os.Chmod(c.Dir, 0o777) }, "chmod 700"},
+		"a directory":         {func(_ *testing.T, c *Config) { os.Remove(path(c)); os.Mkdir(path(c), 0o700) }, "regular file"},
+		"a link":              {func(_ *testing.T, c *Config) { os.Rename(path(c), path(c)+"x"); os.Symlink(path(c)+"x", path(c)) }, "regular file"},
+		"a newer schema":      {damage(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keySchema, []byte("2")) }), "another schema"},
+		"no schema":           {damage(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Delete(keySchema) }), "another schema"},
+		"a bucket is gone":    {damage(func(tx *bolt.Tx) error { return tx.DeleteBucket(bucketBudgets) }), "another schema"},
+		"a changed state":     {damage(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyState, []byte("x")) }), "unseal"},
+		"the state is gone":   {damage(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Delete(keyState) }), "unseal"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, c := newStore(t, nil)
