@@ -26,19 +26,30 @@ type LogWriter struct {
 // NewLogWriter starts passing lines on to out.
 func NewLogWriter(out io.Writer) *LogWriter {
 	w := &LogWriter{lines: make(chan []byte, logQueue), done: make(chan struct{})}
-	go func() {
-		defer close(w.done)
-		for line := range w.lines {
-			if line == nil {
-				return
-			}
-			if n := w.lost.Swap(0); n > 0 {
-				fmt.Fprintf(out, "%d lines of the log were lost\n", n)
-			}
-			out.Write(line)
-		}
-	}()
+	go w.pass(out)
 	return w
+}
+
+// pass writes what has queued up in one go, until Close.
+func (w *LogWriter) pass(out io.Writer) {
+	defer close(w.done)
+	var batch []byte
+	for line := range w.lines {
+		batch = append(batch[:0], line...)
+		for n := len(w.lines); n > 0 && line != nil; n-- {
+			line = <-w.lines
+			batch = append(batch, line...)
+		}
+		if n := w.lost.Swap(0); n > 0 {
+			batch = fmt.Appendf(batch, "%d lines of the log were lost\n", n)
+		}
+		if len(batch) > 0 {
+			out.Write(batch)
+		}
+		if line == nil {
+			return
+		}
+	}
 }
 
 // Write implements io.Writer; it never blocks and never fails.
