@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"time"
 
 	"github.com/factord/factord/daemon/store"
@@ -84,7 +85,11 @@ func (r *request) unlock() (any, error) {
 				return err
 			}
 		}
-		return tx.ClearBudget(id.Name)
+		other, err := tx.NameOf(id.UID) // of an alias, the name that counts
+		if err != nil {
+			return err
+		}
+		return errors.Join(tx.ClearBudget(id.Name), tx.ClearBudget(other))
 	})
 	return map[string]any{"unlocked": id.Name, "uid": id.UID}, err
 }

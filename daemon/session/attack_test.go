@@ -235,3 +235,26 @@ func TestDamagedRecords(t *testing.T) {
 	tok := d.MustEnroll("alice", "totp")
 	expect(t, d.Login(proven, factordtest.TOTP(t, tok, d.Clock.Now())), "allow factor totp")
 }
+
+// Two names of one account are one, in whatever order they are used.
+func TestNamesOfOneUID(t *testing.T) {
+	d := newDaemon(t, "[[rule]]\nfactors=[\"totp\"]\nmode=\"enrolled\"\n")
+	d.Users.Set("bob2", 1099)
+	d.MustCall("INVITE user=bob2") // makes an entry of another uid
+	d.MustCall("REMOVE user=bob2 id=invite-1")
+	tok := d.MustEnroll("bob", "totp")
+	d.Users.Set("bob2", 1002)
+	d.MustCall("UNLOCK user=bob2") // now an entry without records has bob's uid
+	d.Users.Set("bob3", 1002)
+	for _, name := range []string{"bob2", "bob3"} {
+		a := wire.Auth{User: name, Service: "sudo", First: true}
+		expect(t, d.Login(a, "000000"), "deny denied")
+		fail(t, d, a, 6)
+		d.MustCall("UNLOCK user=" + name)
+		d.Clock.Add(30 * time.Second)
+		expect(t, d.Login(a, factordtest.TOTP(t, tok, d.Clock.Now())), "allow factor totp")
+	}
+	if _, err := factordtest.Call(d.Socket, -1, "ENROLL factor=totp no-confirm=1 user=bob2"); err == nil {
+		t.Error("one account is enrolled twice")
+	}
+}

@@ -156,7 +156,7 @@ func (r *request) trusted() bool {
 type leave struct {
 	granted  bool          // needs nothing more: root, or the owner of the state
 	invite   factor.Secret // to be spent with the change
-	revision uint64        // of the user's factors, when they were proven
+	revision uint64        // of the user's factors, when they were looked at
 }
 
 // use holds, in the transaction that changes the factors, what authorise found
@@ -167,13 +167,13 @@ func (r *request) use(tx *store.Tx, id Identity, l leave) error {
 	switch {
 	case err != nil || l.granted:
 		return err
+	case user.Revision != l.revision:
+		return problemf(wire.ReasonDenied, "your factors were changed meanwhile: begin again")
 	case l.invite != nil:
 		outcome, err := r.Invite.Redeem(tx.Scope(id.Name, inviteScope), l.invite, r.Clock(), tx.Highest())
 		if err != nil || outcome != factor.Proven {
 			return errors.Join(err, problemf(wire.ReasonDenied, "the invitation is not valid any more"))
 		}
-	case user.Revision != l.revision:
-		return problemf(wire.ReasonDenied, "your factors were changed meanwhile: begin again")
 	}
 	return nil
 }
@@ -195,7 +195,7 @@ func (r *request) authorise(id Identity) (leave, error) {
 		return leave{}, problemf(wire.ReasonNotPermitted, "your account has changed: ask your administrator")
 	case !a.standing.enrolled:
 		invite, err := r.invitation(id)
-		return leave{invite: invite}, err
+		return leave{invite: invite, revision: a.standing.user.Revision}, err
 	case len(a.standing.offers) == 0:
 		return leave{}, problemf(wire.ReasonDenied, "none of your factors can be used now: ask your administrator")
 	}

@@ -153,3 +153,16 @@ func TestRefusalsAreCounted(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// After a commit that failed nobody knows what the disk has; the next one looks.
+func TestStateAfterAFailedCommit(t *testing.T) {
+	s, _ := newStore(t, nil)
+	appendEvents(t, s, tailSize)
+	before := s.state
+	appendEvents(t, s, 1)
+	s.state, s.stale = before, true // as if the last fdatasync had failed
+	appendEvents(t, s, 1)
+	if err := verify(t, s); err != nil || s.state.Last != tailSize+2 {
+		t.Errorf("%d records, %v", s.state.Last, err)
+	}
+}

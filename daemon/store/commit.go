@@ -132,6 +132,11 @@ func (s *Store) commit(batch []*update) {
 	err := s.transact(func(tx *bolt.Tx) error {
 		now := s.clock()
 		next = s.state
+		if s.stale {
+			if err := s.seal.openJSON(bucketMeta, keyState, tx.Bucket(bucketMeta).Get(keyState), &next); err != nil {
+				return err
+			}
+		}
 		next.Highest = max(next.Highest, now.UnixNano())
 		kept := len(buffered) > 0
 		for i, u := range batch {
@@ -167,8 +172,10 @@ func (s *Store) commit(batch []*update) {
 		s.mu.Lock()
 		s.state = next
 		s.mu.Unlock()
+		s.stale = false
 		s.refusals.count = refusals
 	default:
+		s.stale = true // it may have reached the disk, or not
 		s.refusals.giveBack(buffered)
 	}
 	for i, u := range batch {

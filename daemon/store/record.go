@@ -70,22 +70,26 @@ func (t *Tx) User(name string) (User, bool, error) {
 
 // PutUser keeps the user's entry.
 func (t *Tx) PutUser(name string, u User) error {
-	return errors.Join(t.put(bucketUsers, []byte(name), u.encode()), t.put(bucketUIDs, uidKey(u.UID), []byte(name)))
+	return errors.Join(t.put(bucketUsers, []byte(name), u.encode()), t.put(bucketUIDs, uidKey(u.UID, name), nil))
 }
 
-func uidKey(uid uint32) []byte { return binary.BigEndian.AppendUint32(nil, uid) }
+// uidKey lists a name among those of its uid; where the name's entry has another
+// uid by now, that one holds.
+func uidKey(uid uint32, name string) []byte {
+	return append(binary.BigEndian.AppendUint32(nil, uid), name...)
+}
 
-// NameOf returns the name under which a uid has records, "" if it has none.
+// NameOf returns a name under which a uid has records, "" if it has none.
 func (t *Tx) NameOf(uid uint32) (string, error) {
-	name, err := t.get(bucketUIDs, uidKey(uid))
-	if err != nil || name == nil {
-		return "", err
+	var names []string
+	err := t.scan(bucketUIDs, uidKey(uid, ""), func(key, _ []byte) { names = append(names, string(key[4:])) })
+	for _, name := range names {
+		u, found, userErr := t.User(name)
+		if err = errors.Join(err, userErr); found && u.UID == uid && u.Records > 0 {
+			return name, err
+		}
 	}
-	u, found, err := t.User(string(name))
-	if err != nil || !found || u.UID != uid || u.Records == 0 {
-		return "", err
-	}
-	return string(name), nil
+	return "", err
 }
 
 // Keys returns the factor and id of every record that lies under a user's name,

@@ -44,7 +44,7 @@ const lockTimeout = 2 * time.Second
 var (
 	bucketMeta     = []byte("meta")     // schema, check value, state
 	bucketUsers    = []byte("users")    // name -> User
-	bucketUIDs     = []byte("uids")     // uid -> name of the User with it
+	bucketUIDs     = []byte("uids")     // uid, name -> nothing: the names of a uid
 	bucketRecords  = []byte("records")  // name NUL factor NUL id -> a factor's record
 	bucketBudgets  = []byte("budgets")  // subject -> failures and waits
 	bucketAudit    = []byte("audit")    // seq -> Event, a ring
@@ -88,6 +88,7 @@ type Store struct {
 	clock func() time.Time
 
 	committer committer
+	stale     bool // a commit failed, and the state has to be read again; the committer's
 	refusals  refusalBuffer
 	closing   sync.Once
 
