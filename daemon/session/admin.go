@@ -65,7 +65,7 @@ func (r *request) holder(user, id string) (name string, err error) {
 }
 
 // unlock ends all waits of a user and confirms the uid the account has now, and
-// what is left of damaged records.
+// what is left of a damaged entry or damaged records.
 func (r *request) unlock() (any, error) {
 	id, err := r.subject()
 	if err != nil {
@@ -76,8 +76,9 @@ func (r *request) unlock() (any, error) {
 	}
 	err = r.update(id.Name, store.Event{}, func(tx *store.Tx) error {
 		user, found, err := tx.User(id.Name)
-		if err != nil {
-			return err
+		if err != nil { // damaged: what root says now holds
+			r.Log.Error("making a new entry for a damaged one", "user", id.Name, "error", err)
+			user, found = store.User{UID: id.UID, Records: -1, Tombstone: true, Created: r.Clock().UTC()}, true
 		}
 		if records := len(tx.Keys(id.Name)); found && (user.UID != id.UID || user.Records != records) {
 			user.UID, user.Records = id.UID, records

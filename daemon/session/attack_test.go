@@ -236,6 +236,16 @@ func TestDamagedRecords(t *testing.T) {
 	expect(t, d.Login(proven, factordtest.TOTP(t, tok, d.Clock.Now())), "allow factor totp")
 }
 
+// A damaged entry is mended by root's word.
+func TestDamagedEntry(t *testing.T) {
+	d := newDaemon(t, "")
+	tok := d.MustEnroll("alice", "totp")
+	spoil(t, d, "users")
+	expect(t, d.Login(proven, "000000"), "deny unavailable")
+	d.MustCall("UNLOCK user=alice")
+	expect(t, d.Login(proven, factordtest.TOTP(t, tok, d.Clock.Now())), "allow factor totp")
+}
+
 // Two names of one account are one, in whatever order they are used.
 func TestNamesOfOneUID(t *testing.T) {
 	d := newDaemon(t, "[[rule]]\nfactors=[\"totp\"]\nmode=\"enrolled\"\n")

@@ -132,8 +132,10 @@ func (r *request) admit(tx *store.Tx, id Identity, tombstone bool) error {
 	if err := r.sameAccount(tx, id); err != nil {
 		return err
 	}
-	if other, err := tx.NameOf(id.UID); err != nil || other != "" && other != id.Name {
-		return errors.Join(err, problemf(wire.ReasonDenied, "uid %d is enrolled as %q\nhint: name that one; if the account was renamed, remove its factors first", id.UID, other))
+	if other, err := tx.NameOf(id.UID); err != nil {
+		return err
+	} else if other != "" && other != id.Name {
+		return problemf(wire.ReasonDenied, "uid %d is enrolled as %q\nhint: name that one; if the account was renamed, remove its factors first", id.UID, other)
 	}
 	user, found, err := tx.User(id.Name)
 	if err != nil || found && (user.Tombstone || !tombstone) {
@@ -171,8 +173,11 @@ func (r *request) use(tx *store.Tx, id Identity, l leave) error {
 		return problemf(wire.ReasonDenied, "your factors were changed meanwhile: begin again")
 	case l.invite != nil:
 		outcome, err := r.Invite.Redeem(tx.Scope(id.Name, inviteScope), l.invite, r.Clock(), tx.Highest())
-		if err != nil || outcome != factor.Proven {
-			return errors.Join(err, problemf(wire.ReasonDenied, "the invitation is not valid any more"))
+		if err != nil {
+			return err
+		}
+		if outcome != factor.Proven {
+			return problemf(wire.ReasonDenied, "the invitation is not valid any more")
 		}
 	}
 	return nil

@@ -26,13 +26,19 @@ import (
 // spoilRecords changes a byte in every sealed record.
 func spoilRecords(t *testing.T, d *factordtest.Daemon) {
 	t.Helper()
+	spoil(t, d, "records")
+}
+
+// spoil changes a byte in every value of a bucket.
+func spoil(t *testing.T, d *factordtest.Daemon, bucket string) {
+	t.Helper()
 	d.Stop()
 	db, err := bolt.Open(filepath.Join(d.Dir, "factord.db"), 0o600, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = db.Update(func(tx *bolt.Tx) error {
-		b := tx.Bucket([]byte("records"))
+		b := tx.Bucket([]byte(bucket))
 		spoilt := map[string][]byte{}
 		b.ForEach(func(k, v []byte) error {
 			v = append([]byte(nil), v...)

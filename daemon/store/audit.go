@@ -79,6 +79,9 @@ func (st *state) fold(tx *bolt.Tx) error {
 	ring.FillPercent = 0.9 // records only ever come at the end
 	for seq := st.Moved + 1; seq <= st.Last; seq++ {
 		record := bytes.Clone(tail.Get(seqKey(seq)))
+		if record == nil {
+			return fmt.Errorf("audit record %d is missing", seq)
+		}
 		if err := errors.Join(ring.Put(seqKey(seq), record), tail.Delete(seqKey(seq))); err != nil {
 			return err
 		}

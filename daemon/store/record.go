@@ -79,17 +79,21 @@ func uidKey(uid uint32, name string) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, uid), name...)
 }
 
-// NameOf returns a name under which a uid has records, "" if it has none.
+// NameOf returns a name under which a uid has records, "" if it has none. The
+// list of names is a hint; the entries decide.
 func (t *Tx) NameOf(uid uint32) (string, error) {
-	var names []string
-	err := t.scan(bucketUIDs, uidKey(uid, ""), func(key, _ []byte) { names = append(names, string(key[4:])) })
-	for _, name := range names {
-		u, found, userErr := t.User(name)
-		if err = errors.Join(err, userErr); found && u.UID == uid && u.Records > 0 {
-			return name, err
+	keys, _ := t.entries(bucketUIDs, uidKey(uid, ""))
+	for _, key := range keys {
+		name := string(key[len(uidKey(uid, "")):])
+		u, found, err := t.User(name)
+		if err != nil {
+			return "", err
+		}
+		if found && u.UID == uid && u.Records > 0 {
+			return name, nil
 		}
 	}
-	return "", err
+	return "", nil
 }
 
 // Keys returns the factor and id of every record that lies under a user's name,

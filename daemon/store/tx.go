@@ -98,9 +98,24 @@ func (t *Tx) putJSON(bucket, key []byte, v any) error {
 // scan calls fn with the unsealed values whose keys begin with prefix, in order,
 // and returns an error if there were others that do not unseal.
 func (t *Tx) scan(bucket, prefix []byte, fn func(key, plain []byte)) error {
+	keys, sealed := t.entries(bucket, prefix)
+	var damaged error
+	for _, k := range keys {
+		plain, err := t.store.seal.open(bucket, k, sealed[string(k)])
+		if err != nil {
+			damaged = err
+			continue
+		}
+		fn(k, plain)
+	}
+	return damaged
+}
+
+// entries returns the keys that begin with prefix, in order, and their values as
+// they are kept.
+func (t *Tx) entries(bucket, prefix []byte) (keys [][]byte, sealed map[string][]byte) {
 	changed := t.changes[string(bucket)]
-	sealed := map[string][]byte{}
-	keys := [][]byte{}
+	sealed = map[string][]byte{}
 	c := t.bolt.Bucket(bucket).Cursor()
 	for k, v := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
 		if _, overlaid := changed[string(k)]; !overlaid {
@@ -115,16 +130,7 @@ func (t *Tx) scan(bucket, prefix []byte, fn func(key, plain []byte)) error {
 	if len(changed) > 0 {
 		slices.SortFunc(keys, bytes.Compare)
 	}
-	var damaged error
-	for _, k := range keys {
-		plain, err := t.store.seal.open(bucket, k, sealed[string(k)])
-		if err != nil {
-			damaged = err
-			continue
-		}
-		fn(k, plain)
-	}
-	return damaged
+	return keys, sealed
 }
 
 // write moves the changes and events into the shared transaction.
