@@ -124,6 +124,40 @@ func TestJudgedConnectionsGo(t *testing.T) {
 	}
 }
 
+// An invitation is for who has no factor, also at the moment it is spent.
+func TestInvitationOvertaken(t *testing.T) {
+	d := newDaemon(t, "")
+	invitation := field(d.MustCall("INVITE user=bob"), "code")
+	c, err := factordtest.Dial(d.Socket, 1002)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	r := bufio.NewReader(c)
+	var tok factordtest.Token
+	hear := func(prefix string) (said string) {
+		for !strings.HasPrefix(said, prefix) {
+			if said, err = r.ReadString('\n'); err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasPrefix(said, "D ") {
+				decoded, _ := url.PathUnescape(strings.TrimSpace(said[2:]))
+				json.Unmarshal([]byte(decoded), &tok)
+			}
+		}
+		return said
+	}
+	fmt.Fprint(c, "ENROLL factor=totp\n")
+	hear("INQUIRE SECRET Invitation")
+	fmt.Fprintf(c, "D %s\nEND\n", invitation)
+	hear("INQUIRE PROMPT")
+	d.MustEnroll("bob", "backup")
+	fmt.Fprintf(c, "D %s\nEND\n", factordtest.TOTP(t, tok, d.Clock.Now()))
+	if said := hear("ERR"); !strings.Contains(said, "changed meanwhile") {
+		t.Errorf("got %q", said)
+	}
+}
+
 // A proof is worth nothing when the factor it rests on has been taken away.
 func TestProofDoesNotOutliveTheFactor(t *testing.T) {
 	d := newDaemon(t, "")
