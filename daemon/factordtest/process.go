@@ -244,9 +244,6 @@ func (p *Process) Configure(text string) {
 	}
 }
 
-// PID is the process of factord.
-func (p *Process) PID() int { return p.cmd.Process.Pid }
-
 // Signal sends a signal to factord alone.
 func (p *Process) Signal(s syscall.Signal) {
 	p.t.Helper()
@@ -285,13 +282,6 @@ func (p *Process) Kill9() {
 	p.t.Helper()
 	p.Signal(syscall.SIGKILL)
 	p.Wait(stopLimit)
-}
-
-// Restart starts factord again, on the same state.
-func (p *Process) Restart() {
-	p.t.Helper()
-	p.Stop()
-	p.Start()
 }
 
 // Wait returns factord's exit status, -1 if a signal ended it.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/url"
 	"strings"
 	"testing"
@@ -124,30 +125,38 @@ func TestJudgedConnectionsGo(t *testing.T) {
 	}
 }
 
-// An invitation is for who has no factor, also at the moment it is spent.
-func TestInvitationOvertaken(t *testing.T) {
-	d := newDaemon(t, "")
-	invitation := field(d.MustCall("INVITE user=bob"), "code")
+// enrolAsBob begins an enrolment line by line. hear waits for a line that begins
+// with a prefix; the token that factord shows on the way is put into tok.
+func enrolAsBob(t *testing.T, d *factordtest.Daemon, tok *factordtest.Token) (c net.Conn, hear func(prefix string) string) {
+	t.Helper()
 	c, err := factordtest.Dial(d.Socket, 1002)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	t.Cleanup(func() { c.Close() })
+	fmt.Fprint(c, "ENROLL factor=totp\n")
 	r := bufio.NewReader(c)
-	var tok factordtest.Token
-	hear := func(prefix string) (said string) {
+	return c, func(prefix string) (said string) {
+		t.Helper()
 		for !strings.HasPrefix(said, prefix) {
 			if said, err = r.ReadString('\n'); err != nil {
 				t.Fatal(err)
 			}
 			if strings.HasPrefix(said, "D ") {
 				decoded, _ := url.PathUnescape(strings.TrimSpace(said[2:]))
-				json.Unmarshal([]byte(decoded), &tok)
+				json.Unmarshal([]byte(decoded), tok)
 			}
 		}
 		return said
 	}
-	fmt.Fprint(c, "ENROLL factor=totp\n")
+}
+
+// An invitation is for who has no factor, also at the moment it is spent.
+func TestInvitationOvertaken(t *testing.T) {
+	d := newDaemon(t, "")
+	invitation := field(d.MustCall("INVITE user=bob"), "code")
+	var tok factordtest.Token
+	c, hear := enrolAsBob(t, d, &tok)
 	hear("INQUIRE SECRET Invitation")
 	fmt.Fprintf(c, "D %s\nEND\n", invitation)
 	hear("INQUIRE PROMPT")
@@ -162,25 +171,7 @@ func TestInvitationOvertaken(t *testing.T) {
 func TestProofDoesNotOutliveTheFactor(t *testing.T) {
 	d := newDaemon(t, "")
 	tok := d.MustEnroll("bob", "totp")
-	c, err := factordtest.Dial(d.Socket, 1002)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	r := bufio.NewReader(c)
-	hear := func(prefix string) (said string) {
-		for !strings.HasPrefix(said, prefix) {
-			if said, err = r.ReadString('\n'); err != nil {
-				t.Fatal(err)
-			}
-			if strings.HasPrefix(said, "D ") {
-				decoded, _ := url.PathUnescape(strings.TrimSpace(said[2:]))
-				json.Unmarshal([]byte(decoded), &tok)
-			}
-		}
-		return said
-	}
-	fmt.Fprint(c, "ENROLL factor=totp\n")
+	c, hear := enrolAsBob(t, d, &tok)
 	hear("INQUIRE")
 	fmt.Fprintf(c, "D %s\nEND\n", factordtest.TOTP(t, tok, d.Clock.Now()))
 	hear("INQUIRE")

@@ -122,48 +122,28 @@ func (s *Store) View(fn func(*Tx) error) error {
 	})
 }
 
-// commit runs a batch in one transaction and tells each update its outcome,
+// commit writes a batch in one transaction and tells each update its outcome,
 // after the disk has it.
 func (s *Store) commit(batch []*update) {
 	results := make([]error, len(batch))
 	var next state
 	var refusals int
 	buffered := s.refusals.take()
-	err := s.transact(func(tx *bolt.Tx) error {
-		now := s.clock()
-		next = s.state
-		if s.stale {
-			if err := s.seal.openJSON(bucketMeta, keyState, tx.Bucket(bucketMeta).Get(keyState), &next); err != nil {
-				return err
-			}
-		}
-		next.Highest = max(next.Highest, now.UnixNano())
-		kept := len(buffered) > 0
-		for i, u := range batch {
-			var view *Tx
-			if view, results[i] = s.run(tx, &next, u, now); results[i] != nil {
-				continue
-			}
-			if err := view.write(&next); err != nil {
-				return err // half written: nobody's change is kept
-			}
-			kept = true
-		}
-		if !kept {
-			return errNothing
-		}
-		var err error
-		if refusals, err = s.putRefusals(tx, buffered); err != nil {
+	err := s.transact(func(tx *bolt.Tx) (err error) {
+		if next, err = s.begin(tx); err != nil {
 			return err
 		}
-		if err := next.fold(tx); err != nil {
-			return err
-		}
-		sealed, err := s.seal.sealJSON(bucketMeta, keyState, next)
+		kept, err := s.runAll(tx, &next, batch, results)
 		if err != nil {
 			return err
 		}
-		return tx.Bucket(bucketMeta).Put(keyState, sealed)
+		if !kept && len(buffered) == 0 {
+			return errNothing
+		}
+		if refusals, err = s.putRefusals(tx, buffered); err != nil {
+			return err
+		}
+		return s.finish(tx, &next)
 	})
 	switch err {
 	case errNothing:
@@ -185,6 +165,45 @@ func (s *Store) commit(batch []*update) {
 		u.done <- results[i]
 		s.committer.open.Done()
 	}
+}
+
+// begin returns the state on which a transaction builds.
+func (s *Store) begin(tx *bolt.Tx) (next state, err error) {
+	next = s.state
+	if s.stale {
+		err = s.seal.openJSON(bucketMeta, keyState, tx.Bucket(bucketMeta).Get(keyState), &next)
+	}
+	return next, err
+}
+
+// runAll runs a batch's updates one after the other and reports whether any is
+// to be kept. An error is of the transaction: nobody's change is kept then.
+func (s *Store) runAll(tx *bolt.Tx, next *state, batch []*update, results []error) (kept bool, err error) {
+	now := s.clock()
+	next.Highest = max(next.Highest, now.UnixNano())
+	for i, u := range batch {
+		var view *Tx
+		if view, results[i] = s.run(tx, next, u, now); results[i] != nil {
+			continue
+		}
+		if err := view.write(next); err != nil {
+			return false, err // half written
+		}
+		kept = true
+	}
+	return kept, nil
+}
+
+// finish writes the state with which a transaction ends.
+func (s *Store) finish(tx *bolt.Tx, next *state) error {
+	if err := next.fold(tx); err != nil {
+		return err
+	}
+	sealed, err := s.seal.sealJSON(bucketMeta, keyState, next)
+	if err != nil {
+		return err
+	}
+	return tx.Bucket(bucketMeta).Put(keyState, sealed)
 }
 
 // transact is bbolt's Update, in which a damaged page is an error and no panic:
