@@ -54,8 +54,8 @@ func TestBad(t *testing.T) {
 		{"[totp]\nissuer = 'a:b'", `f:2: issuer: "a:b" has a colon`},
 		{"[totp]\nissuer = \"a\\u0007\"", `f:2: issuer: "a\a" has a character that can't be shown`},
 		{"[totp]\nissuer = '" + strings.Repeat("a", 65) + "'", `f:2: issuer: is longer than 64 bytes`},
-		{"[audit]\nstrict = true", "f:2: strict: this factord makes no copies of its audit records"},
-		{"[audit]\nfile = '/var/log/factord.jsonl'", "f:2: file: unknown key"},
+		{"[audit]\nfile = 'audit.jsonl'", `f:2: file: "audit.jsonl" is not a clean absolute path`},
+		{"[audit]\nfile = '/var/log/../x'", `f:2: file: "/var/log/../x" is not a clean absolute path`},
 		{"[audit]\nstrict = 'yes'", "f:2: strict: is a string, not a boolean"},
 
 		// Names of rules.

@@ -84,7 +84,8 @@ idle_exit = "0"
 issuer = "example.com"
 window = 0
 [audit]
-strict = false
+strict = true
+file = "/var/log/factord.jsonl"
 
 [[rule]]
 name = "all"
@@ -119,9 +120,10 @@ func TestEverything(t *testing.T) {
 	}
 	c.Warnings = nil
 	want := &Config{
-		TOTP: TOTP{Issuer: "example.com"},
+		TOTP:  TOTP{Issuer: "example.com"},
+		Audit: Audit{Strict: true, File: "/var/log/factord.jsonl"},
 		Rules: policy.Rules{{
-			Name: "all", Line: 10,
+			Name: "all", Line: 11,
 			Services: []string{"sshd", "polkit-1"},
 			Users:    []string{"alice", `CORP\bob smith`, "host1$"},
 			Groups:   []string{"wheel", "Domain Users"},
@@ -139,7 +141,7 @@ func TestEverything(t *testing.T) {
 			NoBypass:         true,
 			NoPresence:       true,
 		}, {
-			Name: "#2", Line: 28, Mode: policy.Exempt,
+			Name: "#2", Line: 29, Mode: policy.Exempt,
 			Callers: []policy.Caller{policy.CallerUser, policy.CallerRoot},
 		}},
 	}

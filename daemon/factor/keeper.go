@@ -62,3 +62,25 @@ type Item struct {
 	Used    time.Time         `json:"used,omitzero"`
 	Detail  map[string]string `json:"detail,omitempty"`
 }
+
+// Restorer is a factor that knows what of its records an older copy of the
+// database can't be believed about.
+type Restorer interface {
+	// Restored changes what a factor keeps for one user, after a backup has
+	// been put back, so that nothing can be accepted that may have been spent
+	// since the backup was made. now is the clock, but never before the
+	// highest time the replaced database had seen, if that is known.
+	Restored(rs Records, now time.Time) error
+}
+
+// Resyncer is a factor with tokens whose counter can run away from ours.
+type Resyncer interface {
+	// Resync finds the counter of one token by two codes that it made one
+	// after the other, and spends both. It returns what root should know.
+	// Codes that are not found are ErrResync; other errors are for the person
+	// too.
+	Resync(rs Records, id string, first, second Secret, now time.Time) (log string, err error)
+}
+
+// ErrResync: the two codes are not of this token, or not one after the other.
+var ErrResync = errors.New("these are not two codes of this token, one after the other")

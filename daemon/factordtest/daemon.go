@@ -41,6 +41,8 @@ type Options struct {
 	Stay func() bool
 	// Factors are built in beside totp, backup and bypass.
 	Factors []factor.Factor
+	// Places says where clients are; nil: nothing is known.
+	Places session.Places
 	// Log takes the daemon's log; nil drops it.
 	Log io.Writer
 }
@@ -137,7 +139,7 @@ func (d *Daemon) Run() {
 	}
 	log := slog.New(slog.NewTextHandler(out, nil))
 	server := &daemon.Server{Log: log, IdleExit: d.options.IdleExit, Stay: d.options.Stay, Sessions: session.New(session.Config{
-		Store: d.Store, Users: d.Users, Clock: d.Clock.Now, Log: log, AttemptTime: d.options.AttemptTime,
+		Store: d.Store, Users: d.Users, Places: d.options.Places, Clock: d.Clock.Now, Log: log, AttemptTime: d.options.AttemptTime,
 		Settings: func() session.Settings { return *d.settings.Load() },
 		Bypass:   backup.NewBypass(backup.Config{}), Invite: backup.NewInvite(backup.Config{}),
 	})}

@@ -46,6 +46,8 @@ const (
 type Config struct {
 	Store *store.Store
 	Users Directory
+	// Places knows of login sessions; nil: there is no logind.
+	Places Places
 	// Settings returns what is in force; every command asks anew.
 	Settings func() Settings
 	// Clock is the time; nil means time.Now.
@@ -77,6 +79,9 @@ func New(c Config) *Sessions {
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
+	if c.Places == nil {
+		c.Places = nowhere{}
+	}
 	if c.AttemptTime == 0 {
 		c.AttemptTime = AttemptTime
 	}
@@ -95,6 +100,7 @@ type conn struct {
 	net      net.Conn
 	lines    *wire.Lines
 	peer     wire.Peer
+	process  Process
 	state    state
 	deadline time.Time
 	over     bool // the client broke the protocol, or off: no command may follow
@@ -112,9 +118,11 @@ var errGone = errors.New("the client is gone")
 // Serve speaks with one client until it or ctx ends. onAuth may be nil.
 func (s *Sessions) Serve(ctx context.Context, nc net.Conn, peer wire.Peer, onAuth func()) {
 	defer nc.Close()
+	process := s.Places.Hold(nc, peer)
+	defer process.Release()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(errGone)
-	c := &conn{Sessions: s, ctx: ctx, cancel: cancel, net: nc, lines: wire.NewLines(nc), peer: peer, onAuth: onAuth}
+	c := &conn{Sessions: s, ctx: ctx, cancel: cancel, net: nc, lines: wire.NewLines(nc), peer: peer, process: process, onAuth: onAuth}
 	defer context.AfterFunc(ctx, func() { nc.SetReadDeadline(time.Unix(1, 0)) })()
 	defer func() {
 		if r := recover(); r != nil {

@@ -54,18 +54,26 @@ type Event struct {
 	Prev []byte `json:"prev"`
 }
 
+// Record is an audit record as it was committed.
+type Record struct {
+	Event
+	// Text is the record as it stands in the ring: one line of JSON, whose
+	// SHA-256 is the Prev of the next.
+	Text []byte
+}
+
 func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
-// append writes an event at the ring's end.
-func (st *state) append(tx *bolt.Tx, e Event, now time.Time) error {
+// append writes an event at the ring's end and returns it as it stands there.
+func (st *state) append(tx *bolt.Tx, e Event, now time.Time) (Record, error) {
 	e.Seq, e.Time, e.Prev = st.Last+1, now.UTC(), st.LastHash
-	record, err := json.Marshal(e)
+	text, err := json.Marshal(e)
 	if err != nil {
-		return err
+		return Record{}, err
 	}
-	hash := sha256.Sum256(record)
+	hash := sha256.Sum256(text)
 	st.Last, st.LastHash = e.Seq, hash[:]
-	return tx.Bucket(bucketTail).Put(seqKey(e.Seq), record)
+	return Record{e, text}, tx.Bucket(bucketTail).Put(seqKey(e.Seq), text)
 }
 
 // fold moves the tail into the ring when it is full, and drops the oldest

@@ -19,6 +19,10 @@ const maxBatch = 128
 // ErrClosed is what an update gets when the store ends before its turn.
 var ErrClosed = errors.New("the store is closing")
 
+// ErrNotCopied is what an update gets that was committed, but whose audit record
+// Config.Committed did not take.
+var ErrNotCopied = errors.New("the audit record was not copied")
+
 // update is one change that waits for its transaction.
 type update struct {
 	ctx  context.Context
@@ -127,14 +131,15 @@ func (s *Store) View(fn func(*Tx) error) error {
 func (s *Store) commit(batch []*update) {
 	results := make([]error, len(batch))
 	var next state
+	var records []Record
 	var refusals int
 	buffered := s.refusals.take()
 	err := s.transact(func(tx *bolt.Tx) (err error) {
 		if next, err = s.begin(tx); err != nil {
 			return err
 		}
-		kept, err := s.runAll(tx, &next, batch, results)
-		if err != nil {
+		var kept bool
+		if kept, records, err = s.runAll(tx, &next, batch, results); err != nil {
 			return err
 		}
 		if !kept && len(buffered) == 0 {
@@ -154,12 +159,15 @@ func (s *Store) commit(batch []*update) {
 		s.mu.Unlock()
 		s.stale = false
 		s.refusals.count = refusals
+		if err = s.tell(records); err != nil {
+			err = fmt.Errorf("%w: %w", ErrNotCopied, err)
+		}
 	default:
 		s.stale = true // it may have reached the disk, or not
 		s.refusals.giveBack(buffered)
 	}
 	for i, u := range batch {
-		if err != nil {
+		if err != nil && results[i] == nil {
 			results[i] = fmt.Errorf("committing: %w", err)
 		}
 		u.done <- results[i]
@@ -176,9 +184,18 @@ func (s *Store) begin(tx *bolt.Tx) (next state, err error) {
 	return next, err
 }
 
-// runAll runs a batch's updates one after the other and reports whether any is
-// to be kept. An error is of the transaction: nobody's change is kept then.
-func (s *Store) runAll(tx *bolt.Tx, next *state, batch []*update, results []error) (kept bool, err error) {
+// tell hands on what has been committed.
+func (s *Store) tell(records []Record) error {
+	if s.told == nil || len(records) == 0 {
+		return nil
+	}
+	return s.told(records)
+}
+
+// runAll runs a batch's updates one after the other, reports whether any is to be
+// kept, and returns the audit records they made. An error is of the transaction:
+// nobody's change is kept then.
+func (s *Store) runAll(tx *bolt.Tx, next *state, batch []*update, results []error) (kept bool, records []Record, err error) {
 	now := s.clock()
 	next.Highest = max(next.Highest, now.UnixNano())
 	for i, u := range batch {
@@ -187,11 +204,11 @@ func (s *Store) runAll(tx *bolt.Tx, next *state, batch []*update, results []erro
 			continue
 		}
 		if err := view.write(next); err != nil {
-			return false, err // half written
+			return false, nil, err // half written
 		}
-		kept = true
+		kept, records = true, append(records, view.records...)
 	}
-	return kept, nil
+	return kept, records, nil
 }
 
 // finish writes the state with which a transaction ends.

@@ -29,7 +29,10 @@ import (
 )
 
 // Schema is the version of the database's layout that this package reads.
-const Schema = "1"
+const Schema = "2"
+
+// memorylessSchema is the layout before memories; Open adds what it lacks.
+const memorylessSchema = "1"
 
 // File names in the state directory.
 const (
@@ -50,7 +53,8 @@ var (
 	bucketAudit    = []byte("audit")    // seq -> Event, a ring
 	bucketTail     = []byte("tail")     // seq -> Event, the ring's newest end
 	bucketRefusals = []byte("refusals") // minute, uid -> Refusals, a ring
-	buckets        = [][]byte{bucketMeta, bucketUsers, bucketUIDs, bucketRecords, bucketBudgets, bucketAudit, bucketTail, bucketRefusals}
+	bucketMemories = []byte("memories") // name NUL of what -> a proof that is remembered
+	buckets        = [][]byte{bucketMeta, bucketUsers, bucketUIDs, bucketRecords, bucketBudgets, bucketAudit, bucketTail, bucketRefusals, bucketMemories}
 )
 
 var (
@@ -79,6 +83,10 @@ type Config struct {
 	Key Key
 	// Clock is the time; nil means time.Now.
 	Clock func() time.Time
+	// Committed is told of the audit records of each commit, in their order,
+	// before those who asked for them hear of it. If it fails, they are told
+	// so: the change is kept, and yet a login is refused. It may be nil.
+	Committed func([]Record) error
 }
 
 // Store is an open database.
@@ -86,6 +94,7 @@ type Store struct {
 	db    *bolt.DB
 	seal  *sealer
 	clock func() time.Time
+	told  func([]Record) error // Config.Committed
 
 	committer committer
 	stale     bool // a commit failed, and the state has to be read again; the committer's
@@ -168,15 +177,32 @@ func Open(c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, seal: seal, clock: c.Clock}
+	s := &Store{db: db, seal: seal, clock: c.Clock, told: c.Committed}
 	if s.clock == nil {
 		s.clock = time.Now
 	}
-	if err := db.View(s.load); err != nil {
+	if err := errors.Join(upgrade(db), db.View(s.load)); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
 	return s, nil
+}
+
+// upgrade brings an older layout to the present one.
+func upgrade(db *bolt.DB) error {
+	older := false
+	err := db.View(func(tx *bolt.Tx) error {
+		meta := tx.Bucket(bucketMeta)
+		older = meta != nil && string(meta.Get(keySchema)) == memorylessSchema
+		return nil
+	})
+	if err != nil || !older {
+		return err
+	}
+	return db.Update(func(tx *bolt.Tx) error {
+		_, err := tx.CreateBucketIfNotExists(bucketMemories)
+		return errors.Join(err, tx.Bucket(bucketMeta).Put(keySchema, []byte(Schema)))
+	})
 }
 
 // openBolt opens the file after a walk through it that changes nothing: bbolt

@@ -250,7 +250,7 @@ func TestOpenRefuses(t *testing.T) {
 		"folder others write": {func(_ *testing.T, c *Config) { os.Chmod(c.Dir, 0o777) }, "chmod 700"},
 		"a directory":         {func(_ *testing.T, c *Config) { os.Remove(path(c)); os.Mkdir(path(c), 0o700) }, "regular file"},
 		"a link":              {func(_ *testing.T, c *Config) { os.Rename(path(c), path(c)+"x"); os.Symlink(path(c)+"x", path(c)) }, "regular file"},
-		"a newer schema":      {damage(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keySchema, []byte("2")) }), "another schema"},
+		"a newer schema":      {damage(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keySchema, []byte("3")) }), "another schema"},
 		"no schema":           {damage(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Delete(keySchema) }), "another schema"},
 		"a bucket is gone":    {damage(func(tx *bolt.Tx) error { return tx.DeleteBucket(bucketBudgets) }), "another schema"},
 		"a changed state":     {damage(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyState, []byte("x")) }), "unseal"},

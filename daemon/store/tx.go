@@ -24,6 +24,7 @@ type Tx struct {
 	now     time.Time
 	changes changes // nil when read-only
 	events  []Event
+	records []Record // the events, once they are written
 }
 
 // ErrReadOnly is a write in a View.
@@ -150,9 +151,11 @@ func (t *Tx) write(st *state) error {
 		}
 	}
 	for _, e := range t.events {
-		if err := st.append(t.bolt, e, t.now); err != nil {
+		record, err := st.append(t.bolt, e, t.now)
+		if err != nil {
 			return err
 		}
+		t.records = append(t.records, record)
 	}
 	return nil
 }

@@ -63,6 +63,8 @@ const (
 	VerbExplain = "EXPLAIN"
 	VerbStatus  = "STATUS"
 	VerbAudit   = "AUDIT"
+	VerbForget  = "FORGET"
+	VerbResync  = "RESYNC"
 )
 
 // Kinds of inquiry.
