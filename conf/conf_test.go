@@ -115,7 +115,7 @@ func TestEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Warnings) != 4 { // of keys that have no effect yet
+	if len(c.Warnings) != 3 { // of keys that have no effect yet
 		t.Errorf("warnings: %q", c.Warnings)
 	}
 	c.Warnings = nil
@@ -178,10 +178,9 @@ func TestWarnings(t *testing.T) {
 			"f:4: rule #1: remember has no effect for a caller that is not root\n" +
 				"f:6: rule #1: unavailable has no effect for a caller that is not root\n" +
 				"f:5: rule #1: enroll has no effect for a caller that is not root\n" +
-				"f:4: rule #1: remember has no effect in this factord: nobody is remembered\n" +
 				"f:5: rule #1: enroll has no effect in this factord: nobody can enrol while logging in\n" +
 				"f:6: rule #1: unavailable has no effect in this factord: no factor asks a server"},
-		{"[[rule]]\ncallers = ['user', 'root']\nfactors = ['totp']\nremember = '1h'", "f:4: rule #1: remember has no effect in this factord: nobody is remembered"},
+		{"[[rule]]\ncallers = ['user', 'root']\nfactors = ['totp']\nremember = '1h'", ""},
 	}
 	for _, tt := range tests {
 		c, err := Parse("f", []byte(tt.text), builtIn)

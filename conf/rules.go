@@ -37,7 +37,7 @@ func readRules(file *table, known Factors) policy.Rules {
 // these makes a rule laxer or easier, so passing it over is the strict side.
 func warnWithoutEffect(t *table, r *policy.Rule) {
 	for _, k := range []struct{ key, why string }{
-		{"remember", "nobody is remembered"}, {"enroll", "nobody can enrol while logging in"},
+		{"enroll", "nobody can enrol while logging in"},
 		{"unavailable", "no factor asks a server"}, {"presence", "no factor is a key"},
 	} {
 		if t.has(k.key) {

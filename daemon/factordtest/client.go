@@ -46,14 +46,22 @@ func Dial(socket string, uid int) (net.Conn, error) {
 // Talk is a scripted person: it gives its answers in turn, then cancels.
 type Talk struct {
 	Answers []string
-	Shown   []string // infos and questions, as they came
+	// AuthInfo is the SSH_AUTH_INFO_0 to show when factord asks for it.
+	AuthInfo string
+	Shown    []string // infos and questions, as they came
 }
 
 // Info implements wire.Conversation.
 func (p *Talk) Info(text string) { p.Shown = append(p.Shown, text) }
 
 // Ask implements wire.Conversation.
-func (p *Talk) Ask(_, text string) ([]byte, wire.Reply) {
+func (p *Talk) Ask(kind, text string) ([]byte, wire.Reply) {
+	if kind == wire.AuthInfo {
+		if p.AuthInfo == "" {
+			return nil, wire.ReplyCancel
+		}
+		return []byte(p.AuthInfo), wire.ReplyAnswer
+	}
 	p.Shown = append(p.Shown, text)
 	if len(p.Answers) == 0 {
 		return nil, wire.ReplyCancel

@@ -43,7 +43,8 @@ func (r *request) remove() (any, error) {
 				left++
 			}
 		}
-		return tx.Scope(id.Name, holder).Delete(recordID)
+		_, err := tx.Forget(id.Name)
+		return errors.Join(err, tx.Scope(id.Name, holder).Delete(recordID))
 	})
 	return map[string]any{"removed": recordID, "user": id.Name, "left": left}, err
 }

@@ -295,6 +295,11 @@ func (a *attempt) settle(tx *store.Tx, name string, claim factor.Claim, guess bo
 	}
 	b.fail(a.source, now)
 	a.standing.clean = false
+	if b.locked(a.source) && a.known {
+		if _, err := tx.Forget(a.identity.Name); err != nil {
+			return ruling{}, err
+		}
+	}
 	if err := tx.PutBudget(a.subject(), &b); err != nil {
 		return ruling{}, err
 	}
@@ -313,7 +318,12 @@ func (a *attempt) prove(tx *store.Tx, b *budget, name string, finding factor.Fin
 			return ruling{}, err
 		}
 	}
-	return ruling{basis: wire.BasisFactor, factor: name, id: finding.ID, text: finding.Note, log: finding.Log}, nil
+	r := ruling{basis: wire.BasisFactor, factor: name, id: finding.ID, text: finding.Note, log: finding.Log}
+	missing, err := a.remember(tx, name, finding.ID)
+	if missing != "" {
+		r.log = strings.TrimPrefix(r.log+"; not remembered, unknown: "+missing, "; ")
+	}
+	return r, err
 }
 
 // wrong rules for an answer that was not.

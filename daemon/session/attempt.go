@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
@@ -20,6 +21,8 @@ type attempt struct {
 	identity Identity // of the one who is challenged
 	known    bool     // identity is a positive finding
 	plan     policy.Plan
+	place    Place // of the client's process, where it matters
+	lost     error // why place is not known
 	source   string
 	key      string // fingerprint of the first factor's key, "" if unknown
 	begun    time.Time
@@ -71,15 +74,36 @@ func (a *attempt) run(ctx context.Context, rest string) (v wire.Verdict) {
 		return a.refuse(refusal(wire.ReasonProtocol, "AUTH: "+err.Error(), err.Error()))
 	}
 	a.auth = auth
-	for _, step := range []func(context.Context) *ruling{a.identify, a.askAuthInfo, a.match, a.enrolment} {
-		if r := step(ctx); r != nil {
-			if r.basis == wire.BasisNone {
-				return a.refuse(*r)
-			}
-			return a.rule(ctx, *r)
+	if r := a.take(ctx, a.identify, a.askAuthInfo, a.match, a.enrolment); r != nil {
+		return a.end(ctx, *r)
+	}
+	if a.remembered() {
+		if v, known := a.recall(ctx); known {
+			return v
 		}
 	}
+	if r := a.askable(ctx); r != nil {
+		return a.end(ctx, *r)
+	}
 	return a.ask(ctx)
+}
+
+// take goes through steps up to the first that rules.
+func (a *attempt) take(ctx context.Context, steps ...func(context.Context) *ruling) *ruling {
+	for _, step := range steps {
+		if r := step(ctx); r != nil {
+			return r
+		}
+	}
+	return nil
+}
+
+// end makes the verdict of a step that ruled before any factor was asked.
+func (a *attempt) end(ctx context.Context, r ruling) wire.Verdict {
+	if r.basis == wire.BasisNone {
+		return a.refuse(r)
+	}
+	return a.rule(ctx, r)
 }
 
 // name is the canonical name if there is one, else what was asked for.
@@ -98,8 +122,8 @@ func (a *attempt) identify(ctx context.Context) *ruling {
 		if a.auth.User == "" {
 			return &ruling{reason: wire.ReasonProtocol, text: "AUTH: user is missing", log: "uid 0 named no user"}
 		}
-	} else {
-		a.auth.First = false
+	} else { // what a user says of these is no evidence, and not to be recorded as such
+		a.auth.First, a.auth.RHost, a.auth.RUser = false, "", ""
 	}
 	id, err := a.find(ctx, a.auth.User)
 	switch {
@@ -129,7 +153,7 @@ func (c *conn) find(ctx context.Context, name string) (Identity, error) {
 func (a *attempt) match(ctx context.Context) *ruling {
 	a.plan = a.Rules.Plan(a.request(ctx))
 	if a.plan.Refuse == policy.RefuseUnavailable {
-		return &ruling{reason: wire.ReasonUnavailable, text: textUnavailable, log: "unknown: " + a.plan.Missing}
+		return &ruling{reason: wire.ReasonUnavailable, text: textUnavailable, log: a.unknown()}
 	}
 	if a.plan.Refuse != policy.NotRefused && a.caller == policy.CallerUser {
 		return &ruling{reason: wire.ReasonNoRule, text: "no rule is for programs that users run themselves: ask your administrator", log: `no rule with callers = ["user"] matches`}
@@ -150,21 +174,50 @@ func (a *attempt) match(ctx context.Context) *ruling {
 	return nil
 }
 
+// unknown says which input the rules lacked, and why it is not known.
+func (a *attempt) unknown() string {
+	text := "unknown: " + a.plan.Missing
+	if a.lost != nil {
+		text += ": " + a.lost.Error()
+	}
+	return text
+}
+
 // request states the facts that the rules may need.
 func (a *attempt) request(ctx context.Context) policy.Request {
 	q := policy.Request{User: a.name(), Service: a.auth.Service, Caller: a.caller, Now: a.now()}
-	if a.caller == policy.CallerRoot {
-		// Root's word counts for the address; an empty one proves nothing
-		// about the seat.
-		q.Addr, q.AddrKnown = policy.ParseAddr(a.auth.RHost)
-		q.Local = policy.No
-	}
+	a.locate(ctx)
+	q.Addr, q.AddrKnown = a.client()
+	q.Local = a.place.Local
 	if a.known {
 		q.Groups = a.Users.Groups(ctx, a.peer.UID, a.identity, a.Rules.GroupsNeeded(q.Service, q.User, q.Caller))
 	} else {
 		q.Groups = nobodysGroups(a.Rules.GroupsNeeded(q.Service, q.User, q.Caller))
 	}
 	return q
+}
+
+// locate asks where the client's process is, if it matters. Root's word counts
+// for a client address, and then the session is at no seat of this machine; an
+// empty one proves nothing.
+func (a *attempt) locate(ctx context.Context) {
+	switch {
+	case a.caller == policy.CallerRoot && a.auth.RHost != "":
+		a.place = Place{Local: policy.No}
+	case a.Rules.PlaceNeeded(a.auth.Service, a.name(), a.caller):
+		a.place, a.lost = a.process.Place(ctx)
+	}
+	if a.caller == policy.CallerUser && a.place.Addr.IsValid() {
+		a.auth.RHost = a.place.Addr.String() // for the record
+	}
+}
+
+// client is the address of whom it is about, as far as it is evidence.
+func (a *attempt) client() (addr netip.Addr, known bool) {
+	if a.caller == policy.CallerRoot {
+		return policy.ParseAddr(a.auth.RHost)
+	}
+	return a.place.Addr, a.place.AddrKnown
 }
 
 // nobodysGroups is the membership of a user who does not exist.
@@ -206,7 +259,7 @@ func (a *attempt) challengeCaller(ctx context.Context) *ruling {
 }
 
 func (a *attempt) sourceNow() string {
-	return sourceOf(a.caller, a.auth.RHost, policy.Unknown, a.name(), a.auth.RUser)
+	return sourceOf(a.caller, a.auth.RHost, a.place.Local, a.name(), a.auth.RUser)
 }
 
 // proven reports whether texts may tell what the user has: a first factor was
@@ -228,7 +281,7 @@ func (a *attempt) subject() string {
 // tell it from a user's.
 const strangers = 1 << 16
 
-// enrolment reads what the user has, and rules if there is nothing to ask.
+// enrolment reads what the user has, and rules if that decides.
 func (a *attempt) enrolment(ctx context.Context) *ruling {
 	if err := a.readStanding(ctx); err != nil {
 		return &ruling{reason: wire.ReasonUnavailable, text: textUnavailable, log: "reading enrolment: " + err.Error()}
@@ -243,6 +296,14 @@ func (a *attempt) enrolment(ctx context.Context) *ruling {
 			log: fmt.Sprintf("uid %d is enrolled as %q; if the account was renamed, remove that one's factors and enrol anew", a.identity.UID, s.renamed)}
 	case a.known && !s.enrolled && a.plan.Mode == policy.Enrolled:
 		return &ruling{basis: wire.BasisNotEnrolled}
+	}
+	return nil
+}
+
+// askable rules if there is nobody or nothing to ask.
+func (a *attempt) askable(context.Context) *ruling {
+	s := &a.standing
+	switch {
 	case !a.auth.Conv.CanAsk():
 		return &ruling{reason: wire.ReasonDenied, text: "this login can't ask for a code", log: "conv=" + a.auth.Conv.String() + " can't ask, and no factor does without"}
 	case !a.proven():
@@ -275,6 +336,6 @@ func (a *attempt) mustWait() (d time.Duration, reason wire.Reason) {
 
 // facts is what a factor is told of the attempt.
 func (a *attempt) facts(records []factor.Record) factor.Login {
-	addr, _ := policy.ParseAddr(a.auth.RHost)
+	addr, _ := a.client()
 	return factor.Login{User: a.identity.Name, UID: a.identity.UID, Service: a.auth.Service, Client: addr, Now: a.Clock(), Highest: a.Store.Highest(), Records: records}
 }

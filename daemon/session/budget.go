@@ -115,6 +115,13 @@ func (b *budget) fail(source string, now time.Time) {
 	}
 }
 
+// locked reports whether source, or the user everywhere, has failed so often that
+// it is locked.
+func (b *budget) locked(source string) bool {
+	t := b.Sources[source]
+	return t != nil && t.Failures >= lockFailures || b.All.Failures >= userFailures
+}
+
 // waitAfter returns the wait that the n-th failure in a row brings.
 func waitAfter(n int) time.Duration {
 	switch {

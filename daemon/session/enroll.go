@@ -118,6 +118,9 @@ func (r *request) commit(id Identity, keeper factor.Keeper, draft factor.Draft, 
 		if err := r.admit(tx, id, true); err != nil {
 			return err
 		}
+		if _, err := tx.Forget(id.Name); err != nil {
+			return err
+		}
 		return draft.Commit(tx.Scope(id.Name, keeper.Name()), first, now)
 	})
 	if errors.Is(err, factor.ErrFull) {

@@ -50,6 +50,7 @@ var commands = map[string]command{
 	wire.VerbUnlock:  {rootOnly: true, serve: (*request).unlock},
 	wire.VerbBypass:  {rootOnly: true, serve: (*request).bypass},
 	wire.VerbInvite:  {rootOnly: true, serve: (*request).invite},
+	wire.VerbForget:  {serve: (*request).forget},
 	wire.VerbAudit:   {rootOnly: true, serve: (*request).audit},
 }
 
@@ -188,5 +189,5 @@ func (r *request) update(user string, e store.Event, change func(*store.Tx) erro
 // lower are the audit kinds of the verbs that change something.
 var lower = map[string]string{
 	wire.VerbEnroll: "enroll", wire.VerbRemove: "remove", wire.VerbUnlock: "unlock",
-	wire.VerbBypass: "bypass", wire.VerbInvite: "invite",
+	wire.VerbBypass: "bypass", wire.VerbInvite: "invite", wire.VerbForget: "forget",
 }

@@ -123,6 +123,7 @@ type explanation struct {
 	Usable   []string      `json:"usable"`
 	Outcome  string        `json:"outcome"`
 	Waits    string        `json:"waits,omitempty"`
+	Remember string        `json:"remember,omitempty"`
 	Steps    []policy.Step `json:"steps,omitempty"` // to root
 }
 
@@ -167,7 +168,7 @@ func (a *attempt) imagine(ctx context.Context) *ruling {
 		a.readStanding(ctx) // who is asked nothing may have a factor all the same
 		return r
 	}
-	return a.enrolment(ctx)
+	return a.take(ctx, a.enrolment, a.askable)
 }
 
 func describeRuling(r ruling) string {
@@ -190,6 +191,7 @@ func (a *attempt) explanation(outcome string) explanation {
 	for _, o := range a.standing.offers {
 		e.Usable = append(e.Usable, o.factor.Name())
 	}
+	e.Remember = a.remembering()
 	if d, reason := a.mustWait(); d > 0 {
 		e.Waits = d.Round(time.Second).String() + " (" + reason.String() + ")"
 	}

@@ -12,8 +12,6 @@ import (
 type Memory struct {
 	Made  time.Time `json:"made"`
 	Until time.Time `json:"until"`
-	// Highest is the highest time the store had seen when it was made.
-	Highest time.Time `json:"highest"`
 	// Revision is that of the user's factors then.
 	Revision uint64 `json:"revision"`
 	// Factor and ID are what was proven.

@@ -22,6 +22,7 @@ type explanation struct {
 	Usable   []string      `json:"usable"`
 	Outcome  string        `json:"outcome"`
 	Waits    string        `json:"waits"`
+	Remember string        `json:"remember"`
 	Steps    []policy.Step `json:"steps"`
 }
 
@@ -82,6 +83,7 @@ func (a *app) showExplanation(e explanation) {
 	line("enrolled", map[bool]string{true: "yes", false: "no"}[e.Enrolled])
 	line("usable", list(e.Usable, "none"))
 	line("waits", text(e.Waits))
+	line("remember", text(e.Remember))
 	line("outcome", text(e.Outcome))
 }
 

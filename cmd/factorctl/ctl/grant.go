@@ -72,3 +72,23 @@ Only root may do this.`,
 		})
 	})
 }
+
+func (a *app) forgetCommand() *cobra.Command {
+	var user string
+	cmd := &cobra.Command{
+		Use: "forget [--user USER]", Args: noArguments,
+		Long: `Drops every proof that is remembered of a user, so that the next login asks again
+under rules with remember too: for somebody who leaves a machine that others use.
+Others than root can do it for themselves.`,
+		Example: "  factorctl forget\n  sudo factorctl forget --user alice",
+	}
+	cmd.Flags().StringVar(&user, "user", "", "whose; yours if left out: `USER`")
+	return a.does(cmd, func(ctx context.Context, _ []string) error {
+		return ask(ctx, a, wire.Command(wire.VerbForget, "user", user), func(r struct {
+			User   string `json:"user"`
+			Forgot int    `json:"forgot"`
+		}) {
+			a.printf("%s: %d remembered logins forgotten\n", text(r.User), r.Forgot)
+		})
+	})
+}

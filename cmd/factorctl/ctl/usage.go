@@ -16,6 +16,7 @@ factorctl manages second factors. For yourself:
   enroll FACTOR    set up a code token on your phone, or make backup codes
   list             show what you have enrolled
   remove ID        remove one of your factors
+  forget           let no login be remembered any more
   test             try a login, without logging in
 
 As root, also for others (--user U with the verbs above):
@@ -75,7 +76,7 @@ func (a *app) root() *cobra.Command {
 	flags.BoolVar(&a.json, "json", false, "print JSON")
 	flags.BoolP("help", "h", false, "this text")
 	root.AddCommand(a.statusCommand(), a.enrollCommand(), a.listCommand(), a.removeCommand(), a.inviteCommand(),
-		a.bypassCommand(), a.unlockCommand(), a.explainCommand(), a.auditCommand(), a.checkConfigCommand(),
+		a.bypassCommand(), a.unlockCommand(), a.forgetCommand(), a.explainCommand(), a.auditCommand(), a.checkConfigCommand(),
 		a.testCommand(), a.demoCommand())
 	root.SetHelpCommand(&cobra.Command{Use: "help [VERB]", Hidden: true, Run: func(cmd *cobra.Command, args []string) {
 		about, _, err := root.Find(args)
