@@ -1,0 +1,116 @@
+package systemd_test
+
+import (
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/factord/factord/daemon/factordtest"
+)
+
+// unit reads the settings of a unit file; what is given twice is joined.
+func unit(t *testing.T, name string) map[string]string {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := map[string]string{}
+	for line := range strings.Lines(string(data)) {
+		if key, value, found := strings.Cut(strings.TrimSpace(line), "="); found && !strings.HasPrefix(key, "#") {
+			settings[key] = strings.TrimSpace(settings[key] + " " + value)
+		}
+	}
+	return settings
+}
+
+// What must stand in the units, and what would break factord if it did.
+func TestUnits(t *testing.T) {
+	for name, tc := range map[string]struct {
+		want   map[string]string
+		absent []string
+	}{
+		"factord.socket": {
+			want: map[string]string{
+				"ListenStream": "/run/factord/factord.sock", "SocketMode": "0666", "DirectoryMode": "0755",
+				"TriggerLimitIntervalSec": "0", // or a crash loop closes the socket for good
+				"Backlog":                 "4096",
+			},
+			absent: []string{"Accept", "MaxConnections", "RemoveOnStop", "TriggerLimitBurst"},
+		},
+		"factord.service": {
+			want: map[string]string{
+				"Type": "notify", "User": "factord", "Requires": "factord.socket", "Restart": "on-failure",
+				"StartLimitIntervalSec": "0", // or five crashes shut the door
+				"LoadCredential":        "seal-key", "LimitCORE": "0", "NoNewPrivileges": "yes", "CapabilityBoundingSet": "",
+				"ProtectSystem": "strict", "StateDirectory": "factord", "StateDirectoryMode": "0700",
+			},
+			absent: []string{
+				"RuntimeDirectory", // removes the socket's folder at idle exit
+				"PrivateUsers",     // makes every peer's uid nobody's
+				"PrivateNetwork",   // the socket's peers are fine with it, Duo and LDAP are not
+				"DynamicUser", "ProcSubset", "StartLimitBurst",
+			},
+		},
+	} {
+		got := unit(t, name)
+		for key, want := range tc.want {
+			if value, there := got[key]; !there || value != want {
+				t.Errorf("%s: %s=%s, want %q", name, key, value, want)
+			}
+		}
+		for _, key := range tc.absent {
+			if _, there := got[key]; there {
+				t.Errorf("%s: must not have %s=", name, key)
+			}
+		}
+	}
+	tmpfiles, err := os.ReadFile("factord.tmpfiles")
+	if err != nil || !strings.Contains(string(tmpfiles), "d /run/factord 0755 root root") {
+		t.Errorf("nobody makes /run/factord: %s, %v", tmpfiles, err)
+	}
+}
+
+// systemd itself takes the files as "make install" would install them.
+func TestVerify(t *testing.T) {
+	analyze := factordtest.NeedProgram(t, "systemd-analyze")
+	dir := factordtest.OpenDir(t)
+	if err := os.Symlink(factordtest.Build(t), filepath.Join(dir, "sbin")); err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for _, name := range []string{"factord.service", "factord.socket"} {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, name)
+		text := strings.ReplaceAll(string(data), "@PREFIX@", dir)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, path)
+	}
+	cmd := exec.Command(analyze, append([]string{"verify", "--man=no"}, files...)...)
+	cmd.Env = append(os.Environ(), "SYSTEMD_LOG_LEVEL=warning")
+	out, err := cmd.CombinedOutput()
+	if complaints := about(string(out), dir); err != nil || len(complaints) > 0 {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+}
+
+// about are the lines that speak of files in dir: the machine's own units may
+// have faults that are not ours.
+func about(out, dir string) []string {
+	lines := map[string]bool{}
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, dir) || strings.Contains(line, "factord") {
+			lines[line] = true
+		}
+	}
+	return slices.Collect(maps.Keys(lines))
+}
