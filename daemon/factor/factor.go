@@ -62,6 +62,10 @@ type Offer struct {
 	// Guessable says that its answers are short enough to guess, so that
 	// they wait when the budget is spent.
 	Guessable bool
+	// Advice is what the person can look at when answers are wrong: "is the
+	// phone's time set automatically?". It rests on what the user has, never
+	// on an answer.
+	Advice string
 }
 
 // Claim is an answer that has the form of one factor.
@@ -105,7 +109,11 @@ type Record struct {
 	Decoded any
 }
 
-// Records are what one factor keeps for one user, inside one transaction.
+// ErrDamaged is a record that lies in the store and can't be read.
+var ErrDamaged = errors.New("a value does not unseal")
+
+// Records are what one factor keeps for one user, inside one transaction. List
+// returns with ErrDamaged those that can be read.
 type Records interface {
 	List() ([]Record, error)
 	Get(id string) (value []byte, ok bool, err error)

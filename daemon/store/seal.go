@@ -18,6 +18,8 @@ import (
 
 	"golang.org/x/crypto/chacha20poly1305"
 	"golang.org/x/sys/unix"
+
+	"github.com/factord/factord/daemon/factor"
 )
 
 // KeySize is the size of the seal key in bytes.
@@ -46,7 +48,7 @@ type sealer struct {
 // sealVersion is the first byte of every sealed value.
 const sealVersion = 1
 
-var errSealed = errors.New("a value does not unseal: it was changed or moved outside factord")
+var errSealed = fmt.Errorf("%w: it was changed or moved outside factord", factor.ErrDamaged)
 
 // Pseudonym is a number for a name that is the same on this machine always, and
 // that nobody who has not the key can predict.

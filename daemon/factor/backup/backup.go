@@ -88,6 +88,7 @@ func settle(rs factor.Records, code factor.Secret, now time.Time) (factor.Findin
 		return factor.Finding{}, err
 	}
 	var finding factor.Finding
+	voided := false
 	for _, r := range list {
 		s, err := decodeSet(r)
 		if err != nil {
@@ -95,7 +96,7 @@ func settle(rs factor.Records, code factor.Secret, now time.Time) (factor.Findin
 		}
 		outcome := s.spend(code)
 		if outcome > finding.Outcome {
-			finding = factor.Finding{Outcome: outcome, ID: s.id}
+			finding, voided = factor.Finding{Outcome: outcome, ID: s.id}, s.Voided
 		}
 		if outcome != factor.Proven {
 			continue
@@ -108,6 +109,9 @@ func settle(rs factor.Records, code factor.Secret, now time.Time) (factor.Findin
 	}
 	if finding.Outcome == factor.Replayed {
 		finding.Log = fmt.Sprintf("code of %q was used before", finding.ID)
+		if voided {
+			finding.Log += ", or voided by a restored backup"
+		}
 	}
 	return finding, nil
 }

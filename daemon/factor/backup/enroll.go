@@ -79,6 +79,6 @@ func (f *Factor) Describe(r factor.Record) (factor.Item, error) {
 	}
 	return factor.Item{
 		ID: s.id, Factor: kind, Kind: kind, Name: s.Name, Created: s.Created, Used: s.Used,
-		Detail: map[string]string{"left": strconv.Itoa(s.left())},
+		Detail: detail("left", strconv.Itoa(s.left()), s.Voided),
 	}, nil
 }

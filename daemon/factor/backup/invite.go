@@ -20,6 +20,9 @@ func NewInvite(c Config) *Invite {
 	return &Invite{tickets{purpose: "invite", rand: c.random()}}
 }
 
+// Name is the scope of its records, as a factor's name is.
+func (v *Invite) Name() string { return v.tickets.purpose }
+
 // Grant makes a code that works once and for d, from one minute to 30 days; 0 is
 // 24 hours. highest is the highest time that the store has seen.
 func (v *Invite) Grant(rs factor.Records, now, highest time.Time, d time.Duration) (code string, err error) {

@@ -22,6 +22,8 @@ type set struct {
 	Used    time.Time `json:"used,omitzero"`
 	Key     []byte    `json:"key"`
 	Codes   []kept    `json:"codes"`
+	// Voided: all codes were spent because a backup was restored.
+	Voided bool `json:"voided,omitempty"`
 }
 
 // kept is a code as it is kept. A spent one stays, to be told from a wrong one.

@@ -30,6 +30,9 @@ type ticket struct {
 	Highest time.Time     `json:"highest"`
 	For     time.Duration `json:"for"` // nanoseconds
 	Used    time.Time     `json:"used,omitzero"`
+	// Voided: a backup was restored, and nobody knows whether the code had
+	// been used.
+	Voided bool `json:"voided,omitempty"`
 }
 
 // state is what a ticket is good for. The zero value is nothing.
@@ -39,6 +42,7 @@ const (
 	stale state = iota // the clock is behind: nothing can be said
 	expired
 	used
+	voided
 	valid
 )
 
@@ -46,6 +50,8 @@ func (t *ticket) state(m moment) state {
 	switch {
 	case !t.Used.IsZero():
 		return used
+	case t.Voided:
+		return voided
 	case !m.now.Before(t.expires()):
 		return expired
 	case m.behind(moment{t.Created, t.Highest}):
@@ -61,7 +67,7 @@ func (t *ticket) finished(m moment) bool {
 	switch t.state(m) {
 	case used:
 		return m.now.Sub(t.Used) >= ticketsKept
-	case expired:
+	case expired, voided:
 		return m.now.Sub(t.expires()) >= ticketsKept
 	}
 	return false
@@ -114,7 +120,7 @@ func (ts tickets) describe(r factor.Record) (factor.Item, error) {
 	}
 	return factor.Item{
 		ID: t.id, Factor: ts.purpose, Kind: ts.purpose, Name: t.id, Created: t.Created, Used: t.Used,
-		Detail: map[string]string{"expires": stamp(t.expires())},
+		Detail: detail("expires", stamp(t.expires()), t.Voided),
 	}, nil
 }
 
@@ -193,6 +199,8 @@ func (ts tickets) redeem(rs factor.Records, code factor.Secret, m moment) (facto
 	case used:
 		finding.Outcome = factor.Replayed
 		finding.Log = fmt.Sprintf("%s code %q was used at %s", ts.purpose, found.id, stamp(found.Used))
+	case voided:
+		finding.Log = fmt.Sprintf("%s code %q was voided by a restored backup", ts.purpose, found.id)
 	case expired:
 		finding.Log = fmt.Sprintf("%s code expired at %s: %q", ts.purpose, stamp(found.expires()), found.id)
 	default:

@@ -10,6 +10,7 @@ import (
 
 // attempt is one answer under decision.
 type attempt struct {
+	user   string // canonical name, for the log
 	now    time.Time
 	window int64 // steps on each side
 	// won: another token has accepted the answer. This one then spends what
@@ -61,7 +62,7 @@ func (f *Factor) settle(rs factor.Records, answer factor.Secret, l factor.Login)
 	if err != nil {
 		return finding, err
 	}
-	try := attempt{now: l.Now, window: f.window}
+	try := attempt{user: l.User, now: l.Now, window: f.window}
 	for _, t := range tokens {
 		code, mine := t.codeIn(answer)
 		if !mine {

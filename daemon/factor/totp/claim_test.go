@@ -125,7 +125,7 @@ func TestOffer(t *testing.T) {
 		t.Errorf("no token: %+v, %v", o, err)
 	}
 	u.timed("totp-1", rfcSecret)
-	want := factor.Offer{Enrolled: true, Usable: true, Hint: "passcode", Guessable: true}
+	want := factor.Offer{Enrolled: true, Usable: true, Hint: "passcode", Guessable: true, Advice: adviceTime}
 	if o, err := u.f.Offer(t.Context(), u.login()); err != nil || o != want {
 		t.Errorf("one token: %+v, %v", o, err)
 	}

@@ -27,6 +27,10 @@ type counter struct {
 	// Prefix is the token identifier that a key types before the code, in
 	// lower case.
 	Prefix string `json:"prefix,omitempty"`
+	// Resync: a backup was restored, so the codes from Next on may have been
+	// spent. None is accepted before two in a row have shown where the token
+	// is now.
+	Resync bool `json:"resync,omitempty"`
 }
 
 func (c *counter) check() error {
@@ -47,6 +51,9 @@ func (c *counter) worn() bool { return c.Next > maxCounter }
 // that are right, so they are looked for only when nothing ahead matches.
 func (t *token) settleCounter(code factor.Secret, try attempt) (ruling, error) {
 	c := t.HOTP
+	if c.Resync {
+		return ruling{log: fmt.Sprintf("%q has to be resynced after a restored backup: factorctl resync %s --user %s", t.id, t.id, try.user)}, nil
+	}
 	var spent, ahead []uint64
 	var err error
 	if c.Next > 0 {
@@ -92,5 +99,8 @@ func (c *counter) detail(d map[string]string) {
 	d["look-ahead"] = strconv.FormatUint(c.LookAhead, 10)
 	if c.Prefix != "" {
 		d["prefix"] = c.Prefix
+	}
+	if c.Resync {
+		d["resync"] = "needed after a restored backup"
 	}
 }

@@ -110,6 +110,11 @@ func (u *user) counted(id, secret string, next uint64) *token {
 	return tok
 }
 
+// resync gives two codes and returns what the log is told.
+func (u *user) resync(id, first, second string) (string, error) {
+	return u.f.Resync(u.rs, id, factor.Secret(first), factor.Secret(second), u.now)
+}
+
 func (u *user) token(id string) *token {
 	u.t.Helper()
 	tok, err := decode(factor.Record{ID: id, Value: u.rs.values[id]})

@@ -33,6 +33,8 @@ type steps struct {
 	Spent []int64 `json:"spent,omitempty"`
 	// Drift is how far the phone's clock is ahead, in sixteenths of a step.
 	Drift int64 `json:"drift,omitempty"`
+	// Restored is the floor that a restored backup has set, 0 for none.
+	Restored int64 `json:"restored,omitempty"`
 }
 
 func (s *steps) check() error {
@@ -41,6 +43,9 @@ func (s *steps) check() error {
 	}
 	if s.Drift < -maxDrift*driftUnits || s.Drift > maxDrift*driftUnits {
 		return errors.New("drift out of range")
+	}
+	if s.Restored < 0 || s.Restored > max(s.Floor, 0) {
+		return errors.New("restored floor out of range")
 	}
 	if s.Floor < noStep || s.Floor > maxStep || len(s.Spent) > maxSpent {
 		return errors.New("steps out of range")
@@ -135,10 +140,13 @@ func (s *steps) spend(fresh []int64, oldest int64) error {
 }
 
 // behind says for the log that all of the window is below what was accepted
-// before, which only a clock set back explains.
+// before, which only a restored backup or a clock set back explains.
 func (s *steps) behind(id string, last int64) string {
-	if last >= s.Floor {
+	switch {
+	case last >= s.Floor:
 		return ""
+	case s.Floor == s.Restored:
+		return fmt.Sprintf("codes of %q count again in %s, after a restored backup", id, s.span(s.Floor-last))
 	}
 	return fmt.Sprintf("this clock is at least %s behind the last use of %q: it was set back", s.span(s.Floor-last), id)
 }
@@ -168,7 +176,7 @@ func (s *steps) span(n int64) string {
 
 func (s *steps) detail(d map[string]string) {
 	d["period"] = strconv.Itoa(s.Period)
-	if n := s.drift(); n != 0 {
-		d["drift"] = strconv.FormatInt(n, 10)
+	if seconds := s.Drift * int64(s.Period) / driftUnits; seconds != 0 {
+		d["drift"] = fmt.Sprintf("%+d s", seconds) // plus: the phone is ahead
 	}
 }

@@ -223,7 +223,7 @@ func TestDriftIsLearnt(t *testing.T) {
 			t.Errorf("drift %d in sixteenths, want it held at 2 steps", tok.Drift)
 		}
 		item, err := u.f.Describe(u.login().Records[0])
-		if want := map[int64]string{-1: "-2", 1: "2"}[phone]; err != nil || item.Detail["drift"] != want {
+		if want := map[int64]string{-1: "-60 s", 1: "+60 s"}[phone]; err != nil || item.Detail["drift"] != want {
 			t.Errorf("described as %q, want %q (%v)", item.Detail["drift"], want, err)
 		}
 		u.now = u.now.Add(5 * time.Minute)

@@ -83,6 +83,7 @@ func TestDecode(t *testing.T) {
 		"below the floor":  replace(`"floor":-1`, `"floor":5`),
 		"spent huge":       replace(`[5,7]`, `[5,9223372036854775807]`),
 		"too many spent":   replace(`5,7`, strings.TrimSuffix(strings.Repeat("7,", maxSpent+1), ",")),
+		"restored":         replace(`"floor"`, `"restored":1,"floor"`),
 		"drift":            replace(`"floor"`, `"drift":33,"floor"`),
 		"too long":         func(s string) string { return s + strings.Repeat(" ", factor.MaxRecord) },
 	} {

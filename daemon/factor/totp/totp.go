@@ -56,8 +56,15 @@ func (f *Factor) Name() string { return "totp" }
 // Kinds implements factor.Keeper.
 func (f *Factor) Kinds() []string { return []string{kindTOTP, kindHOTP} }
 
+// Advice for people whose codes are wrong, by kind of token.
+const (
+	adviceTime    = "is the phone's time set automatically?"
+	adviceCounter = "let the token make a new code"
+)
+
 // Offer implements factor.Factor. A token whose counter has come to its end is
-// enrolled and not usable.
+// enrolled and not usable. One that has to be resynced is asked for all the same,
+// so that the log says what is the matter with it.
 func (f *Factor) Offer(_ context.Context, l factor.Login) (factor.Offer, error) {
 	tokens, err := decodeAll(l.Records)
 	if err != nil || len(tokens) == 0 {
@@ -66,6 +73,11 @@ func (f *Factor) Offer(_ context.Context, l factor.Login) (factor.Offer, error) 
 	o := factor.Offer{Enrolled: true, Hint: "passcode", Guessable: true}
 	for _, t := range tokens {
 		o.Usable = o.Usable || !t.worn()
+		if t.TOTP != nil {
+			o.Advice = adviceTime
+		} else if o.Advice == "" {
+			o.Advice = adviceCounter
+		}
 	}
 	return o, nil
 }

@@ -1,0 +1,57 @@
+package totp
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/factord/factord/daemon/factor"
+)
+
+var _ factor.Restorer = (*Factor)(nil)
+
+// Restored implements factor.Restorer. A record that can't be read stays as it
+// is: nothing is accepted while it is there, and it must not keep the others
+// from being put right.
+func (f *Factor) Restored(rs factor.Records, now time.Time) error {
+	list, err := rs.List()
+	if err != nil && !errors.Is(err, factor.ErrDamaged) {
+		return err
+	}
+	for _, r := range list {
+		t, err := decode(r)
+		if err != nil || !t.restored(now, f.window) {
+			continue
+		}
+		if err := t.put(rs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restored takes from a token what may have been spent since the backup, and
+// reports whether that changed it. Of a counter nothing is known then but that it
+// is not lower.
+func (t *token) restored(now time.Time, window int64) (changed bool) {
+	if t.TOTP != nil {
+		return t.TOTP.restored(now, window)
+	}
+	changed = !t.HOTP.Resync
+	t.HOTP.Resync = true
+	return changed
+}
+
+// restored spends every step whose code could have been accepted until now. That
+// is not the current one alone: the phone's clock may have been ahead by the most
+// that is learnt as drift, and the window (as it is configured now) lies around
+// that. So with a window of 1 no code counts for a minute and a half.
+func (s *steps) restored(now time.Time, window int64) (changed bool) {
+	floor := min(s.at(now)+maxDrift+window, maxStep)
+	if floor <= s.Floor {
+		return false
+	}
+	s.Floor, s.Restored = floor, floor
+	s.Spent = slices.DeleteFunc(s.Spent, func(step int64) bool { return step <= floor })
+	return true
+}

@@ -1,0 +1,145 @@
+package totp
+
+import (
+	"errors"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/factord/factord/daemon/factor"
+)
+
+func (u *user) restored() {
+	u.t.Helper()
+	if err := u.f.Restored(u.rs, u.now); err != nil {
+		u.t.Fatal(err)
+	}
+}
+
+// Whatever was accepted between the backup and now is refused after it, also
+// from a phone whose drift the backup doesn't know.
+func TestNothingIsAcceptedTwiceOverARestore(t *testing.T) {
+	for _, window := range []int{0, 1, 3} {
+		for drift := int64(-maxDrift); drift <= maxDrift; drift++ {
+			u := newUser(t, window)
+			tok := u.timed("totp-1", rfcSecret)
+			backup := maps.Clone(u.rs.values)
+			tok.TOTP.Drift = drift * driftUnits
+			u.keep(tok)
+			code := reference(rfcSecret, u.step()+drift+int64(window)) // the latest there is
+			u.want(code, factor.Proven)
+
+			u.rs.values = backup
+			u.restored()
+			for range 2*maxDrift + 2*window + 2 {
+				u.want(code, factor.Replayed)
+				u.now = u.now.Add(30 * time.Second)
+			}
+			u.want(reference(rfcSecret, u.step()), factor.Proven)
+		}
+	}
+}
+
+func TestRestoredSaysWhy(t *testing.T) {
+	u := newUser(t, 1)
+	u.timed("totp-1", rfcSecret)
+	u.restored()
+	found := u.want(reference(rfcSecret, u.step()), factor.Replayed)
+	if !strings.Contains(found.Log, `codes of "totp-1" count again in 60 s, after a restored backup`) {
+		t.Errorf("log %q", found.Log)
+	}
+	u.now = u.now.Add(90 * time.Second)
+	u.want(reference(rfcSecret, u.step()+1), factor.Proven)
+	u.now = u.now.Add(-time.Hour)
+	if found := u.want("000000", factor.Wrong); !strings.Contains(found.Log, "set back") {
+		t.Errorf("log %q", found.Log)
+	}
+}
+
+func TestRestoredKeepsWhatIsHigher(t *testing.T) {
+	u := newUser(t, 1)
+	tok := u.timed("totp-1", rfcSecret)
+	at := u.step()
+	tok.TOTP.Floor, tok.TOTP.Spent = at+10, []int64{at + 12}
+	u.keep(tok)
+	puts := u.rs.puts
+	u.restored()
+	if u.rs.puts != puts {
+		t.Errorf("changed to %+v", u.token("totp-1").TOTP)
+	}
+	u.now = u.now.Add(9 * 30 * time.Second)
+	u.restored()
+	if s := u.token("totp-1").TOTP; s.Floor != at+12 || s.Restored != at+12 || len(s.Spent) > 0 {
+		t.Errorf("steps %+v", s)
+	}
+}
+
+func TestRestoredCounter(t *testing.T) {
+	u := newUser(t, 1)
+	tok := u.counted("hotp-1", rfcSecret, 0)
+	u.restored()
+	puts := u.rs.puts
+	u.restored() // again
+	if u.rs.puts != puts {
+		t.Error("a second time changes something")
+	}
+	if o, err := u.f.Offer(t.Context(), u.login()); err != nil || !o.Enrolled {
+		t.Errorf("offer %+v, %v", o, err)
+	}
+	want := factor.Finding{ID: "hotp-1", Log: `"hotp-1" has to be resynced after a restored backup: factorctl resync hotp-1 --user alice`}
+	for _, code := range appendixD {
+		if found := u.want(code, factor.Wrong); found != want {
+			t.Errorf("%s: finding %+v", code, found)
+		}
+	}
+	item, err := u.f.Describe(u.login().Records[0])
+	if err != nil || item.Detail["resync"] != "needed after a restored backup" {
+		t.Errorf("described as %v, %v", item.Detail, err)
+	}
+	if log, err := u.resync("hotp-1", appendixD[6], appendixD[7]); err != nil || !strings.HasSuffix(log, "moved from 0 to 8") {
+		t.Errorf("resync: %q, %v", log, err)
+	}
+	u.want(appendixD[7], factor.Replayed)
+	u.want(appendixD[8], factor.Proven)
+	if tok = u.token("hotp-1"); tok.detail()["resync"] != "" {
+		t.Errorf("detail %v", tok.detail())
+	}
+}
+
+// One record that can't be read keeps the others from nothing, and stays.
+func TestRestoredAmongDamaged(t *testing.T) {
+	u := newUser(t, 1)
+	u.counted("hotp-1", rfcSecret, 0)
+	u.rs.Put("hotp-2", []byte(`{"v":2}`))
+	u.timed("totp-3", other(3))
+	u.restored()
+	if !u.token("hotp-1").HOTP.Resync || u.token("totp-3").TOTP.Restored == 0 || string(u.rs.values["hotp-2"]) != `{"v":2}` {
+		t.Errorf("kept %s", u.rs.values)
+	}
+	broken := errors.New("disk on fire")
+	if err := u.f.Restored(failing{memory: u.rs, list: broken}, u.now); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	u.now = u.now.Add(time.Hour)
+	if err := u.f.Restored(failing{memory: u.rs, put: broken}, u.now); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	if err := u.f.Restored(failing{memory: u.rs, list: factor.ErrDamaged}, u.now); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDriftIsShown(t *testing.T) {
+	for _, c := range []struct {
+		sixteenths int64
+		period     int
+		want       string
+	}{{0, 30, ""}, {8, 30, "+15 s"}, {-8, 30, "-15 s"}, {32, 30, "+60 s"}, {1, 15, ""}, {-3, 60, "-11 s"}, {32, 120, "+240 s"}} {
+		tok, _ := newToken(kindTOTP)
+		tok.TOTP.Drift, tok.TOTP.Period = c.sixteenths, c.period
+		if got := tok.detail()["drift"]; got != c.want {
+			t.Errorf("%d/16 of %d s: %q, want %q", c.sixteenths, c.period, got, c.want)
+		}
+	}
+}
