@@ -103,6 +103,8 @@ func TestProtocolEdges(t *testing.T) {
 		{"allow", reply("S VERDICT allow basis=factor factor=totp rule=my%20rule", "OK"), "test", 0, "verdict:  allow\nbasis:    factor\nfactor:   totp\nrule:     my rule\n", "service sudo\n"},
 		{"allow, JSON", reply("S VERDICT allow basis=audit would=103 rule=x", "OK"), "test --json", 0, `{"verdict":"allow","basis":"audit","would":"no-rule","rule":"x","ms":`, ""},
 		{"deny", reply("S VERDICT deny reason=no-rule", "ERR 103 no rule lets this login in"), "test", 1, "reason:   no-rule", "factorctl: refused: no rule lets this login in\n"},
+		{"resynced", reply(`D {"id":"hotp-1","user":"u","counter":18446744073709551615}%0A`, "OK"), "resync hotp-1", 0, "hotp-1 of u is found again: its next code is that of counter 18446744073709551615\n", ""},
+		{"resynced, uncounted", reply(`D {"id":"x-1","user":"u"}%0A`, "OK"), "resync x-1", 0, "x-1 of u is found again\n", ""},
 		{"nothing enrolled", reply("D []%0A", "OK"), "list", 0, "nothing is enrolled\n", ""},
 		{"nothing shown", reply("OK"), "enroll totp", 1, "", "showed nothing"},
 	} {
@@ -121,6 +123,7 @@ func TestCommands(t *testing.T) {
 		{"list", "LIST"},
 		{"--user a%b list", "LIST user=a%25b"},
 		{"remove totp-1 --user u", "REMOVE id=totp-1 user=u"},
+		{"resync hotp-1 --user u", "RESYNC id=hotp-1 user=u"},
 		{"invite u --for 90m", "INVITE user=u for=1h30m0s"},
 		{"bypass u", "BYPASS user=u"},
 		{"unlock u", "UNLOCK user=u"},

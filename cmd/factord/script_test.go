@@ -27,6 +27,7 @@ import (
 //	field VAR FILE NAME  sets VAR to a field of the JSON in FILE, of a list its first
 func TestScripts(t *testing.T) {
 	factordtest.NeedRoot(t)
+	factordtest.NeedProgram(t, "oathtool")
 	bin := factordtest.Build(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",

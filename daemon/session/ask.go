@@ -254,16 +254,7 @@ func (a *attempt) claim(ctx context.Context, answer factor.Secret) (name string,
 }
 
 func (a *attempt) waiting(d time.Duration, reason wire.Reason) ruling {
-	other := ""
-	if a.proven() {
-		for _, o := range a.standing.offers {
-			if !o.Guessable && o.Hint != "" {
-				other = o.Hint
-				break
-			}
-		}
-	}
-	return ruling{reason: reason, text: waitText(d, other), log: "not checked: waits " + d.Round(time.Second).String(), unasked: true}
+	return ruling{reason: reason, text: a.waitText(d), log: "not checked: waits " + d.Round(time.Second).String(), unasked: true}
 }
 
 // settle checks the budget, settles the claim, and takes what it costs. While the
@@ -337,11 +328,15 @@ func (a *attempt) wrong(b *budget, name string, finding factor.Finding, guess bo
 	}
 	d, _ := b.wait(a.source, a.Clock())
 	nothingElse := a.proven() && !a.standing.unguessable()
+	advice := a.advice(b)
 	switch {
 	case left == 0:
-		r.reason, r.text = wire.ReasonAttempts, "too many wrong answers"
+		r.reason, r.text = wire.ReasonAttempts, "too many wrong answers"+advice
 	case d > 0 && nothingElse:
-		r.text += "; " + waitText(d, "")
+		r.text += "; " + a.waitText(d)
+	case r.reason == wire.ReasonDenied:
+		r.text += advice
+		fallthrough
 	default:
 		r.more = true
 	}

@@ -125,16 +125,22 @@ func TestJudgedConnectionsGo(t *testing.T) {
 	}
 }
 
-// enrolAsBob begins an enrolment line by line. hear waits for a line that begins
-// with a prefix; the token that factord shows on the way is put into tok.
+// enrolAsBob begins an enrolment line by line.
 func enrolAsBob(t *testing.T, d *factordtest.Daemon, tok *factordtest.Token) (c net.Conn, hear func(prefix string) string) {
+	t.Helper()
+	return asBob(t, d, "ENROLL factor=totp", tok)
+}
+
+// asBob begins a command line by line. hear waits for a line that begins with a
+// prefix; the token that factord shows on the way is put into tok.
+func asBob(t *testing.T, d *factordtest.Daemon, command string, tok *factordtest.Token) (c net.Conn, hear func(prefix string) string) {
 	t.Helper()
 	c, err := factordtest.Dial(d.Socket, 1002)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	fmt.Fprint(c, "ENROLL factor=totp\n")
+	fmt.Fprintln(c, command)
 	r := bufio.NewReader(c)
 	return c, func(prefix string) (said string) {
 		t.Helper()

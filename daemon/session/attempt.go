@@ -315,7 +315,7 @@ func (a *attempt) askable(context.Context) *ruling {
 		return &ruling{reason: wire.ReasonDenied, text: "none of your second factors can be used here", log: "enrolled, but with nothing this rule takes"}
 	}
 	if d, reason := a.mustWait(); d > 0 && !s.unguessable() {
-		return &ruling{reason: reason, text: waitText(d, ""), log: "waits " + d.Round(time.Second).String()}
+		return &ruling{reason: reason, text: a.waitText(d), log: "waits " + d.Round(time.Second).String()}
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/factord/factord/daemon/policy"
@@ -159,16 +158,3 @@ func (b *budget) succeed(source string) {
 
 // empty reports whether there is nothing to keep.
 func (b *budget) empty() bool { return len(b.Sources) == 0 && b.All == (tally{}) }
-
-// waitText is what a person who has to wait is told.
-func waitText(d time.Duration, other string) string {
-	d = d.Round(time.Second)
-	if d < time.Second {
-		d = time.Second
-	}
-	text := fmt.Sprintf("too many wrong codes: wait %s", d)
-	if other != "" {
-		text += ", or use a " + other
-	}
-	return text
-}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"os"
 	"slices"
@@ -193,22 +194,23 @@ func (r *request) authorise(id Identity) (leave, error) {
 	if r.trusted() {
 		return leave{granted: true}, nil
 	}
-	a := r.proof(id)
-	if err := a.readStanding(r.ctx); err != nil {
-		r.Log.Error("reading enrolment", "user", id.Name, "error", err)
-		return leave{}, problemf(wire.ReasonUnavailable, "your enrolment can't be read: ask your administrator")
-	}
+	a, err := r.proof(id)
 	switch {
-	case a.standing.foreign:
-		return leave{}, problemf(wire.ReasonNotPermitted, "your account has changed: ask your administrator")
+	case err != nil:
+		return leave{}, err
 	case !a.standing.enrolled:
 		invite, err := r.invitation(id)
 		return leave{invite: invite, revision: a.standing.user.Revision}, err
 	case len(a.standing.offers) == 0:
 		return leave{}, problemf(wire.ReasonDenied, "none of your factors can be used now: ask your administrator")
 	}
-	r.info("Prove one of the factors you have first.")
-	v := a.ask(r.ctx)
+	return a.demand(r.ctx, "Prove one of the factors you have first.")
+}
+
+// demand has the user show a factor.
+func (a *attempt) demand(ctx context.Context, why string) (leave, error) {
+	a.info(why)
+	v := a.ask(ctx)
 	a.writeLog()
 	if !v.Allow || v.Basis != wire.BasisFactor {
 		return leave{}, problemf(v.Reason, "%s", v.Text)
@@ -216,8 +218,9 @@ func (r *request) authorise(id Identity) (leave, error) {
 	return leave{revision: a.standing.user.Revision}, nil
 }
 
-// proof is an attempt in which the user shows any factor of their own.
-func (r *request) proof(id Identity) *attempt {
+// proof is an attempt in which the user shows any factor of their own, as far as
+// their standing.
+func (r *request) proof(id Identity) (*attempt, error) {
 	a := &attempt{conn: r.conn, caller: policy.CallerUser, identity: id, known: true, source: selfSource, begun: r.Clock()}
 	a.auth = wire.Auth{User: id.Name, Service: "factorctl", Command: lower[r.verb], Conv: wire.ConvPrompt}
 	a.plan = policy.Plan{Refuse: policy.NotRefused}
@@ -226,7 +229,14 @@ func (r *request) proof(id Identity) *attempt {
 			a.plan.Factors = append(a.plan.Factors, f.Name())
 		}
 	}
-	return a
+	if err := a.readStanding(r.ctx); err != nil {
+		r.Log.Error("reading enrolment", "user", id.Name, "error", err)
+		return nil, problemf(wire.ReasonUnavailable, "your enrolment can't be read: ask your administrator")
+	}
+	if a.standing.foreign {
+		return nil, problemf(wire.ReasonNotPermitted, "your account has changed: ask your administrator")
+	}
+	return a, nil
 }
 
 // invitation asks for root's code and checks it without spending it.

@@ -47,6 +47,7 @@ var commands = map[string]command{
 	wire.VerbExplain: {serve: (*request).explain},
 	wire.VerbEnroll:  {serve: (*request).enroll},
 	wire.VerbRemove:  {serve: (*request).remove},
+	wire.VerbResync:  {serve: (*request).resync},
 	wire.VerbUnlock:  {rootOnly: true, serve: (*request).unlock},
 	wire.VerbBypass:  {rootOnly: true, serve: (*request).bypass},
 	wire.VerbInvite:  {rootOnly: true, serve: (*request).invite},
@@ -172,13 +173,17 @@ func (r *request) done() error {
 
 // update changes the store and appends the audit record of the command.
 func (r *request) update(user string, e store.Event, change func(*store.Tx) error) error {
+	return r.updateSaying(user, e, func(tx *store.Tx) (string, error) { return e.Log, change(tx) })
+}
+
+// updateSaying is update for a change that says itself what the log is to have.
+func (r *request) updateSaying(user string, e store.Event, change func(*store.Tx) (log string, err error)) error {
 	e.Kind, e.User, e.PeerUID, e.PeerPID = lower[r.verb], user, r.peer.UID, r.peer.PID
-	err := r.Store.Update(r.ctx, func(tx *store.Tx) error {
-		if err := change(tx); err != nil {
-			return err
+	err := r.Store.Update(r.ctx, func(tx *store.Tx) (err error) {
+		if e.Log, err = change(tx); err == nil {
+			tx.Audit(e)
 		}
-		tx.Audit(e)
-		return nil
+		return err
 	})
 	if err == nil {
 		r.Log.Info(e.Kind, "user", e.User, "factor", e.Factor, "id", e.ID, "why", e.Log, "peer_uid", e.PeerUID)
@@ -190,4 +195,5 @@ func (r *request) update(user string, e store.Event, change func(*store.Tx) erro
 var lower = map[string]string{
 	wire.VerbEnroll: "enroll", wire.VerbRemove: "remove", wire.VerbUnlock: "unlock",
 	wire.VerbBypass: "bypass", wire.VerbInvite: "invite", wire.VerbForget: "forget",
+	wire.VerbResync: "resync",
 }

@@ -17,6 +17,7 @@ factorctl manages second factors. For yourself:
   list             show what you have enrolled
   remove ID        remove one of your factors
   forget           let no login be remembered any more
+  resync ID        find a counting token again, whose codes are refused
   test             try a login, without logging in
 
 As root, also for others (--user U with the verbs above):
@@ -75,7 +76,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.socket, "socket", client.DefaultSocket, "factord's socket, at `PATH`")
 	flags.BoolVar(&a.json, "json", false, "print JSON")
 	flags.BoolP("help", "h", false, "this text")
-	root.AddCommand(a.statusCommand(), a.enrollCommand(), a.listCommand(), a.removeCommand(), a.inviteCommand(),
+	root.AddCommand(a.statusCommand(), a.enrollCommand(), a.listCommand(), a.removeCommand(), a.resyncCommand(), a.inviteCommand(),
 		a.bypassCommand(), a.unlockCommand(), a.forgetCommand(), a.explainCommand(), a.auditCommand(), a.checkConfigCommand(),
 		a.testCommand(), a.demoCommand())
 	root.SetHelpCommand(&cobra.Command{Use: "help [VERB]", Hidden: true, Run: func(cmd *cobra.Command, args []string) {

@@ -129,6 +129,12 @@ func TestOffer(t *testing.T) {
 	if o, err := u.f.Offer(t.Context(), u.login()); err != nil || o != want {
 		t.Errorf("one token: %+v, %v", o, err)
 	}
+	u = newUser(t, 1)
+	u.counted("hotp-1", rfcSecret, 0)
+	want.Advice = adviceCounter
+	if o, err := u.f.Offer(t.Context(), u.login()); err != nil || o != want {
+		t.Errorf("one that counts: %+v, %v", o, err)
+	}
 }
 
 // failing fails at the nth call.

@@ -84,7 +84,7 @@ func TestRestoredCounter(t *testing.T) {
 	if u.rs.puts != puts {
 		t.Error("a second time changes something")
 	}
-	if o, err := u.f.Offer(t.Context(), u.login()); err != nil || !o.Enrolled {
+	if o, err := u.f.Offer(t.Context(), u.login()); err != nil || !o.Enrolled || o.Advice != "hotp-1 has to be resynced: factorctl resync hotp-1" {
 		t.Errorf("offer %+v, %v", o, err)
 	}
 	want := factor.Finding{ID: "hotp-1", Log: `"hotp-1" has to be resynced after a restored backup: factorctl resync hotp-1 --user alice`}

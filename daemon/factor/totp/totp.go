@@ -9,6 +9,7 @@ package totp
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"io"
 
 	"github.com/factord/factord/daemon/factor"
@@ -56,12 +57,6 @@ func (f *Factor) Name() string { return "totp" }
 // Kinds implements factor.Keeper.
 func (f *Factor) Kinds() []string { return []string{kindTOTP, kindHOTP} }
 
-// Advice for people whose codes are wrong, by kind of token.
-const (
-	adviceTime    = "is the phone's time set automatically?"
-	adviceCounter = "let the token make a new code"
-)
-
 // Offer implements factor.Factor. A token whose counter has come to its end is
 // enrolled and not usable. One that has to be resynced is asked for all the same,
 // so that the log says what is the matter with it.
@@ -70,16 +65,32 @@ func (f *Factor) Offer(_ context.Context, l factor.Login) (factor.Offer, error) 
 	if err != nil || len(tokens) == 0 {
 		return factor.Offer{}, err
 	}
-	o := factor.Offer{Enrolled: true, Hint: "passcode", Guessable: true}
+	o := factor.Offer{Enrolled: true, Hint: "passcode", Guessable: true, Advice: advice(tokens)}
 	for _, t := range tokens {
 		o.Usable = o.Usable || !t.worn()
-		if t.TOTP != nil {
-			o.Advice = adviceTime
-		} else if o.Advice == "" {
-			o.Advice = adviceCounter
-		}
 	}
 	return o, nil
+}
+
+// Advice for people whose codes are wrong.
+const (
+	adviceTime    = "is the phone's time set automatically?"
+	adviceCounter = "let the token make a new code"
+	adviceResync  = "%s has to be resynced: factorctl resync %[1]s"
+)
+
+// advice is what the owner of these tokens can look at.
+func advice(tokens []*token) string {
+	text := adviceCounter
+	for _, t := range tokens {
+		switch {
+		case t.TOTP != nil:
+			text = adviceTime
+		case t.HOTP.Resync:
+			return fmt.Sprintf(adviceResync, t.id)
+		}
+	}
+	return text
 }
 
 // Describe implements factor.Keeper.
