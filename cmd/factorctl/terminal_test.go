@@ -126,6 +126,27 @@ func TestEnrolOnTerminal(t *testing.T) {
 	}
 }
 
+// The codes of a resync are asked for like passcodes: one that failed can still
+// be good.
+func TestResyncOnTerminal(t *testing.T) {
+	m := newMachine(t)
+	m.must("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n", `"factor":"hotp"`, "enroll", "hotp", "--user", m.user, "--secret-file", "-", "--no-confirm", "--json")
+	p := newPTY(t, 80)
+	cmd := p.start(nil, "resync", "hotp-1", "--user", m.user, "--socket", m.socket)
+	// RFC 4226, appendix D, in the wrong order and then in the right one.
+	for _, code := range []string{"399871", "162583", "162583", "399871"} {
+		p.wait("(First|Next) code: ")
+		if p.echoes() {
+			t.Error("a code is echoed")
+		}
+		p.types(code + "\n")
+	}
+	p.wait(`hotp-1 of \S+ is found again: its next code is that of counter 9`)
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestEnrolJSONOnTerminal: the person sees what is needed for a first code, the
 // program gets the object.
 func TestEnrolJSONOnTerminal(t *testing.T) {

@@ -334,11 +334,11 @@ func (a *attempt) wrong(b *budget, name string, finding factor.Finding, guess bo
 		r.reason, r.text = wire.ReasonAttempts, "too many wrong answers"+advice
 	case d > 0 && nothingElse:
 		r.text += "; " + a.waitText(d)
-	case r.reason == wire.ReasonDenied:
-		r.text += advice
-		fallthrough
 	default:
 		r.more = true
+		if r.reason == wire.ReasonDenied {
+			r.text += advice
+		}
 	}
 	return r
 }

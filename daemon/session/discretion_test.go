@@ -3,6 +3,7 @@ package session_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,5 +93,31 @@ func TestAdviceOnTheWay(t *testing.T) {
 	}
 	if got := one(sudo); got != "too many wrong codes: wait 2 s" {
 		t.Errorf("waiting unproven: %q", got)
+	}
+}
+
+// Who enrols has the secret, so they may know that a first code is of another
+// time; and a text of one line stays one.
+func TestFirstCodeOfAnotherTime(t *testing.T) {
+	d := newDaemon(t, "")
+	const seed = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+	early := factordtest.TOTP(t, factordtest.Token{URI: "?secret=" + seed}, d.Clock.Now().Add(5*time.Minute))
+	refused(t, d, -1, "ENROLL factor=totp user=alice seed=1",
+		"not a code of this token: nothing was enrolled\nhint: it is a code of another time", seed, early, early, early)
+	c, err := factordtest.Dial(d.Socket, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	p := &factordtest.Talk{Answers: []string{seed, "000000", early}}
+	l := wire.NewLines(c)
+	if err := wire.Greet(l); err != nil {
+		t.Fatal(err)
+	}
+	wire.Call(l, "ENROLL factor=totp user=alice seed=1", p, func([]byte) {})
+	want := []string{"Seed: ", "Code of the new token: ", "that is not a code of this token, try the one shown now",
+		"Code of the new token: ", "that is not a code of this token: it is a code of another time; set the clock of the phone, or of this machine", "Code of the new token: "}
+	if !slices.Equal(p.Shown, want) {
+		t.Errorf("shown %q", p.Shown)
 	}
 }

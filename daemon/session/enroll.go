@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -101,10 +102,15 @@ func (r *request) keep(id Identity, keeper factor.Keeper, e factor.Enrolment, l 
 		if !errors.Is(err, factor.ErrFirstCode) {
 			return nil, err
 		}
-		if tries == 1 {
-			return nil, problemf(wire.ReasonDenied, "%s: nothing was enrolled\nhint: check the clocks of this machine and of the phone", err)
+		text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
+		switch {
+		case tries == 1:
+			return nil, problemf(wire.ReasonDenied, "%s: nothing was enrolled\nhint: %s", text, cmp.Or(hint, "check the clocks of this machine and of the phone"))
+		case hint != "":
+			r.info(text + ": " + hint) // an info is one line
+		default:
+			r.info(text + ", try the one shown now")
 		}
-		r.info(err.Error() + ", try the one shown now")
 	}
 }
 

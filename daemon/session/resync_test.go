@@ -8,7 +8,11 @@ import (
 
 	"github.com/pquerna/otp/hotp"
 
+	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/backup"
+	"github.com/factord/factord/daemon/factor/totp"
 	"github.com/factord/factord/daemon/factordtest"
+	"github.com/factord/factord/daemon/store"
 	"github.com/factord/factord/daemon/wire"
 )
 
@@ -123,6 +127,52 @@ func TestResyncOfWhom(t *testing.T) {
 	d.Users.Set("alice", aliceUID)
 	spoilRecords(t, d)
 	refused(t, d, -1, "RESYNC id=hotp-1 user=alice", "does not unseal", codes...)
+}
+
+// After a restored backup a token that counts is refused until it is resynced,
+// and both root and its owner are told so. A record that is damaged keeps nothing
+// from being restored.
+func TestResyncAfterARestore(t *testing.T) {
+	d := newDaemon(t, "")
+	tok, set := d.MustEnroll("alice", "hotp"), d.MustEnroll("alice", "backup")
+	restore := func() {
+		t.Helper()
+		err := d.Store.Update(t.Context(), func(tx *store.Tx) error {
+			for _, f := range []interface {
+				factor.Restorer
+				Name() string
+			}{totp.New(totp.Config{}), backup.New(backup.Config{}), backup.NewBypass(backup.Config{}), backup.NewInvite(backup.Config{})} {
+				if err := f.Restored(tx.Scope("alice", f.Name()), d.Clock.Now()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	bypass, invitation := field(d.MustCall("BYPASS user=alice"), "code"), field(d.MustCall("INVITE user=alice"), "code")
+	restore()
+	expect(t, d.Login(sudo, hotpCode(t, tok, 0)), "deny denied")
+	if audit := d.MustCall("AUDIT last=2"); !strings.Contains(audit, `\"hotp-1\" has to be resynced after a restored backup: factorctl resync hotp-1 --user alice`) {
+		t.Errorf("audit: %s", audit)
+	}
+	if v := d.Login(proven, hotpCode(t, tok, 0)); v.Text != "wrong code: hotp-1 has to be resynced: factorctl resync hotp-1" {
+		t.Errorf("alice is told %q", v.Text)
+	}
+	if list := d.MustCall("LIST user=alice"); strings.Count(list, `"voided":"by a restored backup"`) != 3 || !strings.Contains(list, `"resync":"needed after a restored backup"`) {
+		t.Errorf("list: %s", list)
+	}
+	for _, code := range append(set.Codes[:2], bypass, invitation) {
+		expect(t, d.Login(sudo, code), "deny denied")
+	}
+	refused(t, d, aliceUID, "RESYNC id=hotp-1", "you have no factor but hotp-1", set.Codes[0])
+	d.MustCall("RESYNC id=hotp-1 user=alice", hotpCode(t, tok, 20), hotpCode(t, tok, 21))
+	d.MustCall("UNLOCK user=alice")
+	expect(t, d.Login(sudo, hotpCode(t, tok, 22)), "allow factor totp")
+	spoilRecords(t, d)
+	restore()
 }
 
 // A proof is worth nothing when the factor it rests on has been taken away.
