@@ -95,6 +95,22 @@ func TestSudoOnTerminal(t *testing.T) {
 	}
 }
 
+// Who uses up their backup codes hears of it where they are.
+func TestSudoTellsWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	l := sudoLab(t, "sudo")
+	set := l.MustEnroll(l.who.Name, "backup")
+	for i, left := range []string{"9 backup codes left", "8 backup codes left"} {
+		x := l.sudoAtCode()
+		x.Type(set.Codes[i] + "\r")
+		x.Expect(left)
+		x.Expect("root")
+		if status := x.Wait(); status != 0 {
+			t.Errorf("exit %d\n%s", status, x.Screen())
+		}
+	}
+}
+
 func TestSudoWrongCode(t *testing.T) {
 	t.Parallel()
 	l := sudoLab(t, "sudo")

@@ -77,8 +77,11 @@ func (f *Factor) settle(rs factor.Records, answer factor.Secret, l factor.Login)
 				return factor.Finding{}, err
 			}
 		}
-		if r.outcome > finding.Outcome || finding.Log == "" && r.outcome == finding.Outcome && r.log != "" {
+		switch {
+		case r.outcome > finding.Outcome, r.outcome == finding.Outcome && finding.Log == "" && r.log != "":
 			finding = factor.Finding{Outcome: r.outcome, ID: t.id, Log: r.log}
+		case r.outcome == finding.Outcome:
+			finding.Log = join(finding.Log, r.log)
 		}
 		try.won = finding.Outcome == factor.Proven
 	}

@@ -77,7 +77,7 @@ func TestRestoredKeepsWhatIsHigher(t *testing.T) {
 
 func TestRestoredCounter(t *testing.T) {
 	u := newUser(t, 1)
-	tok := u.counted("hotp-1", rfcSecret, 0)
+	u.counted("hotp-1", rfcSecret, 0)
 	u.restored()
 	puts := u.rs.puts
 	u.restored() // again
@@ -102,8 +102,24 @@ func TestRestoredCounter(t *testing.T) {
 	}
 	u.want(appendixD[7], factor.Replayed)
 	u.want(appendixD[8], factor.Proven)
-	if tok = u.token("hotp-1"); tok.detail()["resync"] != "" {
+	if tok := u.token("hotp-1"); tok.detail()["resync"] != "" {
 		t.Errorf("detail %v", tok.detail())
+	}
+}
+
+// A token that waits does not hide what is the matter with another.
+func TestRestoredCounterBesideATimedOne(t *testing.T) {
+	u := newUser(t, 1)
+	tok := u.counted("hotp-1", rfcSecret, 0)
+	tok.HOTP.Resync = true
+	u.keep(tok)
+	u.timed("totp-2", other(2))
+	found := u.want(reference(other(2), u.step()-8), factor.Wrong)
+	if !strings.Contains(found.Log, "factorctl resync hotp-1 --user alice; code of \"totp-2\" was valid 4 min ago") {
+		t.Errorf("log %q", found.Log)
+	}
+	if found := u.want(reference(other(2), u.step()), factor.Proven); found != (factor.Finding{Outcome: factor.Proven, ID: "totp-2"}) {
+		t.Errorf("finding %+v", found)
 	}
 }
 
