@@ -19,6 +19,8 @@ type attempt struct {
 	// tells an empty one from none.
 	answer []byte
 	given  bool
+	// authInfo is sshd's SSH_AUTH_INFO_0.
+	authInfo string
 }
 
 // decide asks factord and returns the exit status.
@@ -86,6 +88,8 @@ func (a *attempt) Info(text string) {
 // Ask answers with the value from expose_authtok, once, or asks on the terminal.
 func (a *attempt) Ask(kind, text string) ([]byte, wire.Reply) {
 	switch {
+	case kind == wire.AuthInfo && a.auth.AuthInfo:
+		return []byte(a.authInfo), wire.ReplyAnswer
 	case kind != wire.Secret && kind != wire.Prompt:
 		return nil, wire.ReplyCancel
 	case a.given:

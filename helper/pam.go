@@ -19,6 +19,7 @@ func (c Config) pam(o options) int {
 		return c.refuse(err)
 	}
 	a := &attempt{auth: auth, watch: w, text: c.Stdout, log: c.Stderr}
+	a.authInfo, a.auth.AuthInfo = c.authInfo(auth.TTY)
 	if sameFile(c.Stdout, c.Stderr) {
 		a.log = nowhere // pam_exec's option stdout shows both to the person
 	}
@@ -59,6 +60,20 @@ func (c Config) pamItems(service string) (wire.Auth, error) {
 		return a, usageError("PAM_USER is not set")
 	}
 	return a, nil
+}
+
+// sshTTY is the PAM_TTY of sshd.
+const sshTTY = "ssh"
+
+// authInfo returns what sshd says of the first factor. Elsewhere the PAM
+// environment may be the user's own. A longer one than factord reads says
+// nothing, and nothing is remembered then.
+func (c Config) authInfo(tty string) (info string, known bool) {
+	if tty != sshTTY {
+		return "", false
+	}
+	info, _ = c.Getenv("SSH_AUTH_INFO_0")
+	return info, info != "" && len(info) <= wire.MaxInquiry
 }
 
 // pamConv is what this login can show and ask, and whether it watches factord

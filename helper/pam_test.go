@@ -42,6 +42,38 @@ func TestPAMItems(t *testing.T) {
 	}
 }
 
+// The key of the first factor is handed over under sshd only, where sshd alone
+// writes it.
+func TestAuthInfo(t *testing.T) {
+	const info = "publickey ssh-ed25519 AAAA\n"
+	socket := serve(t, func(p *peer) {
+		p.expectAuth("AUTH user=alice service=sshd tty=ssh phase=auth conv=prompt auth-info=1")
+		p.put("INQUIRE AUTHINFO")
+		p.expect("D publickey ssh-ed25519 AAAA%0A")
+		p.expect("END")
+		p.put(asked)
+		p.expect("D 123456")
+		p.expect("END")
+		p.put(sayAllow...)
+	})
+	got := call{args: []string{"pam", "--socket", socket}, env: login("PAM_TTY=ssh", "SSH_AUTH_INFO_0="+info), stdin: piped(t, "123456")}.run(t)
+	if got.code != exitAllow {
+		t.Errorf("exit %d, stdout %q, stderr %q", got.code, got.stdout, got.stderr)
+	}
+	for _, env := range [][]string{{"PAM_TTY=/dev/pts/999", "SSH_AUTH_INFO_0=" + info}, {"PAM_TTY=ssh"}, {"PAM_TTY=ssh", "SSH_AUTH_INFO_0=" + strings.Repeat("x", 17<<10)}} {
+		socket := serve(t, func(p *peer) {
+			tty, _ := strings.CutPrefix(env[0], "PAM_TTY=")
+			p.expectAuth("AUTH user=alice service=sshd tty=" + tty + " phase=auth conv=info")
+			p.put("INQUIRE AUTHINFO")
+			p.expect("CAN")
+			p.put(sayAllow...)
+		})
+		if got := (call{args: []string{"pam", "--socket", socket}, env: login(env...)}).run(t); got.code != exitAllow {
+			t.Errorf("%q: exit %d, stdout %q, stderr %q", env[0], got.code, got.stdout, got.stderr)
+		}
+	}
+}
+
 // Without pam_exec's option stdout nobody sees what is written there.
 func TestPAMShowsNothing(t *testing.T) {
 	log, err := os.Create(t.TempDir() + "/log")
