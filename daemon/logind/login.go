@@ -1,0 +1,131 @@
+package logind
+
+import (
+	"fmt"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/factord/factord/daemon/policy"
+	"github.com/factord/factord/daemon/session"
+)
+
+// login is a login session as logind describes it: org.freedesktop.login1(5),
+// "Session Objects".
+type login struct {
+	id     string
+	uid    uint32
+	class  string
+	state  string
+	active bool // in the foreground of its seat
+	seat   string
+	remote bool
+	host   string // where a remote session comes from: PAM_RHOST, unchecked
+}
+
+// personal reports whether somebody has logged in by it, and not out. A greeter or
+// a lock screen is shown to whoever stands there, "background" is cron's, a
+// "manager" runs a user's services, "user-incomplete" is one whose home folder is
+// still locked. A session that is closing has lost its person: what is left in it,
+// such as tmux, can be used from anywhere.
+func (s *login) personal() bool {
+	switch s.class {
+	case "user", "user-early", "user-light", "user-early-light":
+		return s.state == "active" || s.state == "online"
+	}
+	return false
+}
+
+// elsewhere reports whether its person may sit somewhere else. One without a seat
+// may: xrdp and VNC servers make sessions that are not marked as remote.
+func (s *login) elsewhere() bool {
+	switch s.class {
+	case "background", "background-light", "manager", "manager-early":
+		return s.remote || s.host != ""
+	}
+	return s.remote || s.host != "" || s.seat == ""
+}
+
+// place is what the session proves.
+func (s *login) place() session.Place {
+	p := session.Place{Session: s.id, Local: s.local()}
+	if s.host != "" {
+		p.Addr, p.AddrKnown = policy.ParseAddr(s.host)
+	} else {
+		p.AddrKnown = !s.elsewhere() // who sits at a seat has no address
+	}
+	return p
+}
+
+// local is No only where it is certain. A session in the background of a seat may
+// still be its user's own console a key press later, so it must neither let anybody
+// use the keys at that seat nor spare anybody a rule for local users: unknown does
+// both.
+func (s *login) local() policy.Known {
+	switch {
+	case s.remote || s.seat == "":
+		return policy.No
+	case s.host == "" && s.active && s.state == "active":
+		return policy.Yes
+	}
+	return policy.Unknown
+}
+
+// properties are those of one object. The first that is missing or has another type
+// than it should sets err.
+type properties struct {
+	of   dbus.ObjectPath
+	have map[string]dbus.Variant
+	err  error
+}
+
+func property[T any](p *properties, name string) T {
+	value, ok := p.have[name].Value().(T)
+	if !ok {
+		p.refuse(name)
+	}
+	return value
+}
+
+// key returns the first half of a property that names an object; the second is the
+// object's path.
+func key[T any](p *properties, name string) T {
+	k, _, ok := halves[T](property[[]any](p, name))
+	if !ok {
+		p.refuse(name)
+	}
+	return k
+}
+
+func (p *properties) refuse(name string) {
+	if p.err == nil {
+		p.err = fmt.Errorf("logind says of %s: %s has the type %q", p.of, name, p.have[name].Signature())
+	}
+}
+
+// halves takes apart what names an object.
+func halves[T any](both []any) (key T, path dbus.ObjectPath, ok bool) {
+	if len(both) != 2 {
+		return key, path, false
+	}
+	key, isKey := both[0].(T)
+	path, isPath := both[1].(dbus.ObjectPath)
+	return key, path, isKey && isPath
+}
+
+// readLogin reads the properties of a session.
+func readLogin(p *properties) (login, error) {
+	s := login{
+		id:     property[string](p, "Id"),
+		uid:    key[uint32](p, "User"),
+		class:  property[string](p, "Class"),
+		state:  property[string](p, "State"),
+		active: property[bool](p, "Active"),
+		seat:   key[string](p, "Seat"),
+		remote: property[bool](p, "Remote"),
+		host:   property[string](p, "RemoteHost"),
+	}
+	if p.err != nil {
+		return login{}, p.err
+	}
+	return s, nil
+}
