@@ -6,7 +6,10 @@ import (
 	"testing"
 )
 
-const module = "github.com/factord/factord/"
+const (
+	module = "github.com/factord/factord/"
+	dbus   = "github.com/godbus/"
+)
 
 // Imports run one way: what stands on the left must not depend on what stands
 // on the right. A name that ends in "/" is a whole tree.
@@ -18,11 +21,12 @@ func TestImportsRunOneWay(t *testing.T) {
 		{"daemon/factor/totp", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/wire " + module + "conf"},
 		{"daemon/factor/backup", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/wire " + module + "conf"},
 		{"daemon/store", module + "daemon/session " + module + "daemon/policy " + module + "daemon/wire " + module + "conf net/http"},
-		{"daemon/session", module + "conf " + module + "daemon/factor/ net/http"},
+		{"daemon/session", module + "conf " + module + "daemon/factor/ " + module + "daemon/logind net/http " + dbus},
+		{"daemon/logind", module + "conf " + module + "daemon/factor/ net/http"},
 		{"conf", module + "daemon/session " + module + "daemon/store " + module + "daemon/factor"},
 		{"cmd/factord", module + "usb/ " + module + "helper " + module + "daemon/factordtest"},
-		{"cmd/factor-helper", "net fmt net/http os/user " + module + "daemon/session " + module + "conf"},
-		{"cmd/factorctl", "net/http " + module + "daemon/session " + module + "daemon/store " + module + "daemon/factor"},
+		{"cmd/factor-helper", "net fmt net/http os/user " + dbus + " " + module + "daemon/session " + module + "conf"},
+		{"cmd/factorctl", "net/http " + dbus + " " + module + "daemon/session " + module + "daemon/store " + module + "daemon/factor"},
 	} {
 		out, err := exec.Command("go", "list", "-deps", module+rule.from).Output()
 		if err != nil {

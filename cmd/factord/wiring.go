@@ -13,6 +13,7 @@ import (
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/factor/backup"
 	"github.com/factord/factord/daemon/factor/totp"
+	"github.com/factord/factord/daemon/logind"
 	"github.com/factord/factord/daemon/session"
 	"github.com/factord/factord/daemon/store"
 )
@@ -85,6 +86,7 @@ func wire(o options, s *settings, db *store.Store, log *slog.Logger) *daemon.Ser
 	server.Sessions = session.New(session.Config{
 		Store:    db,
 		Users:    session.NewNSS(),
+		Places:   logind.New(logind.Config{Log: log}),
 		Settings: func() session.Settings { return *s.session.Load() },
 		Bypass:   backup.NewBypass(backup.Config{}),
 		Invite:   backup.NewInvite(backup.Config{}),
