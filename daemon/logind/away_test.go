@@ -73,8 +73,9 @@ func TestAway(t *testing.T) {
 // A bus that forbids to ask logind is as good as none.
 func TestForbidden(t *testing.T) {
 	b := newTestBus(t)
-	conf := strings.ReplaceAll(fmt.Sprintf(busConfig, b.socket), `<allow send_destination="org.freedesktop.login1"/>`, "")
-	must(t, os.WriteFile(b.dir+"/conf", []byte(conf), 0o600))
+	own := `<policy context="default"><allow own="org.freedesktop.login1"/></policy></busconfig>`
+	conf, _, _ := strings.Cut(fmt.Sprintf(busConfig, b.socket), "<include>")
+	must(t, os.WriteFile(b.dir+"/conf", []byte(conf+own), 0o600))
 	b.start()
 	startFake(b).enter(onSeat0("3", alice))
 	l, j := newLogind(t)

@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"github.com/godbus/dbus/v5"
+
+	"github.com/factord/factord/daemon/factordtest"
 )
 
 const (
@@ -80,6 +82,7 @@ type fake struct {
 
 func startFake(b *testBus) *fake {
 	b.t.Helper()
+	factordtest.NeedRoot(b.t) // the bus gives nobody else the name
 	f := &fake{conn: b.connect()}
 	must(b.t, f.conn.Export(f, login1Path, login1Manager))
 	reply, err := f.conn.RequestName(login1, dbus.NameFlagDoNotQueue)
