@@ -13,6 +13,7 @@ import (
 // "Session Objects".
 type login struct {
 	id     string
+	since  uint64 // when it began, in microseconds since 1970
 	uid    uint32
 	class  string
 	state  string
@@ -47,7 +48,9 @@ func (s *login) elsewhere() bool {
 
 // place is what the session proves.
 func (s *login) place() session.Place {
-	p := session.Place{Session: s.id, Local: s.local()}
+	// logind counts its sessions anew after each boot, so the id alone may have
+	// been another session's.
+	p := session.Place{Session: fmt.Sprintf("%s@%d", s.id, s.since), Local: s.local()}
 	if s.host != "" {
 		p.Addr, p.AddrKnown = policy.ParseAddr(s.host)
 	} else {
@@ -116,6 +119,7 @@ func halves[T any](both []any) (key T, path dbus.ObjectPath, ok bool) {
 func readLogin(p *properties) (login, error) {
 	s := login{
 		id:     property[string](p, "Id"),
+		since:  property[uint64](p, "Timestamp"),
 		uid:    key[uint32](p, "User"),
 		class:  property[string](p, "Class"),
 		state:  property[string](p, "State"),

@@ -12,12 +12,12 @@ import (
 )
 
 var (
-	console = session.Place{Session: "3", AddrKnown: true, Local: policy.Yes}
+	console = session.Place{Session: "3@1", AddrKnown: true, Local: policy.Yes}
 	unknown = session.Place{}
 )
 
 func afar(address string) session.Place {
-	return session.Place{Session: "3", Addr: netip.MustParseAddr(address), AddrKnown: true, Local: policy.No}
+	return session.Place{Session: "3@1", Addr: netip.MustParseAddr(address), AddrKnown: true, Local: policy.No}
 }
 
 // What a process in a session proves, said by a logind that can say anything.
@@ -37,8 +37,8 @@ func TestInSession(t *testing.T) {
 		{"sudo at the console", 0, seat, console},
 		{"su at the console", bob, seat, unknown},
 		{"root's own", 0, onSeat0("3", 0).with("Class", "user-early"), console},
-		{"another virtual terminal is shown", alice, seat.with("Active", false, "State", "online"), session.Place{Session: "3", AddrKnown: true}},
-		{"active, and yet not", alice, seat.with("State", "online"), session.Place{Session: "3", AddrKnown: true}},
+		{"another virtual terminal is shown", alice, seat.with("Active", false, "State", "online"), session.Place{Session: "3@1", AddrKnown: true}},
+		{"active, and yet not", alice, seat.with("State", "online"), session.Place{Session: "3@1", AddrKnown: true}},
 		{"closing", alice, seat.with("State", "closing"), unknown},
 		{"opening", alice, seat.with("State", "opening"), unknown},
 		{"greeter", alice, seat.with("Class", "greeter"), unknown},
@@ -48,18 +48,18 @@ func TestInSession(t *testing.T) {
 		{"service manager", alice, seat.with("Class", "manager", "Seat", noSeat), unknown},
 		{"home locked", alice, seat.with("Class", "user-incomplete"), unknown},
 		{"class of tomorrow", alice, seat.with("Class", "user-hologram"), unknown},
-		{"xrdp", alice, seat.with("Seat", noSeat), session.Place{Session: "3", Local: policy.No}},
+		{"xrdp", alice, seat.with("Seat", noSeat), session.Place{Session: "3@1", Local: policy.No}},
 		{"ssh over IPv4", alice, fromAfar("3", alice, "203.0.113.7"), afar("203.0.113.7")},
 		{"ssh over IPv6", alice, fromAfar("3", alice, "2001:db8::7"), afar("2001:db8::7")},
 		{"ssh from a link", alice, fromAfar("3", alice, "fe80::7%eth0"), afar("fe80::7")},
 		{"ssh over mapped IPv4", alice, fromAfar("3", alice, "::ffff:203.0.113.7"), afar("203.0.113.7")},
-		{"ssh from a name", alice, fromAfar("3", alice, "laptop.example.com"), session.Place{Session: "3", Local: policy.No}},
-		{"ssh from nowhere", alice, fromAfar("3", alice, ""), session.Place{Session: "3", Local: policy.No}},
+		{"ssh from a name", alice, fromAfar("3", alice, "laptop.example.com"), session.Place{Session: "3@1", Local: policy.No}},
+		{"ssh from nowhere", alice, fromAfar("3", alice, ""), session.Place{Session: "3@1", Local: policy.No}},
 		// pam_systemd(8) takes PAM_RHOST "localhost" as not remote.
-		{"ssh from localhost", alice, fromAfar("3", alice, "localhost").with("Remote", false), session.Place{Session: "3", Local: policy.No}},
-		{"seat and host", alice, seat.with("RemoteHost", "laptop"), session.Place{Session: "3"}},
+		{"ssh from localhost", alice, fromAfar("3", alice, "localhost").with("Remote", false), session.Place{Session: "3@1", Local: policy.No}},
+		{"seat and host", alice, seat.with("RemoteHost", "laptop"), session.Place{Session: "3@1"}},
 		// pam_env let users choose their seat (CVE-2025-6018).
-		{"remote with a seat", alice, seat.with("Remote", true), session.Place{Session: "3", Local: policy.No}},
+		{"remote with a seat", alice, seat.with("Remote", true), session.Place{Session: "3@1", Local: policy.No}},
 		{"sudo over ssh", 0, fromAfar("3", alice, "203.0.113.7"), afar("203.0.113.7")},
 		{"su over ssh", bob, fromAfar("3", alice, "203.0.113.7"), unknown},
 	} {
@@ -101,7 +101,7 @@ func TestUnderServiceManager(t *testing.T) {
 		{"and over ssh, with a seat", alice, userWith(alice, "3", "4"), []object{seat, onSeat0("4", alice).with("Remote", true)}, unknown},
 		{"and by xrdp", alice, userWith(alice, "3", "4"), []object{seat, onSeat0("4", alice).with("Seat", named{"", "/"})}, unknown},
 		{"only over ssh", alice, userWith(alice, "3"), []object{fromAfar("3", alice, "203.0.113.7")}, unknown},
-		{"display switched away", alice, userWith(alice, "3"), []object{seat.with("Active", false, "State", "online")}, session.Place{Session: "3", AddrKnown: true}},
+		{"display switched away", alice, userWith(alice, "3"), []object{seat.with("Active", false, "State", "online")}, session.Place{Session: "3@1", AddrKnown: true}},
 		{"display is a greeter", alice, userWith(alice, "3"), []object{seat.with("Class", "greeter")}, unknown},
 		{"display is another's", alice, userWith(alice, "3"), []object{onSeat0("3", bob)}, unknown},
 		{"another's manager", alice, userWith(bob, "3"), []object{onSeat0("3", bob)}, unknown},

@@ -40,21 +40,21 @@ func TestSystemd(t *testing.T) {
 			t.Errorf("%s: got %+v, %v; want %+v", what, place, err, want)
 		}
 	}
-	in := func(id string, p session.Place) session.Place { p.Session = id; return p }
+	in := func(id string, p session.Place) session.Place { p.Session = id + "@1"; return p }
 	check("console", seat, in("1", console))
-	check("in the background", other, session.Place{Session: "2", AddrKnown: true})
+	check("in the background", other, session.Place{Session: "2@1", AddrKnown: true})
 	check("IPv4", v4, in("3", afar("203.0.113.7")))
 	check("IPv6", v6, in("4", afar("2001:db8::7")))
-	check("host name", name, session.Place{Session: "5", Local: policy.No})
-	check("no host", nowhere, session.Place{Session: "6", Local: policy.No})
-	check("xrdp", xrdp, session.Place{Session: "7", Local: policy.No})
+	check("host name", name, session.Place{Session: "5@1", Local: policy.No})
+	check("no host", nowhere, session.Place{Session: "6@1", Local: policy.No})
+	check("xrdp", xrdp, session.Place{Session: "7@1", Local: policy.No})
 	check("cron", cron, unknown)
 	check("greeter", greeter, unknown)
 	check("sudo over ssh", root, in("10", afar("203.0.113.7")))
 	check("in no session, and no user's", free, unknown)
 
 	s.activate("/org/freedesktop/login1/session/_32")
-	check("switched away", seat, session.Place{Session: "1", AddrKnown: true})
+	check("switched away", seat, session.Place{Session: "1@1", AddrKnown: true})
 	check("switched to", other, in("2", console))
 
 	s.stop()
@@ -90,7 +90,7 @@ func TestSystemdGroups(t *testing.T) {
 	s.start()
 	s.activate("/org/freedesktop/login1/session/_31")
 	at := console
-	at.Session = "1"
+	at.Session = "1@1"
 	check := func(when string, wants map[*client]session.Place) {
 		t.Helper()
 		for i, c := range []*client{leader, member, terminal, forger, stranger, root, service} {

@@ -12,7 +12,8 @@ import (
 // Place is the login session that a client's process belongs to. The zero value
 // knows nothing.
 type Place struct {
-	// Session is logind's name of it; empty if the process is in none.
+	// Session names it, as no other session of this machine is or was named;
+	// empty if the process is in none.
 	Session string
 	// Addr is where the session's user sits. Invalid and known is a session
 	// without a client address.
