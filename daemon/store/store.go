@@ -19,13 +19,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // Schema is the version of the database's layout that this package reads.
@@ -38,6 +36,7 @@ const memorylessSchema = "1"
 const (
 	DatabaseFile = "factord.db"
 	KeyFile      = "seal.key"
+	nextKeyFile  = KeyFile + ".next"
 )
 
 // lockTimeout bounds the wait for another factord to let go of the database.
@@ -69,9 +68,9 @@ const checkText = "factord seal check"
 // Errors of opening. Their texts have the hint for the admin.
 var (
 	ErrSealKey = errors.New("the seal key does not open this database\n" +
-		"hint: seal.key or the credential seal-key must be the one that factord --init made; restore it, or restore a backup made with this key")
+		"hint: seal.key or the credential seal-key must be the one that factord --init or --rekey had made by then; put that one in place, or restore a backup made with this one")
 	ErrSchema = errors.New("the database has another schema\nhint: it was written by another version of factord; install that one, or restore a backup of this one's")
-	ErrInUse  = errors.New("the database is in use\nhint: another factord runs on the same state directory; stop it first")
+	ErrInUse  = errors.New("the database is in use\nhint: another factord runs on the same state directory; stop it first; with systemd: systemctl stop factord.service (the next login starts it again)")
 	ErrExists = errors.New("the database exists already\nhint: factord --init only makes a new one; to start anew, move the old state directory away")
 )
 
@@ -162,10 +161,14 @@ func layOut(tx *bolt.Tx, key Key) error {
 // Open opens the database that Init made. A missing or damaged one is an
 // error: an empty start would forget who is enrolled and what is spent.
 func Open(c Config) (*Store, error) {
-	path := filepath.Join(c.Dir, DatabaseFile)
 	if err := checkDir(c.Dir); err != nil {
 		return nil, err
 	}
+	return openFile(filepath.Join(c.Dir, DatabaseFile), c)
+}
+
+// openFile is Open for a file that need not have its name yet.
+func openFile(path string, c Config) (*Store, error) {
 	if err := checkFile(path); err != nil {
 		return nil, err
 	}
@@ -202,54 +205,6 @@ func upgrade(db *bolt.DB) error {
 	return db.Update(func(tx *bolt.Tx) error {
 		_, err := tx.CreateBucketIfNotExists(bucketMemories)
 		return errors.Join(err, tx.Bucket(bucketMeta).Put(keySchema, []byte(Schema)))
-	})
-}
-
-// openBolt opens the file after a walk through it that changes nothing: bbolt
-// panics on some damaged files, in a goroutine of its own when it opens them for
-// writing.
-func openBolt(path string) (*bolt.DB, error) {
-	err := walk(path)
-	var db *bolt.DB
-	if err == nil {
-		db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: lockTimeout, FreelistType: bolt.FreelistArrayType,
-			NoFreelistSync: true}) // one page less per login
-	}
-	switch {
-	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, ErrInUse
-	case errors.Is(err, errDamaged):
-		return nil, fmt.Errorf("opening %s: %w\nhint: the file is damaged; restore a backup", path, err)
-	case err != nil:
-		return nil, fmt.Errorf("opening %s: %w", path, err)
-	}
-	return db, nil
-}
-
-var errDamaged = errors.New("a page can't be read")
-
-// walk reads every page that is in use.
-func walk(path string) (err error) {
-	// A page number beyond the file is a fault in the mapped memory.
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %v", errDamaged, r)
-		}
-	}()
-	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: lockTimeout, ReadOnly: true})
-	var noFile *fs.PathError
-	if errors.Is(err, bolterrors.ErrTimeout) || errors.As(err, &noFile) {
-		return err
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %v", errDamaged, err)
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	return db.View(func(tx *bolt.Tx) error {
-		return tx.ForEach(func(_ []byte, b *bolt.Bucket) error {
-			return b.ForEach(func(_, _ []byte) error { return nil })
-		})
 	})
 }
 
@@ -295,12 +250,21 @@ func (s *Store) load(tx *bolt.Tx) error {
 	if string(meta.Get(keySchema)) != Schema {
 		return ErrSchema
 	}
-	text, err := s.seal.open(bucketMeta, keyCheck, meta.Get(keyCheck))
-	if err != nil || string(text) != checkText {
+	if !s.seal.opens(tx) {
 		return ErrSealKey
 	}
 	s.refusals.count = tx.Bucket(bucketRefusals).Stats().KeyN
 	return s.seal.openJSON(bucketMeta, keyState, meta.Get(keyState), &s.state)
+}
+
+// opens reports whether a database was sealed with this key.
+func (s *sealer) opens(tx *bolt.Tx) bool {
+	meta := tx.Bucket(bucketMeta)
+	if meta == nil {
+		return false
+	}
+	text, err := s.open(bucketMeta, keyCheck, meta.Get(keyCheck))
+	return err == nil && string(text) == checkText
 }
 
 // Close ends the store. Updates that wait are refused. A second call does
