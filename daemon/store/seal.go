@@ -115,11 +115,8 @@ func (s *sealer) openJSON(bucket, key, sealed []byte, v any) error {
 // ReadKey returns the seal key: the credential in credentials, a directory as
 // systemd makes it, if it is there, else the key file in the state directory.
 func ReadKey(dir, credentials string) (Key, error) {
-	if credentials != "" {
-		key, err := readKeyFile(filepath.Join(credentials, CredentialName))
-		if !errors.Is(err, fs.ErrNotExist) {
-			return key, err
-		}
+	if key, found, err := ReadCredential(credentials); found || err != nil {
+		return key, err
 	}
 	key, err := readKeyFile(filepath.Join(dir, KeyFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -128,24 +125,47 @@ func ReadKey(dir, credentials string) (Key, error) {
 	return key, err
 }
 
+// ReadCredential returns the seal key of credentials, and whether there is one.
+func ReadCredential(credentials string) (key Key, found bool, err error) {
+	if credentials == "" {
+		return Key{}, false, nil
+	}
+	key, err = readKeyFile(filepath.Join(credentials, CredentialName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Key{}, false, nil
+	}
+	return key, err == nil, err
+}
+
 // MakeKey writes a new key file, unless there is one, and returns the key.
 func MakeKey(dir string) (Key, error) {
-	path := filepath.Join(dir, KeyFile)
+	key, _, err := MakeKeyFile(filepath.Join(dir, KeyFile))
+	return key, err
+}
+
+// MakeKeyFile reads a key from a file, which it makes with a new key if it is not
+// there.
+func MakeKeyFile(path string) (key Key, made bool, err error) {
 	if key, err := readKeyFile(path); !errors.Is(err, fs.ErrNotExist) {
-		return key, err
+		return key, false, err
 	}
-	var key Key
+	key = NewKey()
+	err = WriteNew(path, func(w io.Writer) error { return writeKey(w, key) })
+	return key, err == nil, err
+}
+
+// NewKey makes a key.
+func NewKey() (key Key) {
 	rand.Read(key[:])
-	temp := path + ".new"
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return Key{}, err
-	}
-	_, err = f.WriteString(hex.EncodeToString(key[:]) + "\n")
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return Key{}, err
-	}
-	return key, errors.Join(os.Rename(temp, path), syncDir(dir))
+	return key
+}
+
+// writeKey writes a key as readKeyFile reads it.
+func writeKey(w io.Writer, key Key) error {
+	text := append(hex.AppendEncode(nil, key[:]), '\n')
+	defer clear(text)
+	_, err := w.Write(text)
+	return err
 }
 
 // readKeyFile reads 32 raw bytes or 64 hex digits. Others must not be able to

@@ -1,0 +1,147 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
+)
+
+// present is the database that is there when another one takes its place. While
+// it is held no factord opens it. The zero value is none.
+type present struct {
+	db    *bolt.DB // nil if it can't be read
+	lock  *os.File // instead of db
+	state state    // zero if it is not known
+}
+
+func (p *present) close() {
+	if p.db != nil {
+		p.db.Close()
+	}
+	if p.lock != nil {
+		p.lock.Close()
+	}
+}
+
+func (p *present) exists() bool { return p.db != nil || p.lock != nil }
+
+// users calls fn with the users it knows.
+func (p *present) users(fn func(name []byte)) {
+	if p.db == nil {
+		return
+	}
+	p.db.View(func(tx *bolt.Tx) error {
+		return tx.Bucket(bucketUsers).ForEach(func(name, _ []byte) error { fn(name); return nil })
+	})
+}
+
+// hold takes the database that is there, readable or not.
+func (r *restore) hold() (*present, error) {
+	info, err := os.Lstat(r.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &present{}, nil
+	}
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file\nhint: look what it is, and move it away", r.path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := &present{}
+	err = errDamaged
+	if info.Size() > 0 { // bbolt would make a new database of it
+		p.db, err = openBolt(r.path)
+	}
+	if errors.Is(err, ErrInUse) {
+		return nil, err
+	}
+	if err == nil {
+		err = p.db.View(func(tx *bolt.Tx) error {
+			_, err := r.seal.contents(tx)
+			if err != nil {
+				return err
+			}
+			return r.seal.openJSON(bucketMeta, keyState, tx.Bucket(bucketMeta).Get(keyState), &p.state)
+		})
+		if err != nil {
+			p.db.Close()
+		}
+	}
+	if err != nil {
+		reason, _, _ := strings.Cut(err.Error(), "\n")
+		r.warn("the database that was there can't be read, so its time and generation are not known: %s", reason)
+		p.db, p.state = nil, state{}
+		p.lock, err = lockFile(r.path)
+	}
+	return p, err
+}
+
+// replace gives the new database its name, after the old one got another. Unlike
+// a rename, a link replaces nothing.
+func (r *restore) replace(old *present) error {
+	if !old.exists() {
+		if err := os.Link(r.next, r.path); err != nil {
+			return err
+		}
+		return syncDir(r.Dir)
+	}
+	kept := r.path + ".before-restore-" + time.Now().UTC().Format("20060102T150405.000Z")
+	if err := os.Link(r.path, kept); err != nil {
+		return err
+	}
+	r.done.Kept = kept
+	if err := os.Rename(r.next, r.path); err != nil {
+		return errors.Join(err, os.Remove(kept))
+	}
+	return syncDir(r.Dir)
+}
+
+// lockFile locks a file that bbolt can't open as bbolt would.
+func lockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	for end := time.Now().Add(lockTimeout); ; time.Sleep(lockTimeout / 40) {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(end) {
+			break
+		}
+	}
+	if errors.Is(err, unix.EWOULDBLOCK) || err == nil && !names(path, f) {
+		err = ErrInUse
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// ErrOffline: two commands that replace files would take each other's.
+var ErrOffline = errors.New("another factord --restore or --rekey is at work\nhint: wait until it has ended")
+
+// lockDir keeps the state directory for one command that replaces files in it.
+func lockDir(dir string) (unlock func(), err error) {
+	if err := checkDir(dir); err != nil {
+		return nil, err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(d.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		d.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = ErrOffline
+		}
+		return nil, err
+	}
+	return func() { d.Close() }, nil
+}
