@@ -55,7 +55,7 @@ func checkConfig(t *testing.T, c *Config) {
 	if len(c.Rules) == 0 && len(c.Warnings) == 0 {
 		t.Error("no rule and no warning")
 	}
-	if c.Daemon.IdleExit < 0 || c.TOTP.Window < 0 || c.TOTP.Window > maxWindow {
+	if c.Daemon.IdleExit < 0 || c.TOTP.Window < 0 || c.TOTP.Window > MaxWindow {
 		t.Errorf("out of range: %+v", c)
 	}
 	last := 0

@@ -8,9 +8,12 @@ type TOTP struct {
 	Window int    // steps accepted on each side of the current one
 }
 
+// MaxWindow is the widest window: at 30 s a step, codes of more than 5 minutes ago
+// would be as good as passwords.
+const MaxWindow = 10
+
 const (
 	defaultWindow = 1
-	maxWindow     = 10 // at 30 s a step, codes of more than 5 minutes ago would be as good as passwords
 	maxIssuer     = 64 // bytes
 )
 
@@ -26,5 +29,5 @@ func readTOTP(t *table) TOTP {
 		// The label of an otpauth URI is issuer:account.
 		t.fail("issuer", "leave the colon out", "%q has a colon", issuer)
 	}
-	return TOTP{Issuer: issuer, Window: t.number("window", defaultWindow, 0, maxWindow)}
+	return TOTP{Issuer: issuer, Window: t.number("window", defaultWindow, 0, MaxWindow)}
 }

@@ -46,6 +46,12 @@ func run(args []string, stdout io.Writer) error {
 		return checkConfig(o, stdout)
 	case o.init:
 		return initialise(o, stdout)
+	case o.backup != "":
+		return backUp(o, stdout)
+	case o.restore != "":
+		return restore(o, stdout)
+	case o.rekey:
+		return rekey(o, stdout)
 	}
 	return serve(o)
 }
@@ -72,9 +78,9 @@ func serve(o options) error {
 	if err != nil {
 		return err
 	}
-	key, err := store.ReadKey(o.state, os.Getenv("CREDENTIALS_DIRECTORY"))
+	key, err := sealKey(o, func() { log.Warn(keySettled) })
 	if err != nil {
-		return fmt.Errorf("reading the seal key: %w", err)
+		return err
 	}
 	db, err := store.Open(store.Config{Dir: o.state, Key: key})
 	if err != nil {

@@ -60,6 +60,27 @@ func factors(c *conf.Config) []factor.Factor {
 	}
 }
 
+// restorers are the factors that know what an older copy of their records can't be
+// believed about, by the name under which they are kept. A configuration that is
+// not there must not stop a restore: the widest window voids the most.
+func restorers(o options) map[string]factor.Restorer {
+	c, err := conf.Load(o.config, conf.BuiltIn())
+	if err != nil {
+		c = &conf.Config{TOTP: conf.TOTP{Window: conf.MaxWindow}}
+	}
+	holders := map[string]any{"invite": backup.NewInvite(backup.Config{})}
+	for _, f := range factors(c) {
+		holders[f.Name()] = f
+	}
+	all := map[string]factor.Restorer{}
+	for name, h := range holders {
+		if r, ok := h.(factor.Restorer); ok {
+			all[name] = r
+		}
+	}
+	return all
+}
+
 // reloadOn re-reads the configuration at every signal.
 func (s *settings) reloadOn(ctx context.Context, hangup <-chan os.Signal, o options, log *slog.Logger) {
 	for {

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/factord/factord/daemon/store"
+)
+
+// backUp writes the sealed database to a new file.
+func backUp(o options, stdout io.Writer) error {
+	var found store.Contents
+	var size int64
+	err := store.WriteNew(o.backup, func(w io.Writer) error {
+		return onState(o, func(c store.Config, _ bool) (err error) {
+			found, size, err = store.Backup(c, w)
+			return err
+		})
+	})
+	if err != nil {
+		return err
+	}
+	if found.Chain != nil {
+		warn([]string{fmt.Sprintf("the audit chain is broken: %v", found.Chain)})
+	}
+	warn(damaged(found))
+	fmt.Fprintf(stdout, "%s: %s, %d bytes\nThe seal key is not in it, and nothing else opens it: keep the two apart.\n", o.backup, describe(found), size)
+	return nil
+}
+
+// restore puts a backup in the place of the database.
+func restore(o options, stdout io.Writer) error {
+	from, err := os.OpenFile(o.restore, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe must not keep us waiting
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	known := restorers(o)
+	var done store.Restoration
+	err = onState(o, func(c store.Config, _ bool) (err error) {
+		done, err = store.Restore(c, from, known)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	warn(done.Warnings)
+	fmt.Fprintf(stdout, "restored %s: %s\nNow it is generation %d. What may have been used since the backup is void: TOTP tokens count from codes that come\nsome minutes from now, HOTP tokens need \"factorctl resync\", everybody needs new backup codes, and nobody is remembered.\n"+
+		"Who was enrolled or removed since the backup is not any more: look through \"factorctl list\".\n", o.restore, describe(done.Contents), done.Generation)
+	if done.Kept != "" {
+		fmt.Fprintf(stdout, "The database that was there is kept as %s; --restore takes it back.\n", done.Kept)
+	}
+	return nil
+}
+
+// rekey seals the database with another key.
+func rekey(o options, stdout io.Writer) error {
+	_, credential, err := store.ReadCredential(os.Getenv("CREDENTIALS_DIRECTORY"))
+	if err != nil {
+		return fmt.Errorf("reading the seal key: %w", err)
+	}
+	if credential && o.newKeyFile == "" {
+		return fmt.Errorf("the seal key is a credential, which factord can't change\nhint: --rekey --new-key-file FILE makes the new one; then change LoadCredential= of factord.service to that file")
+	}
+	next, made := store.NewKey(), false
+	if o.newKeyFile != "" { // in a folder of root's, so with root's rights
+		if next, made, err = store.MakeKeyFile(o.newKeyFile); err != nil {
+			return err
+		}
+	}
+	defer clear(next[:])
+	var found store.Contents
+	err = onState(o, func(c store.Config, credential bool) (err error) {
+		found, err = store.Rekey(c, next, !credential)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	warn(damaged(found))
+	fmt.Fprintf(stdout, "sealed anew: %s\n", describe(found))
+	if made {
+		fmt.Fprintf(stdout, "%s was made with the new key.\n", o.newKeyFile)
+	}
+	if credential {
+		fmt.Fprintf(stdout, "Now change the credential seal-key of factord.service to %s (systemctl edit factord.service, LoadCredential=):\nwith the old one factord does not start.\n", o.newKeyFile)
+	} else {
+		fmt.Fprintf(stdout, "The new key is in %s.\n", filepath.Join(o.state, store.KeyFile))
+	}
+	fmt.Fprintln(stdout, "Backups made so far need the old key: keep it with them, or remove them. Make a new backup now.")
+	return nil
+}
+
+// describe says what a database holds.
+func describe(c store.Contents) string {
+	text := fmt.Sprintf("%d users with %d records, generation %d", c.Users, c.Records, c.Generation)
+	if c.Highest.Unix() > 0 {
+		text += ", last changed at " + c.Highest.UTC().Format(time.RFC3339)
+	}
+	return text
+}
+
+// damaged are the warnings of what does not unseal.
+func damaged(c store.Contents) (all []string) {
+	for _, place := range c.Damaged {
+		all = append(all, "damaged: "+place)
+	}
+	return all
+}
+
+// maxWarnings is how many a person reads.
+const maxWarnings = 50
+
+func warn(all []string) {
+	for i, text := range all {
+		if i == maxWarnings {
+			fmt.Fprintf(os.Stderr, "factord: warning: and %d more\n", len(all)-i)
+			return
+		}
+		fmt.Fprintf(os.Stderr, "factord: warning: %s\n", text)
+	}
+}
