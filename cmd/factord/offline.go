@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -93,6 +94,9 @@ func rekey(o options, stdout io.Writer) error {
 		fmt.Fprintf(stdout, "The new key is in %s.\n", filepath.Join(o.state, store.KeyFile))
 	}
 	fmt.Fprintln(stdout, "Backups made so far need the old key: keep it with them, or remove them. Make a new backup now.")
+	if kept, _ := filepath.Glob(filepath.Join(o.state, store.KeptPattern)); len(kept) > 0 {
+		fmt.Fprintf(stdout, "So does what restores have kept: %s\n", strings.Join(kept, ", "))
+	}
 	return nil
 }
 

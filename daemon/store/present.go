@@ -12,6 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// KeptPattern matches the databases that restores have kept, in the state directory.
+const (
+	KeptPattern = DatabaseFile + keptInfix + "*"
+	keptInfix   = ".before-restore-"
+)
+
 // present is the database that is there when another one takes its place. While
 // it is held no factord opens it. The zero value is none.
 type present struct {
@@ -91,7 +97,7 @@ func (r *restore) replace(old *present) error {
 		}
 		return syncDir(r.Dir)
 	}
-	kept := r.path + ".before-restore-" + time.Now().UTC().Format("20060102T150405.000Z")
+	kept := r.path + keptInfix + time.Now().UTC().Format("20060102T150405.000Z")
 	if err := os.Link(r.path, kept); err != nil {
 		return err
 	}
