@@ -26,10 +26,7 @@ func backUp(o options, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if found.Chain != nil {
-		warn([]string{fmt.Sprintf("the audit chain is broken: %v", found.Chain)})
-	}
-	warn(damaged(found))
+	warn(damage(found))
 	fmt.Fprintf(stdout, "%s: %s, %d bytes\nThe seal key is not in it, and nothing else opens it: keep the two apart.\n", o.backup, describe(found), size)
 	return nil
 }
@@ -83,7 +80,7 @@ func rekey(o options, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	warn(damaged(found))
+	warn(damage(found))
 	fmt.Fprintf(stdout, "sealed anew: %s\n", describe(found))
 	if made {
 		fmt.Fprintf(stdout, "%s was made with the new key.\n", o.newKeyFile)
@@ -109,8 +106,11 @@ func describe(c store.Contents) string {
 	return text
 }
 
-// damaged are the warnings of what does not unseal.
-func damaged(c store.Contents) (all []string) {
+// damage are the warnings of what does not verify or unseal.
+func damage(c store.Contents) (all []string) {
+	if c.Chain != nil {
+		all = append(all, fmt.Sprintf("the audit chain is broken: %v", c.Chain))
+	}
 	for _, place := range c.Damaged {
 		all = append(all, "damaged: "+place)
 	}

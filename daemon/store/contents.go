@@ -36,29 +36,38 @@ type Contents struct {
 	Damaged []string
 }
 
-// contents looks at everything in a database of this or an older schema.
-func (s *sealer) contents(tx *bolt.Tx) (c Contents, err error) {
+// state reads the state of a database of this or an older schema, which need not
+// be open as a store.
+func (s *sealer) state(tx *bolt.Tx) (st state, err error) {
 	meta := tx.Bucket(bucketMeta)
 	if meta == nil {
-		return c, ErrSchema
+		return st, ErrSchema
 	}
 	schema := string(meta.Get(keySchema))
+	if schema != Schema && schema != memorylessSchema {
+		return st, ErrSchema
+	}
 	for _, name := range buckets {
-		older := schema == memorylessSchema && bytes.Equal(name, bucketMemories)
-		if schema != Schema && schema != memorylessSchema || tx.Bucket(name) == nil && !older {
-			return c, ErrSchema
+		if tx.Bucket(name) == nil && !(schema == memorylessSchema && bytes.Equal(name, bucketMemories)) {
+			return st, ErrSchema
 		}
 	}
 	if !s.opens(tx) {
-		return c, ErrSealKey
+		return st, ErrSealKey
 	}
-	var st state
-	if err := s.openJSON(bucketMeta, keyState, meta.Get(keyState), &st); err != nil {
+	err = s.openJSON(bucketMeta, keyState, meta.Get(keyState), &st)
+	return st, err
+}
+
+// contents looks at everything in a database.
+func (s *sealer) contents(tx *bolt.Tx) (c Contents, err error) {
+	st, err := s.state(tx)
+	if err != nil {
 		return c, err
 	}
 	c = Contents{Highest: st.highest(), Generation: st.Generation, LastEvent: st.Last}
 	c.Chain = (&Tx{store: &Store{seal: s}, bolt: tx}).VerifyAudit()
-	return c, eachValue(tx, func(bucket, key, value []byte) error {
+	err = eachValue(tx, func(bucket, key, value []byte) error {
 		switch {
 		case bytes.Equal(bucket, bucketUsers):
 			c.Users++
@@ -73,6 +82,7 @@ func (s *sealer) contents(tx *bolt.Tx) (c Contents, err error) {
 		}
 		return nil
 	})
+	return c, err
 }
 
 // place names a value for a person.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -46,6 +47,7 @@ type pageWalk struct {
 	file  io.ReaderAt
 	size  uint64 // of a page
 	seen  []bool // by number
+	page  []byte // what read returned last
 	ahead []pageRef
 }
 
@@ -72,7 +74,7 @@ func checkPages(file io.ReaderAt, length int64, tx *bolt.Tx) error {
 	return nil
 }
 
-// read returns a page with those that belong to it.
+// read returns a page with those that belong to it, until the next call.
 func (w *pageWalk) read(id uint64) ([]byte, error) {
 	count := uint64(len(w.seen))
 	if id < metaPages || id >= count {
@@ -92,9 +94,9 @@ func (w *pageWalk) read(id uint64) ([]byte, error) {
 		}
 		w.seen[n] = true
 	}
-	page := make([]byte, run*w.size)
-	_, err := w.file.ReadAt(page, int64(id*w.size))
-	return page, err
+	w.page = slices.Grow(w.page[:0], int(run*w.size))[:run*w.size]
+	_, err := w.file.ReadAt(w.page, int64(id*w.size))
+	return w.page, err
 }
 
 // elements reports whether a page holds what it says, and notes the pages below.

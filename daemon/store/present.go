@@ -12,11 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// KeptPattern matches the databases that restores have kept, in the state directory.
-const (
-	KeptPattern = DatabaseFile + keptInfix + "*"
-	keptInfix   = ".before-restore-"
-)
+// keptInfix is in the name of a database that a restore has kept.
+const keptInfix = ".before-restore-"
+
+// KeptPattern matches those names.
+const KeptPattern = DatabaseFile + keptInfix + "*"
 
 // present is the database that is there when another one takes its place. While
 // it is held no factord opens it. The zero value is none.
@@ -68,13 +68,7 @@ func (r *restore) hold() (*present, error) {
 		return nil, err
 	}
 	if err == nil {
-		err = p.db.View(func(tx *bolt.Tx) error {
-			_, err := r.seal.contents(tx)
-			if err != nil {
-				return err
-			}
-			return r.seal.openJSON(bucketMeta, keyState, tx.Bucket(bucketMeta).Get(keyState), &p.state)
-		})
+		err = p.db.View(func(tx *bolt.Tx) (err error) { p.state, err = r.seal.state(tx); return err })
 		if err != nil {
 			p.db.Close()
 		}
