@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,9 +104,13 @@ func opened(t *testing.T, dir string) *store.Store {
 	return s
 }
 
-// holds returns the record of a state and how its audit chain ends.
+// holds returns the record of a state and how its audit chain ends, nothing if it
+// has no database.
 func holds(t *testing.T, dir string) (value, last string) {
 	t.Helper()
+	if _, err := os.Lstat(filepath.Join(dir, store.DatabaseFile)); errors.Is(err, fs.ErrNotExist) {
+		return "", ""
+	}
 	s := opened(t, dir)
 	defer s.Close()
 	err := s.View(func(tx *store.Tx) error {
@@ -155,6 +160,15 @@ func TestKillRestoreAtEveryStep(t *testing.T) {
 	t.Parallel()
 	dir, backup := template(t)
 	atEveryStep(t, dir, [2]string{"new", "enroll"}, [2]string{"old", "restore"}, "--restore", backup)
+}
+
+func TestKillRestoreOnANewMachineAtEveryStep(t *testing.T) {
+	t.Parallel()
+	dir, backup := template(t)
+	if err := os.Remove(filepath.Join(dir, store.DatabaseFile)); err != nil {
+		t.Fatal(err)
+	}
+	atEveryStep(t, dir, [2]string{}, [2]string{"old", "restore"}, "--restore", backup)
 }
 
 func TestKillRekeyAtEveryStep(t *testing.T) {

@@ -27,7 +27,7 @@ type Event struct {
 	Seq  uint64    `json:"seq"`
 	Time time.Time `json:"time"`
 	// Kind is "verdict", "answer" for a counted answer that did not end the
-	// attempt, or the management verb in lower case.
+	// attempt, the management verb in lower case, "restore" or "rekey".
 	Kind string `json:"kind"`
 	User string `json:"user,omitempty"`
 	// Target is whom User becomes, where the rule asks the caller.
