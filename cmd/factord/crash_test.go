@@ -147,8 +147,8 @@ func atEveryStep(t *testing.T, dir string, old, new [2]string, args ...string) {
 			t.Logf("%d steps", n-1)
 			return
 		}
-		if killAfter(t, 1<<20, command...) {
-			t.Fatal("killed by nobody")
+		if out, err := exec.Command(filepath.Join(factordtest.Build(t), "factord"), command...).CombinedOutput(); err != nil {
+			t.Fatalf("killed after %d steps and run again: %v\n%s", n, err, out)
 		}
 		if value, last := holds(t, state); [2]string{value, last} != new {
 			t.Fatalf("killed after %d steps and run again: %q, %q", n, value, last)
