@@ -63,7 +63,7 @@ func rekey(o options, stdout io.Writer) error {
 		return fmt.Errorf("reading the seal key: %w", err)
 	}
 	if credential && o.newKeyFile == "" {
-		return fmt.Errorf("the seal key is a credential, which factord can't change\nhint: --rekey --new-key-file FILE makes the new one; then change LoadCredential= of factord.service to that file")
+		return fmt.Errorf("the seal key is a credential, which factord can't change\nhint: --rekey --new-key-file FILE makes the new one; then put that file in the place of /etc/credstore/seal-key, or of what LoadCredential= of factord.service names")
 	}
 	next, made := store.NewKey(), false
 	if o.newKeyFile != "" { // in a folder of root's, so with root's rights
@@ -86,7 +86,7 @@ func rekey(o options, stdout io.Writer) error {
 		fmt.Fprintf(stdout, "%s was made with the new key.\n", o.newKeyFile)
 	}
 	if credential {
-		fmt.Fprintf(stdout, "Now change the credential seal-key of factord.service to %s (systemctl edit factord.service, LoadCredential=):\nwith the old one factord does not start.\n", o.newKeyFile)
+		fmt.Fprintf(stdout, "Now put %s in the place of the credential: /etc/credstore/seal-key, or what LoadCredential= of factord.service\nnames. With the old one factord does not start.\n", o.newKeyFile)
 	} else {
 		fmt.Fprintf(stdout, "The new key is in %s.\n", filepath.Join(o.state, store.KeyFile))
 	}

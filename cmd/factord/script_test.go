@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -26,8 +25,6 @@ import (
 //	code VAR FILE [N]    sets VAR to a code of the token whose enrolment is in
 //	                     FILE: TOTP N steps from now, or HOTP at counter N
 //	field VAR FILE NAME  sets VAR to a field of the JSON in FILE, of a list its first
-//
-// and the condition "restorers": the factors know what a restore takes back.
 func TestScripts(t *testing.T) {
 	factordtest.NeedRoot(t)
 	factordtest.NeedProgram(t, "oathtool")
@@ -44,12 +41,6 @@ func TestScripts(t *testing.T) {
 			e.Setenv("SOCKET", filepath.Join(dir, "f.sock"))
 			e.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 			return os.Chmod(dir, 0o755)
-		},
-		Condition: func(name string) (bool, error) {
-			if name != "restorers" {
-				return false, fmt.Errorf("unknown condition %q", name)
-			}
-			return len(restorers(options{})) == 4, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"listening": listening, "answer": answer, "code": code, "field": field,

@@ -51,6 +51,9 @@ type restorer struct{ fail error }
 
 func (r restorer) Restored(rs factor.Records, now time.Time) error {
 	list, err := rs.List()
+	if errors.Is(err, factor.ErrDamaged) {
+		err = nil
+	}
 	for _, have := range list {
 		err = errors.Join(err, rs.Put(have.ID, fmt.Appendf(have.Value, " void at %d", now.Unix())))
 	}

@@ -7,8 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/factord/factord/daemon/factor"
 )
 
 // voidBatch is how many scopes share one transaction.
@@ -28,7 +26,7 @@ func (r *restore) void(s *Store) error {
 					unknown[o.factor] = true
 					continue
 				}
-				if err := f.Restored(readable{scope{tx, o.user, o.factor}}, tx.highest); err != nil {
+				if err := f.Restored(tx.Scope(o.user, o.factor), tx.highest); err != nil {
 					r.warn("%s of %q can't be restored and will be refused: %v", o.factor, o.user, err)
 					if err := tx.spoil(o); err != nil {
 						return err
@@ -73,23 +71,4 @@ func (t *Tx) spoil(o ownedScope) error {
 		}
 	}
 	return nil
-}
-
-// readable is a scope in which records that do not unseal are not there: nothing
-// of them is ever accepted, and they must not keep a factor from the others.
-type readable struct{ scope }
-
-// List implements factor.Records.
-func (r readable) List() ([]factor.Record, error) {
-	list, _ := r.scope.List()
-	return list, nil
-}
-
-// Get implements factor.Records.
-func (r readable) Get(id string) ([]byte, bool, error) {
-	value, found, err := r.scope.Get(id)
-	if err != nil {
-		return nil, false, nil
-	}
-	return value, found, nil
 }
