@@ -15,10 +15,11 @@ import (
 )
 
 // privately runs systemd's own logind where it sees $1 as /run, has the users of
-// $1/passwd, a tree of control groups of its own, no virtual terminals, and nobody's
-// IPC objects to remove.
+// $1/etc, a tree of control groups of its own, no virtual terminals, and nobody's
+// IPC objects to remove. A folder takes the place of /etc: useradd, in another test,
+// gives passwd a new inode, which detaches what is mounted on the old one.
 const privately = `
-	mount --bind "$1/passwd" /etc/passwd &&
+	mount --bind "$1/etc" /etc &&
 	mount --bind "$1" /run &&
 	mount -t tmpfs tmpfs /sys/class/tty &&
 	mount -t cgroup2 cgroup2 /sys/fs/cgroup &&
@@ -44,7 +45,10 @@ func newSystemd(b *testBus) *systemd {
 	for _, dir := range []string{"sessions", "users", "seats", "inhibit", "machines", "system", "logind.conf.d"} {
 		must(b.t, os.MkdirAll(filepath.Join(s.run, "systemd", dir), 0o755))
 	}
-	s.write("passwd", fmt.Sprintf("root:x:0:0::/:/bin/sh\nalice:x:%d:%[1]d::/:/bin/sh\nbob:x:%d:%[2]d::/:/bin/sh\n", alice, bob))
+	must(b.t, os.Mkdir(filepath.Join(s.run, "etc"), 0o755))
+	s.write("etc/nsswitch.conf", "passwd: files\ngroup: files\n")
+	s.write("etc/group", "root:x:0:\n")
+	s.write("etc/passwd", fmt.Sprintf("root:x:0:0::/:/bin/sh\nalice:x:%d:%[1]d::/:/bin/sh\nbob:x:%d:%[2]d::/:/bin/sh\n", alice, bob))
 	s.write("systemd/logind.conf.d/test.conf", "[Login]\nRemoveIPC=no\nKillUserProcesses=no\n")
 	return s
 }
