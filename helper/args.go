@@ -12,41 +12,6 @@ const defaultSocket = "/run/factord/factord.sock"
 // final NUL not counted.
 const maxSocketPath = 107
 
-const usage = `factor-helper asks factord whether a login may go on.
-
-Usage:
-  factor-helper [--socket PATH] pam   [--service NAME]
-  factor-helper [--socket PATH] check [--service NAME]
-
-pam    Runs under pam_exec. Who asks, and for what, is in the variables that
-       pam_exec sets; PAM_TYPE must be auth or account. With expose_authtok the
-       value typed there answers the first question, and further questions are
-       cancelled. Without it the questions are put on the terminal that PAM_TTY
-       names, if there is one.
-
-         auth required pam_exec.so quiet stdout /usr/libexec/factor-helper pam
-
-check  Asks about the user who runs it, on the terminal: for scripts. Messages
-       go to stderr, and stdout stays empty.
-
-         factor-helper check --service deploy && ./deploy
-
-Flags, before or after the verb:
-  --socket PATH   factord's socket (default ` + defaultSocket + `)
-  --service NAME  the service that factord's rules see: "check" if left out; for
-                  pam it counts only when PAM_SERVICE is empty
-  -h, --help      this text
-
-At a question Enter sends the answer, Ctrl-U clears it, Ctrl-C cancels.
-
-Exit status:
-  0  allowed
-  1  denied
-  2  called in a wrong way
-  3  factord cannot be reached, or is unavailable
-Everything that is not 0 is a refusal.
-`
-
 // options are the parsed arguments.
 type options struct {
 	verb, socket, service string
@@ -65,7 +30,7 @@ func parseArgs(args []string) (options, error) {
 		o.socket = defaultSocket
 	}
 	if o.verb == "" && !o.help {
-		return options{}, usageError("a verb is missing: pam or check")
+		return options{}, usageError("a verb is missing: pam, ssh or check")
 	}
 	return o, nil
 }
@@ -114,8 +79,8 @@ func (o *options) flag(name string) *string {
 
 func (o *options) setVerb(verb string) error {
 	switch {
-	case verb != "pam" && verb != "check":
-		return usageError("unknown verb " + strconv.Quote(verb) + ": there are pam and check")
+	case verb != "pam" && verb != "ssh" && verb != "check":
+		return usageError("unknown verb " + strconv.Quote(verb) + ": there are pam, ssh and check")
 	case o.verb != "":
 		return usageError("one verb too many: " + strconv.Quote(verb))
 	}

@@ -13,6 +13,7 @@ func TestParseArgs(t *testing.T) {
 	}{
 		{args: "pam", want: options{verb: "pam", socket: defaultSocket}},
 		{args: "check", want: options{verb: "check", socket: defaultSocket}},
+		{args: "ssh --service sshd-2", want: options{verb: "ssh", socket: defaultSocket, service: "sshd-2"}},
 		{args: "--socket /s pam", want: options{verb: "pam", socket: "/s"}},
 		{args: "pam --socket /s", want: options{verb: "pam", socket: "/s"}},
 		{args: "--socket=/s pam --service=x", want: options{verb: "pam", socket: "/s", service: "x"}},
@@ -22,9 +23,9 @@ func TestParseArgs(t *testing.T) {
 		{args: "-h", want: options{socket: defaultSocket, help: true}},
 		{args: "pam --help", want: options{verb: "pam", socket: defaultSocket, help: true}},
 
-		{args: "", err: "a verb is missing: pam or check"},
+		{args: "", err: "a verb is missing: pam, ssh or check"},
 		{args: "--socket /s", err: "a verb is missing"},
-		{args: "ssh", err: `unknown verb "ssh": there are pam and check`},
+		{args: "sshd", err: `unknown verb "sshd": there are pam, ssh and check`},
 		{args: "pam check", err: `one verb too many: "check"`},
 		{args: "pam pam", err: `one verb too many: "pam"`},
 		{args: "pam --socket", err: "--socket needs a value"},
@@ -55,13 +56,13 @@ func TestUsageErrors(t *testing.T) {
 		stderr     string
 	}{
 		{"no verb", "", nil, "a verb is missing"},
-		{"ssh", "ssh", nil, "there are pam and check"},
+		{"sshd", "sshd", nil, "there are pam, ssh and check"},
 		{"empty argument", "pam  ", login(), "unknown verb"},
 		{"no PAM_TYPE", "pam", login("PAM_TYPE="), "PAM_TYPE is not set"},
 		{"session", "pam", login("PAM_TYPE=open_session"), `PAM_TYPE is "open_session"`},
 		{"password", "pam", login("PAM_TYPE=password"), `PAM_TYPE is "password"`},
 		{"no PAM_USER", "pam", login("PAM_USER="), "PAM_USER is not set"},
-		{"endless user", "pam", login("PAM_USER=" + strings.Repeat("x", 1000)), "do not fit"},
+		{"endless user", "pam", login("PAM_USER=" + strings.Repeat("x", 1000)), "does not fit"},
 		{"help under PAM", "pam --help", login(), "no answer to PAM"},
 		{"help under PAM, type only", "-h", map[string]string{"PAM_TYPE": ""}, "no answer to PAM"},
 	}
@@ -103,7 +104,7 @@ func FuzzParseArgs(f *testing.F) {
 			}
 			return
 		}
-		if !o.help && o.verb != "pam" && o.verb != "check" {
+		if !o.help && o.verb != "pam" && o.verb != "ssh" && o.verb != "check" {
 			t.Errorf("verb %q", o.verb)
 		}
 		if o.socket == "" || o.socket[0] == '@' || len(o.socket) > maxSocketPath {

@@ -14,6 +14,7 @@ type attempt struct {
 	term  *terminal // nil: nobody can be asked, and Ctrl-C not be seen
 	text  int       // where messages go
 	log   int       // where errors go; nowhere if people would read it
+	ssh   bool      // a session of sshd, which can be told how to be asked
 	said  string    // the last message
 	// answer is the value from expose_authtok, for the first question; given
 	// tells an empty one from none.
@@ -35,7 +36,7 @@ func (a *attempt) decide(socket string) int {
 
 func (a *attempt) login(socket string) (wire.Verdict, error) {
 	if _, err := a.auth.Line(); err != nil {
-		return wire.Verdict{}, usageError("the PAM items do not fit into one line")
+		return wire.Verdict{}, usageError("what is asked about does not fit into one line")
 	}
 	c, err := dial(a.watch, a.term, socket)
 	if err != nil {
@@ -65,6 +66,8 @@ func (a *attempt) finish(v wire.Verdict, err error) int {
 			put(a.text, publicText(err)+"\n")
 		}
 		put(a.log, "factor-helper: "+err.Error()+"\n")
+	case a.ssh && a.term == nil && v.Reason == wire.ReasonDenied:
+		put(a.text, "factor-helper: "+refusalText(v)+withoutTerminal+"\n")
 	case code != exitAllow && refusalText(v) != a.said: // a wrong answer's text has been shown
 		put(a.text, refusalText(v)+"\n")
 	}

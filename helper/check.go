@@ -9,8 +9,7 @@ import (
 // defaultService is what check asks for when --service is left out.
 const defaultService = "check"
 
-// check asks about the user who runs it. Only root has to be named: of everybody
-// else factord takes the socket's peer.
+// check asks about the user who runs it.
 func (c Config) check(o options) int {
 	w, err := newWatch(c.Deadline, c.grace)
 	defer w.close()
@@ -18,14 +17,11 @@ func (c Config) check(o options) int {
 		return c.refuse(err)
 	}
 	a := &attempt{
-		auth:  wire.Auth{Service: o.service},
+		auth:  wire.Auth{User: ownName(), Service: o.service},
 		watch: w, text: c.Stderr, log: c.Stderr,
-		term: c.checkTerminal(),
+		term: c.ownTerminal(),
 	}
 	defer a.close()
-	if syscall.Geteuid() == 0 {
-		a.auth.User = "root"
-	}
 	if o.service == "" {
 		a.auth.Service = defaultService
 	}
@@ -35,9 +31,18 @@ func (c Config) check(o options) int {
 	return a.decide(o.socket)
 }
 
-// checkTerminal is the controlling terminal, or else what stdin or stderr is. A
+// ownName is what factord is told of who runs the program: only root has to be
+// named, of everybody else it takes the socket's peer.
+func ownName() string {
+	if syscall.Geteuid() == 0 {
+		return "root"
+	}
+	return ""
+}
+
+// ownTerminal is the controlling terminal, or else what stdin or stderr is. A
 // job in the background has none: it would be stopped at its first question.
-func (c Config) checkTerminal() *terminal {
+func (c Config) ownTerminal() *terminal {
 	if inBackground(syscall.Getpid(), 0) {
 		return nil
 	}

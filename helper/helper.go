@@ -1,6 +1,7 @@
 // Package helper is the client that runs where factord's PAM module cannot:
-// under pam_exec, and in scripts. It carries text between a person and factord
-// and turns factord's verdict into an exit status.
+// under pam_exec, as sshd's ForceCommand, and in scripts. It carries text between
+// a person and factord and turns factord's verdict into an exit status or, for
+// sshd, into the session.
 //
 // It exists apart from factorctl because it starts once per login, as root, on
 // behalf of somebody who may be hostile: it reads no configuration, opens no
@@ -32,10 +33,12 @@ const DefaultDeadline = 65 * time.Second
 type Config struct {
 	Args                  []string // without the program's name
 	Getenv                func(key string) (value string, found bool)
+	Environ               func() []string
 	Stdin, Stdout, Stderr int           // file descriptors
 	Deadline              time.Duration // 0 is DefaultDeadline
 
 	grace time.Duration // 0 is cancelGrace
+	exec  execve        // nil is syscall.Exec
 }
 
 // Run does what the arguments say and returns the exit status.
@@ -46,7 +49,7 @@ func Run(c Config) int {
 	if c.grace == 0 {
 		c.grace = cancelGrace
 	}
-	forbidDumps()
+	core := forbidDumps()
 	o, err := parseArgs(c.Args)
 	switch {
 	case err != nil:
@@ -55,6 +58,8 @@ func Run(c Config) int {
 		return c.help()
 	case o.verb == "check":
 		return c.check(o)
+	case o.verb == "ssh":
+		return c.ssh(o, core)
 	}
 	return c.pam(o)
 }
@@ -75,9 +80,13 @@ func (c Config) refuse(err error) int {
 	return status(wire.Verdict{}, err)
 }
 
-// forbidDumps keeps passcodes out of core files and away from debuggers.
-func forbidDumps() {
-	// Either may fail without the other; neither changes the verdict.
-	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
+// forbidDumps keeps passcodes out of core files and away from debuggers. It
+// returns the limit that was there. The hard limit stays: an ordinary user could
+// not raise it again for the session.
+func forbidDumps() (core syscall.Rlimit) {
+	// Each may fail without the other; none changes the verdict.
+	_ = syscall.Getrlimit(syscall.RLIMIT_CORE, &core)
+	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{Max: core.Max})
 	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_DUMPABLE, 0, 0)
+	return core
 }

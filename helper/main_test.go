@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 			os.Exit(99)
 		}
 	}
-	os.Exit(Run(Config{Args: os.Args[1:], Getenv: syscall.Getenv, Stdin: 0, Stdout: 1, Stderr: 2}))
+	os.Exit(Run(Config{Args: os.Args[1:], Getenv: syscall.Getenv, Environ: syscall.Environ, Stdin: 0, Stdout: 1, Stderr: 2}))
 }
 
 // child returns the command that runs the helper as a process of its own.
@@ -68,6 +68,7 @@ type call struct {
 	stdin    *os.File // nil is /dev/null
 	deadline time.Duration
 	grace    time.Duration
+	became   *session // where what ssh becomes is left
 }
 
 type outcome struct {
@@ -88,8 +89,10 @@ func (c call) run(t *testing.T) outcome {
 	stderr, readErr := pipe(t)
 	code := Run(Config{
 		Args: c.args, Deadline: c.deadline, grace: c.grace,
-		Getenv: func(k string) (string, bool) { v, ok := c.env[k]; return v, ok },
-		Stdin:  int(stdin.Fd()), Stdout: int(stdout.Fd()), Stderr: int(stderr.Fd()),
+		Getenv:  func(k string) (string, bool) { v, ok := c.env[k]; return v, ok },
+		Environ: func() []string { return environ(c.env) },
+		Stdin:   int(stdin.Fd()), Stdout: int(stdout.Fd()), Stderr: int(stderr.Fd()),
+		exec: func(path string, argv, _ []string) error { *c.became = session{path, argv}; return nil },
 	})
 	return outcome{code, readOut(), readErr()}
 }

@@ -20,6 +20,10 @@ const (
 func readable(fd int) pollFd { return pollFd{fd: int32(fd), events: pollIn} }
 func writable(fd int) pollFd { return pollFd{fd: int32(fd), events: pollOut} }
 
+// hungUp waits for what poll(2) reports unasked: POLLERR of a pipe that has no
+// reader any more, POLLHUP of a socket or terminal whose other side has closed.
+func hungUp(fd int) pollFd { return pollFd{fd: int32(fd)} }
+
 var nothing = readable(-1)
 
 // ppoll waits for fds, not longer than timeout. Being interrupted counts as

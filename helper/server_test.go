@@ -32,30 +32,6 @@ func TestTrusted(t *testing.T) {
 	}
 }
 
-func TestPasswdUID(t *testing.T) {
-	for passwd, want := range map[string]int{
-		"factord:x:997:997::/:/bin/false\n": 997,
-		"x:x:1:1::/:/\nfactord:x:5:5::/:/":  5,
-		"xfactord:x:7:7::/:/\n":             -1,
-		"factord:x:-1:7::/:/\n":             -1,
-		"factord:x::7::/:/\n":               -1,
-		"factord:x:99999999999:7::/:/\n":    -1,
-		"factord:x:7":                       -1,
-		"#factord:x:7:7\n":                  -1,
-		"":                                  -1,
-	} {
-		uid, found := passwdUID([]byte(passwd), "factord")
-		if found != (want >= 0) || found && int(uid) != want {
-			t.Errorf("%q: %d, %v", passwd, uid, found)
-		}
-	}
-}
-
-func FuzzPasswdUID(f *testing.F) {
-	f.Add([]byte("factord:x:997:997::/:/bin/false\n"))
-	f.Fuzz(func(_ *testing.T, p []byte) { passwdUID(p, "factord") })
-}
-
 // openDir returns a folder that every user may enter.
 func openDir(t testing.TB) string {
 	t.Helper()

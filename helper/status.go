@@ -18,6 +18,7 @@ var (
 	errCancelled = errors.New("cancelled")
 	errSignal    = errors.New("ended by a signal")
 	errParent    = errors.New("the calling program has ended")
+	errClient    = errors.New("the client has gone")
 	errDeadline  = errors.New("no verdict in time")
 	errSilent    = errors.New("factord does not answer\nhint: its socket is there, so look why it does not start: journalctl -u factord")
 	errAuthtok   = errors.New("the value from expose_authtok is longer than 512 bytes")
@@ -30,7 +31,7 @@ func status(v wire.Verdict, err error) int {
 	case errors.As(err, &usage):
 		return exitUsage
 	case errors.Is(err, errCancelled), errors.Is(err, errSignal),
-		errors.Is(err, errParent), errors.Is(err, errAuthtok):
+		errors.Is(err, errParent), errors.Is(err, errClient), errors.Is(err, errAuthtok):
 		return exitDeny
 	case err != nil:
 		return exitUnavailable

@@ -9,7 +9,7 @@ import (
 )
 
 // watch is what ends an attempt from outside: its deadline, the parent's death,
-// a signal. Every wait of this package goes through it.
+// the client's going, a signal. Every wait of this package goes through it.
 type watch struct {
 	deadline time.Time
 	// greeting is when factord must have greeted; zero: it has. Behind a
@@ -21,7 +21,11 @@ type watch struct {
 	cancelled bool
 	parent    int // pidfd; -1: followed by PR_SET_PDEATHSIG
 	signals   int // eventfd; -1: signals kill as they do by default
-	release   func()
+	// client are what sshd reads of a session; their hang-up is the only word
+	// of a client that is killed where there is no terminal, and where a shell
+	// that waits for its command (dash) stays between sshd and this process.
+	client  [2]int // -1: not followed
+	release func()
 }
 
 // cancelGrace is how long factord has to answer a cancelled inquiry with its
@@ -30,7 +34,7 @@ const cancelGrace = 100 * time.Millisecond
 
 // newWatch starts the deadline and follows the parent.
 func newWatch(deadline, grace time.Duration) (*watch, error) {
-	w := &watch{deadline: time.Now().Add(deadline), grace: grace, parent: -1, signals: -1}
+	w := &watch{deadline: time.Now().Add(deadline), grace: grace, parent: -1, signals: -1, client: [2]int{-1, -1}}
 	return w, w.followParent()
 }
 
@@ -112,7 +116,7 @@ func (w *watch) pause(d time.Duration) error {
 }
 
 func (w *watch) poll(a, b pollFd, timeout time.Duration) (int16, int16, error) {
-	fds := [...]pollFd{a, b, readable(w.parent), readable(w.signals)}
+	fds := [...]pollFd{a, b, readable(w.parent), readable(w.signals), hungUp(w.client[0]), hungUp(w.client[1])}
 	err := ppoll(fds[:], timeout)
 	switch {
 	case err != nil:
@@ -121,6 +125,8 @@ func (w *watch) poll(a, b pollFd, timeout time.Duration) (int16, int16, error) {
 		return 0, 0, errParent
 	case fds[3].revents != 0:
 		return 0, 0, errSignal
+	case fds[4].revents|fds[5].revents != 0:
+		return 0, 0, errClient
 	}
 	return fds[0].revents, fds[1].revents, nil
 }
@@ -150,5 +156,9 @@ func (w *watch) close() {
 	}
 	if w.parent >= 0 {
 		_ = syscall.Close(w.parent)
+		return
 	}
+	// What became a session must not end with the shell that began it.
+	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, 0, 0)
+	runtime.UnlockOSThread()
 }
