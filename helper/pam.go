@@ -92,6 +92,7 @@ func (a *attempt) pamConv() (conv wire.Conv, race bool) {
 
 // isShown reports whether somebody may see what is written to fd: pam_exec's
 // option stdout makes it a pipe; without the option it is /dev/null or a file.
+// Of a subsystem (sftp) sshd reads no stderr.
 func isShown(fd int) bool {
 	var st syscall.Stat_t
 	if syscall.Fstat(fd, &st) != nil {
@@ -99,7 +100,8 @@ func isShown(fd int) bool {
 	}
 	switch st.Mode & syscall.S_IFMT {
 	case syscall.S_IFIFO, syscall.S_IFSOCK:
-		return true
+		fds := []pollFd{hungUp(fd)}
+		return ppoll(fds, 0) == nil && fds[0].revents == 0
 	case syscall.S_IFCHR:
 		return newTerminal(fd, false) != nil
 	}

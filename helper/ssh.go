@@ -33,7 +33,7 @@ func (c Config) askSSH(o options) int {
 	if err != nil {
 		return c.refuse(err)
 	}
-	w.client = [...]int{c.Stdout, c.Stderr}
+	w.client = c.Stdout
 	a := &attempt{
 		auth:  wire.Auth{User: ownName(), Service: o.service},
 		watch: w, text: c.Stderr, log: c.Stderr, ssh: true,

@@ -92,14 +92,12 @@ func TestSSHTerminal(t *testing.T) {
 // Without a terminal the hang-up of what sshd reads is the only word of a client
 // that is gone.
 func TestSSHClientGone(t *testing.T) {
-	for _, which := range []string{"stdout", "stderr", "socket"} {
-		t.Run(which, func(t *testing.T) {
-			promptly(t, func() time.Duration { return clientGone(t, which) })
-		})
+	for _, socket := range []bool{false, true} {
+		promptly(t, func() time.Duration { return clientGone(t, socket) })
 	}
 }
 
-func clientGone(t *testing.T, which string) time.Duration {
+func clientGone(t *testing.T, isSocket bool) time.Duration {
 	asked, ended := make(chan struct{}), make(chan struct{})
 	socket := serve(t, func(d *peer) {
 		defer close(ended)
@@ -109,13 +107,9 @@ func clientGone(t *testing.T, which string) time.Duration {
 			t.Errorf("the helper said %q", got)
 		}
 	})
-	ours, theirs := ends(t, which == "socket")
+	ours, theirs := ends(t, isSocket)
 	cmd := inSession(t, "helper", nil, nil, "--socket", socket)
-	if which == "stderr" {
-		cmd.Stderr = theirs
-	} else {
-		cmd.Stdout = theirs
-	}
+	cmd.Stdout = theirs
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -157,6 +151,21 @@ func TestSSHStdinEnds(t *testing.T) {
 		stdin: piped(t, ""), became: &became}.run(t)
 	if !slices.Equal(became.argv[1:], []string{"-c", "true"}) {
 		t.Errorf("%+v, exit %d, stderr %q", became, got.code, got.stderr)
+	}
+}
+
+// Of a subsystem sshd reads no stderr, which is no client's going.
+func TestSSHSubsystem(t *testing.T) {
+	socket := serve(t, func(d *peer) {
+		d.expectAuth("AUTH " + self() + "service=sshd phase=auth conv=none command=internal-sftp")
+		d.put("S INFO Hello.", "S VERDICT deny reason=no-rule", "ERR 103 no rule")
+	})
+	cmd := inSession(t, "helper", nil, []string{"SSH_ORIGINAL_COMMAND=internal-sftp"}, "--socket", socket)
+	nobody, stderr := ends(t, false)
+	nobody.Close()
+	cmd.Stderr = stderr
+	if out, _ := cmd.Output(); cmd.ProcessState.ExitCode() != exitDeny || len(out) > 0 {
+		t.Errorf("%v, stdout %q", cmd.ProcessState, out)
 	}
 }
 

@@ -21,10 +21,11 @@ type watch struct {
 	cancelled bool
 	parent    int // pidfd; -1: followed by PR_SET_PDEATHSIG
 	signals   int // eventfd; -1: signals kill as they do by default
-	// client are what sshd reads of a session; their hang-up is the only word
-	// of a client that is killed where there is no terminal, and where a shell
-	// that waits for its command (dash) stays between sshd and this process.
-	client  [2]int // -1: not followed
+	// client is what sshd reads of a session; its hang-up is the only word of a
+	// client that is killed where there is no terminal, and where a shell that
+	// waits for its command (dash) stays between sshd and this process. Not
+	// stderr: of a subsystem sshd closes it at once.
+	client  int // -1: not followed
 	release func()
 }
 
@@ -34,7 +35,7 @@ const cancelGrace = 100 * time.Millisecond
 
 // newWatch starts the deadline and follows the parent.
 func newWatch(deadline, grace time.Duration) (*watch, error) {
-	w := &watch{deadline: time.Now().Add(deadline), grace: grace, parent: -1, signals: -1, client: [2]int{-1, -1}}
+	w := &watch{deadline: time.Now().Add(deadline), grace: grace, parent: -1, signals: -1, client: -1}
 	return w, w.followParent()
 }
 
@@ -116,7 +117,7 @@ func (w *watch) pause(d time.Duration) error {
 }
 
 func (w *watch) poll(a, b pollFd, timeout time.Duration) (int16, int16, error) {
-	fds := [...]pollFd{a, b, readable(w.parent), readable(w.signals), hungUp(w.client[0]), hungUp(w.client[1])}
+	fds := [...]pollFd{a, b, readable(w.parent), readable(w.signals), hungUp(w.client)}
 	err := ppoll(fds[:], timeout)
 	switch {
 	case err != nil:
@@ -125,7 +126,7 @@ func (w *watch) poll(a, b pollFd, timeout time.Duration) (int16, int16, error) {
 		return 0, 0, errParent
 	case fds[3].revents != 0:
 		return 0, 0, errSignal
-	case fds[4].revents|fds[5].revents != 0:
+	case fds[4].revents != 0:
 		return 0, 0, errClient
 	}
 	return fds[0].revents, fds[1].revents, nil

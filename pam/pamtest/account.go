@@ -42,6 +42,16 @@ func NewAccount(t testing.TB, password string) Account {
 	return add(t, password)
 }
 
+// NewUser makes an account with a home, which it owns, and a login shell.
+func NewUser(t testing.TB, shell, home string) Account {
+	t.Helper()
+	a := add(t, "", "-d", home, "-s", shell)
+	if err := os.Chown(home, a.UID, a.GID); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
 // Alias makes a second name of an account's uid.
 func (a Account) Alias(t testing.TB) Account {
 	t.Helper()

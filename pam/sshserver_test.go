@@ -1,0 +1,111 @@
+package pam_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/factord/factord/daemon/factordtest"
+	"github.com/factord/factord/pam/pamtest"
+)
+
+// sshServer is sshd with a folder of its own: keys, configuration and log.
+type sshServer struct {
+	t     *testing.T
+	dir   string
+	ports []int
+}
+
+// clientConfig makes a port of the server a host of the client; nothing of the
+// machine's own keys and settings counts.
+const clientConfig = `Host port%d
+Port %d
+
+`
+
+const clientDefaults = `Host *
+HostName 127.0.0.1
+IdentityFile %s/user
+IdentitiesOnly yes
+IdentityAgent none
+StrictHostKeyChecking no
+UserKnownHostsFile /dev/null
+LogLevel ERROR
+`
+
+// newSSHServer makes keys, takes n free ports, and writes the clients'
+// configuration: each port is a host, port0, port1.
+func newSSHServer(t *testing.T, n int) sshServer {
+	t.Helper()
+	s := sshServer{t: t, dir: factordtest.OpenDir(t)}
+	hosts := ""
+	for i := range n {
+		free, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer free.Close() // not before the next is taken
+		s.ports = append(s.ports, free.Addr().(*net.TCPAddr).Port)
+		hosts += fmt.Sprintf(clientConfig, i, s.ports[i])
+	}
+	for _, key := range []string{"host", "user"} {
+		if status, out := run(t, "", exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(s.dir, key))); status != 0 {
+			t.Fatalf("ssh-keygen: %s", out)
+		}
+	}
+	s.write("client", hosts+fmt.Sprintf(clientDefaults, s.dir))
+	return s
+}
+
+func (s sshServer) write(name, text string) {
+	s.t.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// client is the command line of an OpenSSH client of this server.
+func (s sshServer) client(program string, args ...string) []string {
+	return append([]string{program, "-F", filepath.Join(s.dir, "client")}, args...)
+}
+
+// start starts sshd under the name of a PAM service, and so with that service,
+// by way of a command if there is one.
+func (s sshServer) start(service, config string, wrap ...string) {
+	s.t.Helper()
+	sshd := factordtest.NeedProgram(s.t, "/usr/sbin/sshd")
+	s.write("config", config)
+	program := filepath.Join(s.dir, service)
+	if err := os.Symlink(sshd, program); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	log := filepath.Join(s.dir, "log")
+	argv := append(wrap, program, "-D", "-f", filepath.Join(s.dir, "config"), "-E", log)
+	cmd := exec.Command(argv[0], argv[1:]...)
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+		if text, _ := os.ReadFile(log); s.t.Failed() {
+			s.t.Logf("sshd:\n%s", text)
+		}
+	})
+	for _, port := range s.ports {
+		pamtest.Await(s.t, "sshd's start", 10*time.Second, func() bool {
+			c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+			if err == nil {
+				c.Close()
+			}
+			return err == nil
+		})
+	}
+}
