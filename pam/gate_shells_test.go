@@ -90,7 +90,7 @@ func TestForceCommandNologin(t *testing.T) {
 			t.Errorf("%s: %+v", host, r)
 		}
 	}
-	if g.attempts() != 0 {
+	if g.asked() != 0 {
 		t.Error("factord was asked")
 	}
 }

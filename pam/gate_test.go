@@ -194,14 +194,5 @@ func (g *gate) put(name, text string, mode os.FileMode) string {
 	return path
 }
 
-// attempts is how many attempts of the person's the audit ring has.
-func (g *gate) attempts() int {
-	g.t.Helper()
-	n := 0
-	for _, record := range g.audit() {
-		if record["service"] == "sshd" {
-			n++
-		}
-	}
-	return n
-}
+// asked is how many verdicts factord's log has.
+func (g *gate) asked() int { return strings.Count(g.Log(), " msg=verdict ") }
