@@ -89,6 +89,35 @@ func TestSSHTerminal(t *testing.T) {
 	}
 }
 
+// A factor that succeeds elsewhere ends the question, and the session begins.
+func TestSSHRace(t *testing.T) {
+	p := newPTY(t)
+	socket := serve(t, func(d *peer) {
+		d.greet()
+		d.put("INQUIRE SECRET Code:%20")
+		p.until("Code: ")
+		d.put(sayAllow...)
+	})
+	cmd := inSession(t, "helper", p, []string{"SSH_ORIGINAL_COMMAND=echo in"}, "--socket", socket)
+	err := cmd.Run()
+	p.restored()
+	if err != nil || p.screen() != "Code: \r\nin\r\n" {
+		t.Errorf("%v, screen %q", err, p.screen())
+	}
+}
+
+// What was ignored before (nohup) is ignored in the session, and nothing else.
+func TestSSHSignals(t *testing.T) {
+	socket := serve(t, func(d *peer) { d.greet(); d.put(sayAllow...) })
+	helper := inSession(t, "helper", nil, []string{"SSH_ORIGINAL_COMMAND=grep -E '^Sig(Ign|Blk)' /proc/self/status"}, "--socket", socket)
+	cmd := exec.Command("/bin/sh", append([]string{"-c", `trap "" HUP; exec "$@"`, "sh"}, helper.Args...)...)
+	cmd.Env = helper.Env
+	out, err := cmd.Output()
+	if want := "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000001\n"; err != nil || string(out) != want {
+		t.Errorf("%v, %q, want %q", err, out, want)
+	}
+}
+
 // Without a terminal the hang-up of what sshd reads is the only word of a client
 // that is gone.
 func TestSSHClientGone(t *testing.T) {

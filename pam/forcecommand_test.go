@@ -118,3 +118,16 @@ func TestForceCommandUnreachable(t *testing.T) {
 		t.Errorf("exit %d\n%s", status, x.Screen())
 	}
 }
+
+// Root asks by name, and under rules for root.
+func TestForceCommandRoot(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, gateOptions{rules: exemptUser, sshd: "PermitRootLogin yes\n"})
+	as := g.client("ssh", "-l", "root", gated, "id -u")
+	if r := g.do("", as...); r.status != 1 || r.out != "" || r.errs != "no rule lets this login in: ask your administrator\n" {
+		t.Errorf("a rule for users: %+v", r)
+	}
+	g.Configure(strings.Replace(exemptUser, `["user"]`, `["root", "user"]`, 1))
+	g.Hangup()
+	g.expect(result{0, "0\n", ""}, as...)
+}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/factord/factord/daemon/factordtest"
 	"github.com/factord/factord/pam/pamtest"
 )
 
@@ -42,6 +43,7 @@ func sum(t *testing.T, path string) [sha256.Size]byte {
 // Programs find their protocol undisturbed, whichever way they copy.
 func TestForceCommandCopies(t *testing.T) {
 	t.Parallel()
+	factordtest.NeedProgram(t, "rsync")
 	for _, subsystem := range []string{"internal-sftp", "internal-sftp -f AUTH -l INFO", "/usr/lib/openssh/sftp-server"} {
 		g := newGate(t, gateOptions{rules: exemptUser, sftp: subsystem})
 		from := filepath.Join(t.TempDir(), "from")
@@ -96,6 +98,7 @@ func TestForceCommandLargeCopy(t *testing.T) {
 // git clones, commits and pushes.
 func TestForceCommandGit(t *testing.T) {
 	t.Parallel()
+	factordtest.NeedProgram(t, "git")
 	g := newGate(t, gateOptions{rules: exemptUser})
 	if r := g.ssh(plain, "git init -q --bare -b main r.git"); r.status != 0 {
 		t.Fatalf("%+v", r)

@@ -24,10 +24,7 @@ func TestForceCommandForwarding(t *testing.T) {
 		g := newGate(t, gateOptions{less: append([]string{"SetEnv"}, less...)}) // bash shall show the agent
 		service := inside(t)
 		dir := t.TempDir()
-		socks, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
+		socks := freePort(t)
 		socks.Close()
 		for _, f := range []struct {
 			option, value string

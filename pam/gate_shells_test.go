@@ -69,6 +69,10 @@ func TestForceCommandShells(t *testing.T) {
 				t.Errorf("%s: %q: %+v, without ForceCommand %+v", name, command, got, want)
 			}
 		}
+		script := g.client("ssh", "-T", "-l", g.who.Name, gated) // a login shell that reads its commands
+		if r := g.do("echo script; exit 3\n", script...); r.status != 3 || !strings.HasSuffix(r.out, "script\n") {
+			t.Errorf("%s: ssh -T <script: %+v", name, r)
+		}
 		if log, _ := os.ReadFile(filepath.Join(g.home, "log")); string(log) != "once\nonce\n" {
 			t.Errorf("%s: the command ran %d times, want once with and once without", name, strings.Count(string(log), "\n"))
 		}

@@ -34,6 +34,7 @@ func (g *gate) same(report string) string {
 // limits, files, terminal are those of the same sshd without ForceCommand.
 func TestForceCommandLeavesNoTrace(t *testing.T) {
 	t.Parallel()
+	factordtest.NeedProgram(t, "ps")
 	// Soft limits that Go's start and the helper change for themselves.
 	wrap := []string{"bash", "-c", `ulimit -Sn 1000; ulimit -Sc 77; exec "$@"`, "bash"}
 	for _, shell := range []string{"bash", "zsh", "dash", "fish"} {

@@ -1,11 +1,14 @@
 package pam_test
 
 import (
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,6 +21,7 @@ type sshServer struct {
 	t     *testing.T
 	dir   string
 	ports []int
+	held  []net.Listener // so that nobody takes the ports before sshd does
 }
 
 // clientConfig makes a port of the server a host of the client; nothing of the
@@ -44,12 +48,8 @@ func newSSHServer(t *testing.T, n int) sshServer {
 	s := sshServer{t: t, dir: factordtest.OpenDir(t)}
 	hosts := ""
 	for i := range n {
-		free, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer free.Close() // not before the next is taken
-		s.ports = append(s.ports, free.Addr().(*net.TCPAddr).Port)
+		s.held = append(s.held, freePort(t))
+		s.ports = append(s.ports, s.held[i].Addr().(*net.TCPAddr).Port)
 		hosts += fmt.Sprintf(clientConfig, i, s.ports[i])
 	}
 	for _, key := range []string{"host", "user"} {
@@ -59,6 +59,21 @@ func newSSHServer(t *testing.T, n int) sshServer {
 	}
 	s.write("client", hosts+fmt.Sprintf(clientDefaults, s.dir))
 	return s
+}
+
+// freePort takes a port below those that the kernel gives to clients: a
+// connection of another test must not have it when sshd wants it.
+func freePort(t *testing.T) net.Listener {
+	t.Helper()
+	for {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
+		if err == nil {
+			return l
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			t.Fatal(err)
+		}
+	}
 }
 
 func (s sshServer) write(name, text string) {
@@ -89,6 +104,9 @@ func (s sshServer) start(service, config string, wrap ...string) {
 	log := filepath.Join(s.dir, "log")
 	argv := append(wrap, program, "-D", "-f", filepath.Join(s.dir, "config"), "-E", log)
 	cmd := exec.Command(argv[0], argv[1:]...)
+	for _, l := range s.held {
+		l.Close()
+	}
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
