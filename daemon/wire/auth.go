@@ -1,5 +1,7 @@
 package wire
 
+import "unicode/utf8"
+
 // Phase is the PAM phase a client asks in.
 type Phase uint8
 
@@ -105,13 +107,8 @@ func (a Auth) Line() (string, error) {
 		return "", ErrLineTooLong
 	}
 	const key = " command="
-	value := Printable(a.Command)
-	for value != "" {
-		escaped := Escape(value)
-		if len(line)+len(key)+len(escaped) <= MaxLine {
-			return line + key + escaped, nil
-		}
-		value = trimRune(value)
+	if value := fit(Printable(a.Command), MaxLine-len(line)-len(key)); value != "" {
+		line += key + value
 	}
 	return line, nil
 }
@@ -123,11 +120,16 @@ func flag(set bool) string {
 	return ""
 }
 
-// trimRune drops the last character of s, never half of one.
-func trimRune(s string) string {
-	i := len(s) - 1
-	for i > 0 && s[i]&0xc0 == 0x80 {
-		i--
+// fit escapes as many whole characters of s as make at most room bytes. A command
+// may be a hundred times as long as a line: the rest is not looked at.
+func fit(s string, room int) string {
+	n, size := 0, 0
+	for i, r := range s {
+		end := i + utf8.RuneLen(r)
+		if size += len(Escape(s[i:end])); size > room {
+			break
+		}
+		n = end
 	}
-	return s[:i]
+	return Escape(s[:n])
 }
