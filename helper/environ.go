@@ -11,8 +11,13 @@ import "strings"
 // This closes no hole in factord: sshd's own "$SHELL -c" has read them before the
 // helper ran, which is why AcceptEnv must be narrow, and whoever was allowed can
 // set them again. It keeps what was slipped in for one program from lying in wait
-// for those behind the verdict. Interpreters (PERL5LIB, PYTHONPATH) are left
-// alone: that list has no end, and people use them.
+// for those behind the verdict; and the snippet's SetEnv, which keeps the first
+// shell from start-up files, does not keep the session from them.
+//
+// Left alone are interpreters (PERL5LIB, PYTHONPATH), a list without an end that
+// people use, and Go's variables (GODEBUG, GOTRACEBACK): they have reached the
+// helper's runtime before its first line, where the worst that they can make is a
+// crash, which refuses.
 var notForSession = [...]string{
 	// The loader and the C library: the list that they drop themselves for
 	// set-user-ID programs (glibc's unsecvars.h), without TMPDIR, which

@@ -50,6 +50,9 @@ const putTimeout = 100 * time.Millisecond
 
 // put writes text as far as fd takes it.
 func put(fd int, text string) {
+	if fd == nowhere {
+		return // poll(2) would wait for it
+	}
 	for p := []byte(text); len(p) > 0; {
 		fds := []pollFd{writable(fd)}
 		if ppoll(fds, putTimeout) != nil || fds[0].revents&pollOut == 0 {

@@ -87,8 +87,7 @@ func (c Config) loginShell(passwd []byte, uid uint32) string {
 }
 
 // sftpServers is where distributions keep the program that does what sshd's
-// internal-sftp does: Debian, Fedora, Arch, and what "make install" of OpenSSH
-// or Alpine and SUSE use.
+// internal-sftp does: Debian; Fedora; Arch and Alpine; OpenSSH built for /usr.
 var sftpServers = [...]string{
 	"/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server",
 	"/usr/lib/ssh/sftp-server", "/usr/libexec/sftp-server",
@@ -103,7 +102,7 @@ func sftpSession(args, servers []string) (session, error) {
 		}
 	}
 	return session{}, errors.New("internal-sftp was asked for, and there is none of " + strings.Join(servers, ", ") +
-		"\nhint: install sftp-server (Debian: openssh-sftp-server); in a ChrootDirectory it has to be inside")
+		"\nhint: install sftp-server (Debian: openssh-sftp-server), or name it in sshd_config's Subsystem; in a ChrootDirectory it has to be inside")
 }
 
 // internalSFTP returns the arguments of sshd's internal-sftp, which is no

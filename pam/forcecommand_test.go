@@ -36,7 +36,14 @@ func TestForceCommandTerminal(t *testing.T) {
 func TestForceCommandRefused(t *testing.T) {
 	t.Parallel()
 	g := newGate(t, gateOptions{})
-	for _, answers := range [][]string{{g.wrong(), g.wrong(), g.wrong()}, {"\x03"}, {g.wrong(), "\x03"}} {
+	used := g.code()
+	x := g.onTerminal("-tt", gated, "true")
+	x.Expect("Passcode: ")
+	x.Type(used + "\r")
+	if status := x.Wait(); status != 0 {
+		t.Errorf("exit %d\n%s", status, x.Screen())
+	}
+	for _, answers := range [][]string{{g.wrong(), g.wrong(), g.wrong()}, {"\x03"}, {used, "\x03"}} {
 		x := g.onTerminal("-tt", gated, "touch ran")
 		for _, answer := range answers {
 			x.Expect("Passcode: ")
