@@ -41,6 +41,9 @@ func TestForceCommandForwarding(t *testing.T) {
 		if r := g.ssh("-W", service, gated); (r.out == "inside") != (less != nil) {
 			t.Errorf("%s: ssh -W: %+v", name, r)
 		}
+		if got := g.throughMaster(service); got != (less != nil) {
+			t.Errorf("%s: ssh -O forward reaches the service: %v", name, got)
+		}
 		if g.asked() != 0 {
 			t.Errorf("%s: factord was asked", name)
 		}
@@ -99,6 +102,41 @@ func (g *gate) forwarded(option, value string, dial func() (net.Conn, error)) bo
 	c.SetDeadline(time.Now().Add(20 * time.Second))
 	data, _ := io.ReadAll(c)
 	return string(data) == "inside"
+}
+
+// throughMaster reports whether the service is reached by a forwarding that is
+// added to a connection that is open already.
+func (g *gate) throughMaster(service string) bool {
+	g.t.Helper()
+	share, stop := g.master()
+	defer stop()
+	path := filepath.Join(g.sshServer.dir, "added")
+	if r := g.do("", append(share, "-O", "forward", "-L", path+":"+service, gated)...); r.status != 0 {
+		g.t.Fatalf("ssh -O forward: %+v", r)
+	}
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	data, _ := io.ReadAll(c)
+	return string(data) == "inside"
+}
+
+// master opens a connection without a session, for ssh commands that begin with
+// share.
+func (g *gate) master() (share []string, stop func()) {
+	g.t.Helper()
+	share = g.client("ssh", "-o", "ControlPath="+filepath.Join(g.sshServer.dir, "control"), "-l", g.who.Name)
+	master := exec.Command(share[0], append(share[1:], "-M", "-N", gated)...)
+	if err := master.Start(); err != nil {
+		g.t.Fatal(err)
+	}
+	pamtest.Await(g.t, "the master's socket", 20*time.Second, func() bool {
+		return exec.Command(share[0], append(share[1:], "-O", "check", gated)...).Run() == nil
+	})
+	return share, func() { master.Process.Kill(); master.Wait() }
 }
 
 // throughSOCKS connects by SOCKS 4 (version, connect, port, address, no user) and

@@ -81,19 +81,11 @@ func TestForceCommandClientKilledWithoutTerminal(t *testing.T) {
 			return g.waiting(waits, g.client("ssh", "-l", g.who.Name, gated, "touch ran"))
 		})
 		// The connection stays: one client of a ControlMaster is killed.
-		share := g.client("ssh", "-o", "ControlPath="+filepath.Join(g.sshServer.dir, "control"), "-l", g.who.Name)
-		master := exec.Command(share[0], append(share[1:], "-M", "-N", gated)...)
-		if err := master.Start(); err != nil {
-			t.Fatal(err)
-		}
-		pamtest.Await(t, "the master's socket", 10*time.Second, func() bool {
-			return exec.Command(share[0], append(share[1:], "-O", "check", gated)...).Run() == nil
-		})
+		share, stop := g.master()
 		g.killed(shell+" behind a master", func() func() {
 			return g.waiting(waits, append(share, gated, "touch ran"))
 		})
-		master.Process.Kill()
-		master.Wait()
+		stop()
 	}
 }
 
