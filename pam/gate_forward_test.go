@@ -1,6 +1,7 @@
 package pam_test
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -24,15 +25,14 @@ func TestForceCommandForwarding(t *testing.T) {
 		g := newGate(t, gateOptions{less: append([]string{"SetEnv"}, less...)}) // bash shall show the agent
 		service := inside(t)
 		dir := t.TempDir()
-		socks := freePort(t)
-		socks.Close()
+		socks := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 		for _, f := range []struct {
 			option, value string
 			dial          func() (net.Conn, error)
 		}{
 			{"-L", filepath.Join(dir, "l") + ":" + service, func() (net.Conn, error) { return net.Dial("unix", filepath.Join(dir, "l")) }},
 			{"-R", filepath.Join(g.home, "r") + ":" + service, func() (net.Conn, error) { return net.Dial("unix", filepath.Join(g.home, "r")) }},
-			{"-D", socks.Addr().String(), func() (net.Conn, error) { return throughSOCKS(socks.Addr().String(), service) }},
+			{"-D", socks, func() (net.Conn, error) { return throughSOCKS(socks, service) }},
 		} {
 			if got := g.forwarded(f.option, f.value, f.dial); got != (less != nil) {
 				t.Errorf("%s: ssh -N %s reaches the service: %v", name, f.option, got)

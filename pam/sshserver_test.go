@@ -3,11 +3,13 @@ package pam_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -21,7 +23,6 @@ type sshServer struct {
 	t     *testing.T
 	dir   string
 	ports []int
-	held  []net.Listener // so that nobody takes the ports before sshd does
 }
 
 // clientConfig makes a port of the server a host of the client; nothing of the
@@ -49,8 +50,7 @@ func newSSHServer(t *testing.T, n int) sshServer {
 	s := sshServer{t: t, dir: factordtest.OpenDir(t)}
 	hosts := ""
 	for i := range n {
-		s.held = append(s.held, freePort(t))
-		s.ports = append(s.ports, s.held[i].Addr().(*net.TCPAddr).Port)
+		s.ports = append(s.ports, freePort(t))
 		hosts += fmt.Sprintf(clientConfig, i, s.ports[i])
 	}
 	for _, key := range []string{"host", "user"} {
@@ -62,19 +62,43 @@ func newSSHServer(t *testing.T, n int) sshServer {
 	return s
 }
 
-// freePort takes a port below those that the kernel gives to clients: a
-// connection of another test must not have it when sshd wants it.
-func freePort(t *testing.T) net.Listener {
+// Ports below those that the kernel gives to clients: a connection of another
+// test must not have one when sshd wants it. None is used twice in this process.
+const firstPort, lastPort = 10_000, 30_000
+
+var nextPort = func() *atomic.Int64 {
+	n := new(atomic.Int64)
+	n.Store(rand.Int64N(lastPort - firstPort))
+	return n
+}()
+
+// freePort is a port on which nobody listens.
+func freePort(t *testing.T) int {
 	t.Helper()
 	for {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
+		port := firstPort + int(nextPort.Add(1)%(lastPort-firstPort))
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {
-			return l
+			l.Close()
+			return port
 		}
 		if !errors.Is(err, syscall.EADDRINUSE) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// greets reports whether it is sshd that listens on a port.
+func greets(port int) bool {
+	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(time.Second))
+	var banner [4]byte
+	_, err = io.ReadFull(c, banner[:])
+	return err == nil && string(banner[:]) == "SSH-"
 }
 
 func (s sshServer) write(name, text string) {
@@ -105,9 +129,6 @@ func (s sshServer) start(service, config string, wrap ...string) {
 	log := filepath.Join(s.dir, "log")
 	argv := append(wrap, program, "-D", "-f", filepath.Join(s.dir, "config"), "-E", log)
 	cmd := exec.Command(argv[0], argv[1:]...)
-	for _, l := range s.held {
-		l.Close()
-	}
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -119,12 +140,6 @@ func (s sshServer) start(service, config string, wrap ...string) {
 		}
 	})
 	for _, port := range s.ports {
-		pamtest.Await(s.t, "sshd's start", 10*time.Second, func() bool {
-			c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-			if err == nil {
-				c.Close()
-			}
-			return err == nil
-		})
+		pamtest.Await(s.t, "sshd's start", 20*time.Second, func() bool { return greets(port) })
 	}
 }
