@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
@@ -196,54 +195,4 @@ func (a *attempt) explanation(outcome string) explanation {
 		e.Waits = d.Round(time.Second).String() + " (" + reason.String() + ")"
 	}
 	return e
-}
-
-// audit streams records: the newest "last" of them, or all from "from" on.
-func (r *request) audit() (any, error) {
-	user := r.args.Take("user")
-	last, err1 := number(r.args, "last", 50)
-	from, err2 := number(r.args, "from", 0)
-	refusals, err3 := r.args.TakeFlag("refusals")
-	for _, err := range []error{err1, err2, err3, r.done()} {
-		if err != nil {
-			return nil, err
-		}
-	}
-	if err := r.Store.Flush(r.ctx); err != nil {
-		return nil, err
-	}
-	return nil, r.Store.View(func(tx *store.Tx) error {
-		if refusals {
-			return tx.Refusals(func(x store.Refusals) error { r.data(x); return nil })
-		}
-		if err := tx.VerifyAudit(); err != nil {
-			return problemf(wire.ReasonInternal, "the audit chain is broken: %s", err)
-		}
-		newest, err := tx.LastEvent()
-		if err != nil {
-			return err
-		}
-		if from == 0 && newest > last {
-			from = newest - last + 1
-		}
-		return tx.Events(from, func(e store.Event) error {
-			if user == "" || e.User == user {
-				r.data(e)
-			}
-			return nil
-		})
-	})
-}
-
-// number takes a count from args.
-func number(args wire.Args, key string, otherwise uint64) (uint64, error) {
-	v := args.Take(key)
-	if v == "" {
-		return otherwise, nil
-	}
-	n, err := strconv.ParseUint(v, 10, 64)
-	if err != nil {
-		return 0, problemf(wire.ReasonProtocol, "%s is not a number: %q", key, v)
-	}
-	return n, nil
 }

@@ -61,19 +61,35 @@ func TestAuditChainNamesWhatWasDone(t *testing.T) {
 	}{
 		"flipped byte": {func(b *bolt.Bucket) error {
 			return b.Put(seqKey(5), []byte(strings.Replace(string(b.Get(seqKey(5))), "alice", "alicf", 1)))
-		}, "record 6 or the one before"},
+		}, "record 5 was changed"},
 		"flipped last": {func(b *bolt.Bucket) error {
 			return b.Put(seqKey(10), []byte(strings.Replace(string(b.Get(seqKey(10))), "alice", "alicf", 1)))
 		}, "record 10 was changed"},
-		"dropped":       {func(b *bolt.Bucket) error { return b.Delete(seqKey(5)) }, "record 5 is missing"},
+		"dropped": {func(b *bolt.Bucket) error { return b.Delete(seqKey(5)) }, "record 5 is missing"},
+		"flipped hash": {func(b *bolt.Bucket) error {
+			v := string(b.Get(seqKey(5)))
+			return b.Put(seqKey(5), []byte(strings.Replace(v, `"prev":"`, `"prev":"AAAA`, 1)))
+		}, "record 5 was changed"},
+		"flipped hash, cut": {func(b *bolt.Bucket) error {
+			v := string(b.Get(seqKey(5)))
+			b.Delete(seqKey(6))
+			return b.Put(seqKey(5), []byte(strings.Replace(v, `"prev":"`, `"prev":"AAAA`, 1)))
+		}, "record 5 was changed, or the one before it"},
+		"flipped first": {func(b *bolt.Bucket) error {
+			return b.Put(seqKey(1), []byte(strings.Replace(string(b.Get(seqKey(1))), "alice", "alicf", 1)))
+		}, "record 1 was changed"},
 		"first dropped": {func(b *bolt.Bucket) error { return b.Delete(seqKey(1)) }, "record 1 is missing"},
-		"truncated":     {func(b *bolt.Bucket) error { return b.Delete(seqKey(10)) }, "records 10 to 10 are missing"},
+		"truncated":     {func(b *bolt.Bucket) error { return b.Delete(seqKey(10)) }, "record 10 is missing"},
+		"truncated more": {func(b *bolt.Bucket) error {
+			b.Delete(seqKey(9))
+			return b.Delete(seqKey(10))
+		}, "records 9 to 10 are missing"},
 		"swapped": {func(b *bolt.Bucket) error {
 			four, five := string(b.Get(seqKey(4))), string(b.Get(seqKey(5)))
 			b.Put(seqKey(4), []byte(five))
 			return b.Put(seqKey(5), []byte(four))
 		}, "record 4 was changed"},
-		"appended": {func(b *bolt.Bucket) error { return b.Put(seqKey(11), b.Get(seqKey(10))) }, "record 11 was changed"},
+		"appended": {func(b *bolt.Bucket) error { return b.Put(seqKey(11), b.Get(seqKey(10))) }, "record 11 was added"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := newStore(t, nil)
