@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/factord/factord/daemon"
+	"github.com/factord/factord/daemon/audit"
 	"github.com/factord/factord/daemon/store"
 )
 
@@ -74,7 +75,9 @@ func serve(o options) error {
 	if uid := os.Getuid(); uid == 0 {
 		log.Warn("running as root; as a service factord has a user of its own")
 	}
-	settings, err := load(o, log)
+	copies := audit.New(audit.Config{Log: log, Journal: audit.UnderJournal()})
+	defer copies.Close()
+	settings, err := load(o, copies, log)
 	if err != nil {
 		return err
 	}
@@ -82,7 +85,7 @@ func serve(o options) error {
 	if err != nil {
 		return err
 	}
-	db, err := store.Open(store.Config{Dir: o.state, Key: key})
+	db, err := store.Open(store.Config{Dir: o.state, Key: key, Committed: copies.Committed})
 	if err != nil {
 		return err
 	}

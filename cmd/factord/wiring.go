@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"sync/atomic"
 
 	"github.com/factord/factord/conf"
 	"github.com/factord/factord/daemon"
+	"github.com/factord/factord/daemon/audit"
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/factor/backup"
 	"github.com/factord/factord/daemon/factor/totp"
@@ -22,14 +25,28 @@ import (
 type settings struct {
 	conf    atomic.Pointer[conf.Config]
 	session atomic.Pointer[session.Settings]
+	copies  *audit.Copies
 	// refused is why the file as it is now is not in force; nil: it is.
 	refused atomic.Pointer[string]
 }
 
 // load reads the configuration for the first time.
-func load(o options, log *slog.Logger) (*settings, error) {
-	s := &settings{}
-	return s, s.reload(o, log)
+func load(o options, copies *audit.Copies, log *slog.Logger) (*settings, error) {
+	s := &settings{copies: copies}
+	c, err := conf.Load(o.config, conf.BuiltIn())
+	if err != nil {
+		return nil, err
+	}
+	// A log file that can't be written is no reason to refuse everybody, unless
+	// it is the only place for copies that must not be lost.
+	if err := copies.Try(audit.Settings(c.Audit)); err != nil {
+		if c.Audit.Strict && !copies.HasJournal() {
+			return nil, err
+		}
+		log.Error("audit copies can't be written", "error", err)
+	}
+	s.enforce(c, log)
+	return s, nil
 }
 
 // reload puts a new configuration in force if nothing is wrong with it.
@@ -38,12 +55,21 @@ func (s *settings) reload(o options, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	if err := s.copies.Try(audit.Settings(c.Audit)); err != nil {
+		return fmt.Errorf("%s: %w", o.config, err)
+	}
+	s.enforce(c, log)
+	return nil
+}
+
+// enforce puts a configuration in force.
+func (s *settings) enforce(c *conf.Config, log *slog.Logger) {
 	for _, w := range c.Warnings {
 		log.Warn(w)
 	}
+	s.copies.Configure(audit.Settings(c.Audit))
 	s.conf.Store(c)
 	s.session.Store(&session.Settings{Rules: c.Rules, Factors: factors(c)})
-	return nil
 }
 
 // factors builds the factors of conf.BuiltIn and root's bypass codes, in the order
@@ -112,12 +138,16 @@ func wire(o options, s *settings, db *store.Store, log *slog.Logger) *daemon.Ser
 		Bypass:   backup.NewBypass(backup.Config{}),
 		Invite:   backup.NewInvite(backup.Config{}),
 		Log:      log,
+		Refused:  s.copies.Refused,
 		Status: func() map[string]any {
 			status := map[string]any{"factord": 1, "ready": true, "pid": os.Getpid(), "uid": os.Getuid(),
 				"config": o.config, "state": o.state, "rules": len(s.conf.Load().Rules), "connections": server.Connections()}
 			if why := s.refused.Load(); why != nil {
 				status["config_refused"] = *why
 			}
+			strict, lost := s.copies.Status()
+			status["audit_strict"], status["audit_lost"] = strict, lost
+			status["audit_copies"] = slices.Sorted(maps.Keys(lost))
 			return status
 		},
 	})

@@ -16,6 +16,7 @@ import (
 
 	"github.com/factord/factord/conf"
 	"github.com/factord/factord/daemon"
+	"github.com/factord/factord/daemon/audit"
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/factor/backup"
 	"github.com/factord/factord/daemon/factor/totp"
@@ -57,6 +58,7 @@ type Daemon struct {
 
 	t        testing.TB
 	options  Options
+	copies   *audit.Copies
 	settings atomic.Pointer[session.Settings]
 	server   *daemon.Server
 	ended    chan struct{}
@@ -126,22 +128,23 @@ func (d *Daemon) Run() {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	if d.Store, err = store.Open(store.Config{Dir: d.Dir, Key: key, Clock: d.Clock.Now}); err != nil {
+	out := d.options.Log
+	if out == nil {
+		out = io.Discard
+	}
+	log := slog.New(slog.NewTextHandler(out, nil))
+	d.copies = audit.New(audit.Config{Log: log})
+	if d.Store, err = store.Open(store.Config{Dir: d.Dir, Key: key, Clock: d.Clock.Now, Committed: d.copies.Committed}); err != nil {
 		d.t.Fatal(err)
 	}
 	l, _, err := daemon.Listen(d.Socket)
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	out := d.options.Log
-	if out == nil {
-		out = io.Discard
-	}
-	log := slog.New(slog.NewTextHandler(out, nil))
 	server := &daemon.Server{Log: log, IdleExit: d.options.IdleExit, Stay: d.options.Stay, Sessions: session.New(session.Config{
 		Store: d.Store, Users: d.Users, Places: d.options.Places, Clock: d.Clock.Now, Log: log, AttemptTime: d.options.AttemptTime,
 		Settings: func() session.Settings { return *d.settings.Load() },
-		Bypass:   backup.NewBypass(backup.Config{}), Invite: backup.NewInvite(backup.Config{}),
+		Bypass:   backup.NewBypass(backup.Config{}), Invite: backup.NewInvite(backup.Config{}), Refused: d.copies.Refused,
 	})}
 	d.serve(server, l)
 }
@@ -158,6 +161,7 @@ func (d *Daemon) serve(server *daemon.Server, l *net.UnixListener) {
 		cancel()
 		<-ended
 		d.Store.Close()
+		d.copies.Close()
 	}
 }
 

@@ -27,7 +27,6 @@ type attempt struct {
 	key      string // fingerprint of the first factor's key, "" if unknown
 	begun    time.Time
 	standing standing
-	unlogged []store.Event // rulings that the journal has not seen yet
 }
 
 // Texts for people that more than one place says.
@@ -54,7 +53,6 @@ func (c *conn) login(rest string) {
 	if c.lines.Flush() != nil {
 		c.over = true
 	}
-	a.writeLog()
 }
 
 // info shows the person one line, together with whatever is sent next.

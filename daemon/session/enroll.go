@@ -217,7 +217,6 @@ func (r *request) authorise(id Identity) (leave, error) {
 func (a *attempt) demand(ctx context.Context, why string) (leave, error) {
 	a.info(why)
 	v := a.ask(ctx)
-	a.writeLog()
 	if !v.Allow || v.Basis != wire.BasisFactor {
 		return leave{}, problemf(v.Reason, "%s", v.Text)
 	}
@@ -264,6 +263,6 @@ func (r *request) invitation(id Identity) (factor.Secret, error) {
 	if !errors.Is(err, errKeep) {
 		return nil, err
 	}
-	r.Store.Refuse(r.ctx, store.Event{Kind: lower[r.verb], User: id.Name, PeerUID: r.peer.UID, PeerPID: r.peer.PID, Reason: wire.ReasonDenied.String(), Log: "wrong invitation"})
+	r.refused(store.Event{Kind: lower[r.verb], User: id.Name, PeerUID: r.peer.UID, PeerPID: r.peer.PID, Reason: wire.ReasonDenied.String(), Log: "wrong invitation"})
 	return nil, problemf(wire.ReasonDenied, "this is no valid invitation\nhint: ask root for one: factorctl invite %s", id.Name)
 }

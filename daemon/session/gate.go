@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/factord/factord/daemon/policy"
@@ -61,12 +60,14 @@ func (a *attempt) decide(ctx context.Context, settle func(*store.Tx) (ruling, er
 		return a.refuse(r), false
 	}
 	if err != nil {
-		return a.refuse(ruling{reason: reasonOf(err), log: err.Error()}), false
+		return a.refuse(failure(err)), false
 	}
 	if !a.known && !r.more {
 		return a.refuse(r), false
 	}
-	a.logLater(e)
+	if !a.known {
+		a.copy(e)
+	}
 	return a.verdict(r), r.more
 }
 
@@ -96,22 +97,45 @@ func (a *attempt) refuse(r ruling) wire.Verdict {
 	r = a.inAudit(ruling{reason: r.reason, text: r.text, log: r.log, gone: r.gone})
 	e := a.event(r)
 	if r.basis != wire.BasisNone { // an allow needs its audit record, like any other
-		if err := a.Store.Update(a.ctx, func(tx *store.Tx) error { tx.Audit(e); return nil }); err != nil {
-			return wire.Verdict{Reason: wire.ReasonInternal}
+		err := a.Store.Update(a.ctx, func(tx *store.Tx) error { tx.Audit(e); return nil })
+		if err == nil {
+			return a.verdict(r)
 		}
-		a.logLater(e)
-		return a.verdict(r)
+		r = failure(err)
+		e = a.event(r)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), settleTime)
+	a.refused(e)
+	return a.verdict(r)
+}
+
+// failure is the refusal of what could not be recorded, or not be copied though
+// the configuration demands it.
+func failure(err error) ruling {
+	r := refusal(reasonOf(err), "", err.Error())
+	if errors.Is(err, store.ErrNotCopied) {
+		r.text = textUnavailable
+	}
+	return r
+}
+
+// refused records a refusal that came before any factor was asked.
+func (c *conn) refused(e store.Event) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), settleTime)
 	defer cancel()
-	first, err := a.Store.Refuse(ctx, e)
+	first, err := c.Store.Refuse(ctx, e)
 	if err != nil {
 		e.Log += " (not recorded: " + err.Error() + ")"
 	}
-	if first || a.caller == policy.CallerRoot { // others could fill the journal
-		a.logLater(e)
+	if first || c.peer.UID == 0 { // others could fill the journal
+		c.copy(e)
 	}
-	return a.verdict(r)
+}
+
+// copy gives away a copy of what is not in the chain of audit records.
+func (c *conn) copy(e store.Event) {
+	if c.Refused != nil {
+		c.Refused(e)
+	}
 }
 
 // inAudit turns a refusal under a rule of mode "audit" into an allow that says
@@ -167,30 +191,4 @@ func (a *attempt) event(r ruling) store.Event {
 		}
 	}
 	return e
-}
-
-// logLater has a record logged when the client has heard the verdict: nobody
-// waits for the journal.
-func (a *attempt) logLater(e store.Event) { a.unlogged = append(a.unlogged, e) }
-
-// writeLog logs what has been ruled.
-func (a *attempt) writeLog() {
-	for _, e := range a.unlogged {
-		a.log(e)
-	}
-	a.unlogged = nil
-}
-
-// log says once what root should see in the journal.
-func (a *attempt) log(e store.Event) {
-	attrs := make([]slog.Attr, 0, 10)
-	for _, field := range [...]struct{ key, value string }{
-		{"verdict", e.Verdict}, {"user", e.User}, {"service", e.Service}, {"rhost", e.RHost}, {"basis", e.Basis},
-		{"reason", e.Reason}, {"rule", e.Rule}, {"factor", e.Factor}, {"why", e.Log},
-	} {
-		if field.value != "" {
-			attrs = append(attrs, slog.String(field.key, field.value))
-		}
-	}
-	a.Log.LogAttrs(context.Background(), slog.LevelInfo, e.Kind, append(attrs, slog.Int64("us", e.Micros))...)
 }

@@ -185,11 +185,17 @@ func (r *request) updateSaying(user string, e store.Event, change func(*store.Tx
 		}
 		return err
 	})
-	if err == nil {
-		r.Log.Info(e.Kind, "user", e.User, "factor", e.Factor, "id", e.ID, "why", e.Log, "peer_uid", e.PeerUID)
+	if errors.Is(err, store.ErrNotCopied) {
+		r.Log.Error("done, but not copied", "verb", r.verb, "user", user, "error", err)
+		return problemf(wire.ReasonUnavailable, "%s", textNotCopied)
 	}
 	return err
 }
+
+// textNotCopied is the answer where the configuration demands copies: the change
+// can't be taken back any more, as a login can be refused.
+const textNotCopied = "this was done, but there is no copy of its audit record, which [audit] strict = true demands\n" +
+	"hint: factorctl audit and factorctl list show what was done; factorctl status shows which copies are lost"
 
 // lower are the audit kinds of the verbs that change something.
 var lower = map[string]string{

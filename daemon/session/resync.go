@@ -45,7 +45,7 @@ func (r *request) resync() (any, error) {
 		if !errors.Is(err, factor.ErrResync) {
 			return reply, err
 		}
-		r.Store.Refuse(r.ctx, store.Event{Kind: lower[r.verb], User: id.Name, PeerUID: r.peer.UID, PeerPID: r.peer.PID,
+		r.refused(store.Event{Kind: lower[r.verb], User: id.Name, PeerUID: r.peer.UID, PeerPID: r.peer.PID,
 			Factor: t.holder, ID: t.id, Reason: wire.ReasonDenied.String(), Log: "wrong codes"})
 		if tries == 1 {
 			return nil, problemf(wire.ReasonDenied, "%s: nothing was changed\nhint: a token that is too far ahead, or has a new secret, is to be removed and enrolled again", err)

@@ -53,6 +53,9 @@ type Config struct {
 	// Clock is the time; nil means time.Now.
 	Clock func() time.Time
 	Log   *slog.Logger
+	// Refused is given a copy of refusals before any factor was asked. Of what
+	// is in the store's chain, the store gives copies. It may be nil.
+	Refused func(store.Event)
 	// Bypass and Invite make root's one-use codes.
 	Bypass Granter
 	Invite Inviter
@@ -270,7 +273,7 @@ func cutVerb(line []byte) (verb string, rest []byte) {
 // reasonOf says what an error of the conversation means for the verdict.
 func reasonOf(err error) wire.Reason {
 	switch {
-	case errors.Is(err, ErrStopping):
+	case errors.Is(err, ErrStopping), errors.Is(err, store.ErrNotCopied):
 		return wire.ReasonUnavailable
 	case errors.Is(err, wire.ErrCancelled), errors.Is(err, errGone),
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, context.Canceled),
