@@ -118,9 +118,6 @@ func (c *Copies) Committed(records []store.Record) error {
 			waits[i] = d.put(records, deadline, strict)
 		}
 	}
-	if c.text != nil {
-		c.text.put(records, deadline, false)
-	}
 	c.mu.RUnlock()
 	for _, b := range waits {
 		if !strict || b == nil {
@@ -129,6 +126,9 @@ func (c *Copies) Committed(records []store.Record) error {
 		if err := <-b.done; err != nil && failed == nil {
 			failed = fmt.Errorf("%s: %w", b.to, err)
 		}
+	}
+	if failed == nil && c.text != nil { // else session logs what became of them
+		c.text.put(records, deadline.Add(patience), false)
 	}
 	return failed
 }

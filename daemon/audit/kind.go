@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -28,14 +29,14 @@ var (
 
 // changes are the kinds of management, by the Kind of their events.
 var changes = map[string]kind{
-	"enroll": {"edd0e984b3f3394d4790c83b3eb23bdd", journal.PriNotice, saying("enrolled ")},
-	"remove": {"ad431231dbaae0c11903266c2939c53e", journal.PriNotice, saying("removed ")},
-	"unlock": {"12a3890d9e0534b33caa1bc2d4142c95", journal.PriNotice, saying("unlocked")},
-	"bypass": {"99c89bbe62ed61aba2dcbfcbcb0c5351", journal.PriNotice, saying("made a bypass code")},
-	"invite": {"f9dad668dec575081635b141f8945616", journal.PriNotice, saying("made an invitation")},
-	"forget": {"02987d9e93bd7b1269c931542df50008", journal.PriNotice, saying("forgot what was remembered")},
-	"resync": {"8a57d2d0d30e6f7be6f0cc53d3b4b6aa", journal.PriNotice, saying("resynchronised ")},
-	"import": {"c952ad8bbd73407d5ff4fbd99f33c6f3", journal.PriNotice, saying("imported ")},
+	"enroll": {"edd0e984b3f3394d4790c83b3eb23bdd", journal.PriNotice, saying("enrolled %[2]s for %[1]s")},
+	"remove": {"ad431231dbaae0c11903266c2939c53e", journal.PriNotice, saying("removed %[2]s of %[1]s")},
+	"unlock": {"12a3890d9e0534b33caa1bc2d4142c95", journal.PriNotice, saying("unlocked %[1]s")},
+	"bypass": {"99c89bbe62ed61aba2dcbfcbcb0c5351", journal.PriNotice, saying("made a bypass code for %[1]s")},
+	"invite": {"f9dad668dec575081635b141f8945616", journal.PriNotice, saying("made an invitation for %[1]s")},
+	"forget": {"02987d9e93bd7b1269c931542df50008", journal.PriNotice, saying("forgot what was remembered of %[1]s")},
+	"resync": {"8a57d2d0d30e6f7be6f0cc53d3b4b6aa", journal.PriNotice, saying("resynchronised %[2]s of %[1]s")},
+	"import": {"c952ad8bbd73407d5ff4fbd99f33c6f3", journal.PriNotice, saying("imported %[2]s for %[1]s")},
 }
 
 // kindOf sorts an event.
@@ -90,16 +91,15 @@ func sayRefused(e store.Event) string {
 	return "refused " + login(e) + " before a factor was asked: " + e.Reason + because(e) + rule(e)
 }
 
-func sayOther(e store.Event) string { return saying(e.Kind + " ")(e) }
+func sayOther(e store.Event) string {
+	return saying(strings.ReplaceAll(e.Kind, "%", "") + " %[2]s for %[1]s")(e)
+}
 
-// saying says a change: what was done, to which record, whose it is, by whom.
-func saying(done string) func(store.Event) string {
+// saying says a change to what a user has: format has the user and the record.
+func saying(format string) func(store.Event) string {
 	return func(e store.Event) string {
-		what := done
-		if strings.HasSuffix(done, " ") {
-			what += strings.TrimSpace(e.Factor + " " + e.ID)
-		}
-		return strings.TrimSpace(what) + " for " + e.User + ", asked by uid " + strconv.FormatUint(uint64(e.PeerUID), 10) + because(e)
+		what := fmt.Sprintf(format, e.User, strings.TrimSpace(e.Factor+" "+e.ID))
+		return what + ", asked by uid " + strconv.FormatUint(uint64(e.PeerUID), 10) + because(e)
 	}
 }
 
