@@ -186,7 +186,7 @@ func TestAuthInfo(t *testing.T) {
 func FuzzConversation(f *testing.F) {
 	f.Add(uint32(0), "AUTH user=alice service=sudo conv=prompt\nD 123456\nEND\nCAN\nBYE\n")
 	f.Add(uint32(1001), "ENROLL factor=totp\nCAN\nLIST\nSTATUS\nEXPLAIN service=sudo\n")
-	f.Add(uint32(0), "ENROLL factor=hotp user=alice seed=1 digits=8\nD x\nEND\nAUDIT last=3\nREMOVE id=x user=alice\n")
+	f.Add(uint32(0), "ENROLL factor=hotp user=alice seed=1 digits=8\nD x\nEND\nAUDIT last=3\nAUDIT from=2 follow=1 user=a service=s verdict=deny kind=k since=2026-01-31T00:00:00Z\nAUDIT refusals=1\nREMOVE id=x user=alice\n")
 	f.Add(uint32(0), "RESYNC id=hotp-1 user=alice\nD 755224\nEND\nD 287082\nEND\nRESYNC id=x\n")
 	config := session.Config{Users: factordtest.NewUsers(), Log: slog.New(slog.DiscardHandler), AttemptTime: time.Second, IdleTime: time.Second}
 	dir := f.TempDir()

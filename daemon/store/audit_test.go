@@ -182,3 +182,21 @@ func TestStateAfterAFailedCommit(t *testing.T) {
 		t.Errorf("%d records, %v", s.state.Last, err)
 	}
 }
+
+// Who asks from a record on learns of what was done to it and those after it, and
+// of none before.
+func TestAuditChainFromARecordOn(t *testing.T) {
+	s, _ := newStore(t, nil)
+	appendEvents(t, s, 20)
+	s.db.Update(func(tx *bolt.Tx) error {
+		b := tx.Bucket(bucketAudit)
+		return b.Put(seqKey(5), []byte(strings.Replace(string(b.Get(seqKey(5))), "alice", "alicf", 1)))
+	})
+	for from, want := range map[uint64]string{0: "record 5 was changed", 4: "record 5 was changed", 6: "record 5 was changed", 7: "", 20: "", 21: "", 99: ""} {
+		var err error
+		s.View(func(tx *Tx) error { err = tx.VerifyAuditFrom(from); return nil })
+		if got := fmt.Sprint(err); want == "" && err != nil || want != "" && !strings.Contains(got, want) {
+			t.Errorf("from %d: %v", from, err)
+		}
+	}
+}

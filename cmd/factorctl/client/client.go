@@ -51,6 +51,28 @@ func (c Client) Call(ctx context.Context, command string, conv wire.Conversation
 	})
 }
 
+// Calls sends what talk calls, command after command, over one connection. None
+// of them may ask anything.
+func (c Client) Calls(ctx context.Context, talk func(call func(command string, data func(line []byte)) error) error) error {
+	return c.with(ctx, func(l *wire.Lines) error {
+		if err := wire.Greet(l); err != nil {
+			return err
+		}
+		return talk(func(command string, data func(line []byte)) error {
+			return wire.Call(l, command, Nobody{}, data)
+		})
+	})
+}
+
+// Nobody is a conversation for commands that ask nothing.
+type Nobody struct{}
+
+// Info implements wire.Conversation.
+func (Nobody) Info(string) {}
+
+// Ask implements wire.Conversation; it cancels.
+func (Nobody) Ask(string, string) ([]byte, wire.Reply) { return nil, wire.ReplyCancel }
+
 // Document is Call for a command that answers with one JSON document.
 func (c Client) Document(ctx context.Context, command string, conv wire.Conversation) (json.RawMessage, error) {
 	var documents []json.RawMessage

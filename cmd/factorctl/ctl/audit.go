@@ -2,129 +2,174 @@ package ctl
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/factord/factord/cmd/factorctl/client"
 	"github.com/factord/factord/cmd/factorctl/record"
 	"github.com/factord/factord/daemon/wire"
 )
 
-func (a *app) auditCommand() *cobra.Command {
-	var user string
-	var last uint64
-	var refusals bool
-	cmd := &cobra.Command{
-		Use: "audit [--last N] [--user USER] [--refusals]", Args: noArguments,
-		Long: `Shows the newest audit records, oldest first: when, verdict, user, service, from
-where, by what and why, and how long it took. The chain of records is checked
-first. With --json there is one object a line. Only root may do this.
+// auditQuery is which records are wanted.
+type auditQuery struct {
+	user, service, verdict, kind, since string
+	last                                uint64
+	refusals, follow                    bool
+	file                                string
+}
+
+const auditHelp = `Shows the newest audit records, oldest first: when, verdict, user, service, from
+where, by what and why, and how long it took. With --json there is one object a
+line, as it stands in the chain. Only root may do this.
+
+The chain of records is checked each time. When it is broken the records are shown
+all the same, the first bad one is named, and the exit status is 1.
+
+All of --user, --service, --verdict, --kind and --since must hold for a record that
+is shown; --last counts those. TIME is a time of RFC 3339 or as it is shown here, a
+day, or how long ago: 90m, 12h, 7d.
+
+--follow goes on with new records until it is interrupted; it asks once a second,
+so factord does not exit for want of work meanwhile. It outlives a restart of
+factord without losing or repeating a record.
 
 Logins that were refused before any factor was asked are counted apart, by uid and
-minute: --refusals. With --user these are the ones whose latest was that user's.`,
-		Example: "  sudo factorctl audit --last 20\n  sudo factorctl audit --user alice --json",
+minute: --refusals. With --user these are the ones whose latest was that user's.
+
+--verify-file checks the chain of a copy, the file of [audit] file say, without
+factord and as any user; "-" reads standard input. It may begin anywhere.`
+
+func (a *app) auditCommand() *cobra.Command {
+	var q auditQuery
+	cmd := &cobra.Command{
+		Use: "audit [--last N] [--since TIME] [--user USER] [--follow] [--refusals]", Args: noArguments,
+		Long: auditHelp,
+		Example: "  sudo factorctl audit --last 20\n  sudo factorctl audit --user alice --verdict deny --since 7d\n" +
+			"  sudo factorctl audit --follow\n  zcat audit.jsonl.2.gz | factorctl audit --verify-file -",
 	}
-	cmd.Flags().Uint64Var(&last, "last", 50, "look at the newest `N` records")
-	cmd.Flags().StringVar(&user, "user", "", "only those of `USER`")
-	cmd.Flags().BoolVar(&refusals, "refusals", false, "what was refused before a factor was asked")
+	flags := cmd.Flags()
+	flags.Uint64Var(&q.last, "last", 50, "show the newest `N` of them; with --since all")
+	flags.StringVar(&q.since, "since", "", "only those from `TIME` on")
+	flags.StringVar(&q.user, "user", "", "only those of `USER`")
+	flags.StringVar(&q.service, "service", "", "only those of `SERVICE`")
+	flags.StringVar(&q.verdict, "verdict", "", "only these: `allow or deny`")
+	flags.StringVar(&q.kind, "kind", "", "only these: `KIND` is verdict, answer (a wrong one), enroll, remove, …")
+	flags.BoolVar(&q.follow, "follow", false, "go on with new records")
+	flags.BoolVar(&q.refusals, "refusals", false, "what was refused before a factor was asked")
+	flags.StringVar(&q.file, "verify-file", "", "check the chain of a copy, in `FILE`")
 	return a.does(cmd, func(ctx context.Context, _ []string) error {
-		if last == 0 {
-			return usagef("--last 0 shows nothing")
+		if err := q.check(flags.Changed("last")); err != nil {
+			return err
 		}
-		if refusals {
-			return a.refusals(ctx, user, last)
+		switch {
+		case q.file != "":
+			return a.verifyFile(q.file)
+		case q.refusals:
+			return a.refusals(ctx, q)
+		case q.follow:
+			return a.follow(ctx, q)
 		}
-		return a.events(ctx, user, last)
+		return a.events(ctx, q)
 	})
 }
 
-func (a *app) events(ctx context.Context, user string, last uint64) error {
-	command := wire.Command(wire.VerbAudit, "last", strconv.FormatUint(last, 10), "user", user)
-	return a.stream(ctx, command, func(line []byte) error {
-		e, err := decode[record.Event](line)
+// check makes what was typed into what factord is asked.
+func (q *auditQuery) check(lastGiven bool) error {
+	if q.last == 0 {
+		return usagef("--last 0 shows nothing")
+	}
+	if q.verdict != "" && q.verdict != "allow" && q.verdict != "deny" {
+		return usagef("--verdict is allow or deny, not %q", q.verdict)
+	}
+	if q.follow && q.refusals {
+		return usagef("--follow does not go with --refusals")
+	}
+	if !lastGiven && (q.since != "" || q.refusals) {
+		q.last = 0 // all
+	}
+	if q.since != "" {
+		since, err := parseSince(q.since, time.Now())
 		if err != nil {
 			return err
 		}
-		a.printf("%s\n", e)
-		return nil
-	})
-}
-
-// refusalCount are the refusals of one uid in one minute.
-type refusalCount struct {
-	Minute  time.Time      `json:"minute"`
-	PeerUID uint32         `json:"peer_uid"`
-	Count   int            `json:"count"`
-	Reasons map[string]int `json:"reasons"`
-	Last    record.Event   `json:"last"`
-}
-
-func (r refusalCount) String() string {
-	var reasons []string
-	for _, reason := range slices.Sorted(maps.Keys(r.Reasons)) {
-		reasons = append(reasons, fmt.Sprintf("%s %d", text(reason), r.Reasons[reason]))
-	}
-	return fmt.Sprintf("%s  %d by uid %d (%s), latest: %s", r.Minute.Local().Format("2006-01-02 15:04"),
-		r.Count, r.PeerUID, strings.Join(reasons, ", "), r.Last.What())
-}
-
-// refusals shows the newest of them; factord sends all.
-func (a *app) refusals(ctx context.Context, user string, last uint64) error {
-	type kept struct {
-		line  []byte
-		count refusalCount
-	}
-	var all []kept
-	command := wire.Command(wire.VerbAudit, "refusals", "1")
-	err := a.client().Call(ctx, command, nobody{}, func(line []byte) {
-		if count, err := decode[refusalCount](line); err == nil && (user == "" || count.Last.User == user) {
-			all = append(all, kept{slices.Clone(line), count})
-		}
-	})
-	if err != nil {
-		return err
-	}
-	if n := uint64(len(all)); n > last {
-		all = all[n-last:]
-	}
-	for _, k := range all {
-		if a.json {
-			a.passOn(k.line)
-		} else {
-			a.printf("%s\n", k.count)
-		}
+		q.since = since.UTC().Format(time.RFC3339Nano)
 	}
 	return nil
 }
 
-// stream sends a command that answers with a document a line. The first error of
-// show is the result, once all has come.
-func (a *app) stream(ctx context.Context, command string, show func(line []byte) error) error {
-	var failed error
-	err := a.client().Call(ctx, command, nobody{}, func(line []byte) {
-		switch {
-		case failed != nil:
-		case !json.Valid(line):
-			failed = errors.New("reading factord's answer: not JSON")
-		case a.json:
-			a.passOn(line)
-		default:
-			failed = show(line)
+// parseSince reads a moment, or how long before now it was.
+func parseSince(text string, now time.Time) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"} {
+		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil {
+			return t, nil
 		}
-	})
-	return errors.Join(err, failed)
+	}
+	if days, err := strconv.ParseUint(strings.TrimSuffix(text, "d"), 10, 16); err == nil && strings.HasSuffix(text, "d") {
+		return now.AddDate(0, 0, -int(days)), nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return time.Time{}, usagef("--since %q: no time\nhint: 2026-01-31, \"2026-01-31 15:04\", 2026-01-31T15:04:05Z, or ago: 90m, 12h, 7d", text)
+	}
+	return now.Add(-d), nil
 }
 
-// nobody is a conversation for commands that ask nothing.
-type nobody struct{}
+// command is the query on the wire, with more keys and values.
+func (q *auditQuery) command(more ...string) string {
+	last := ""
+	if q.last > 0 {
+		last = strconv.FormatUint(q.last, 10)
+	}
+	return wire.Command(wire.VerbAudit, append([]string{"last", last, "user", q.user, "service", q.service,
+		"verdict", q.verdict, "kind", q.kind, "since", q.since}, more...)...)
+}
 
-func (nobody) Info(string) {}
+// events shows what there is. A broken chain is told after the records.
+func (a *app) events(ctx context.Context, q auditQuery) error {
+	var failed error
+	err := a.client().Call(ctx, q.command(), client.Nobody{}, func(line []byte) {
+		if failed == nil {
+			_, failed = a.showEvent(line)
+		}
+	})
+	if err := errors.Join(err, failed); err != nil {
+		return err
+	}
+	if !a.json {
+		a.mentionRefusals(ctx)
+	}
+	return nil
+}
 
-func (nobody) Ask(string, string) ([]byte, wire.Reply) { return nil, wire.ReplyCancel }
+// showEvent prints one record and returns it.
+func (a *app) showEvent(line []byte) (record.Event, error) {
+	e, err := decode[record.Event](line)
+	switch {
+	case err != nil:
+	case a.json:
+		a.passOn(line)
+	default:
+		a.printf("%s\n", e)
+	}
+	return e, err
+}
+
+// mentionRefusals says that there is more than audit shows: who looks for a login
+// that was refused too early does not know where else to look.
+func (a *app) mentionRefusals(ctx context.Context) {
+	count := 0
+	command := wire.Command(wire.VerbAudit, "refusals", "1", "since", time.Now().Add(-time.Hour).UTC().Format(time.RFC3339))
+	err := a.client().Call(ctx, command, client.Nobody{}, func(line []byte) {
+		if r, err := decode[refusalCount](line); err == nil {
+			count += r.Count
+		}
+	})
+	if err == nil && count > 0 {
+		fmt.Fprintf(a.Stderr, "%d refusals before any factor in the last hour: factorctl audit --refusals\n", count)
+	}
+}

@@ -33,7 +33,9 @@ func statusOrder() []string {
 // statusNames are the keys that are not understood by themselves.
 func statusNames() map[string]string {
 	return map[string]string{"factord": "wire version", "rules": "rules in force", "connections": "open connections",
-		"audit_last": "audit records", "database_bytes": "database", "highest_time": "latest time seen"}
+		"audit_last": "audit records",
+		"audit_copies": "audit copies to", "audit_lost": "copies lost", "audit_strict": "copies demanded",
+		"database_bytes": "database", "highest_time": "latest time seen"}
 }
 
 func (a *app) showStatus(reply map[string]json.RawMessage) {
@@ -84,15 +86,22 @@ func plain(value any) string {
 		for i, element := range v {
 			words[i] = plain(element)
 		}
-		return strings.Join(words, ", ")
+		return orDash(strings.Join(words, ", "))
 	case map[string]any:
 		var words []string
 		for _, key := range slices.Sorted(maps.Keys(v)) {
 			words = append(words, text(key)+" "+plain(v[key]))
 		}
-		return strings.Join(words, ", ")
+		return orDash(strings.Join(words, ", "))
 	case nil:
 		return "-"
 	}
 	return fmt.Sprint(value)
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
 }

@@ -33,6 +33,9 @@ type Event struct {
 
 // String is the record with its time.
 func (e Event) String() string {
+	if e.Time.IsZero() { // of a damaged record nothing but its number is known
+		return fmt.Sprintf("%-19s", "record "+strconv.FormatUint(e.Seq, 10)) + "  " + e.What()
+	}
 	return e.Time.Local().Format("2006-01-02 15:04:05") + "  " + e.What()
 }
 
