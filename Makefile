@@ -64,6 +64,7 @@ install:
 	install -m 0644 packaging/systemd/factord.socket $(DESTDIR)/etc/systemd/system/
 	install -m 0644 packaging/systemd/factord.sysusers $(DESTDIR)/etc/sysusers.d/factord.conf
 	install -m 0644 packaging/systemd/factord.tmpfiles $(DESTDIR)/etc/tmpfiles.d/factord.conf
+	install -D -m 0644 packaging/logrotate $(DESTDIR)/etc/logrotate.d/factord
 	install -d -m 0755 $(DESTDIR)/etc/factord
 	test -e $(DESTDIR)/etc/factord/factord.toml || install -m 0640 conf/factord.toml $(DESTDIR)/etc/factord/factord.toml
 

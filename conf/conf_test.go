@@ -45,7 +45,7 @@ func TestSampleComments(t *testing.T) {
 		value, _, _ = strings.Cut(value, "  ")
 		value, _, _ = strings.Cut(value, " ...")
 		text := section + "\n" + key + " = " + value
-		if !slices.Contains([]string{"idle_exit", "issuer", "window"}, strings.TrimSpace(key)) {
+		if !slices.Contains([]string{"idle_exit", "issuer", "window", "file", "strict"}, strings.TrimSpace(key)) {
 			text = "[[rule]]\n" + key + " = " + value
 		}
 		if strings.TrimSpace(key) == "enroll_until" {

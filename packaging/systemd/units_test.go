@@ -48,6 +48,7 @@ func TestUnits(t *testing.T) {
 				"StartLimitIntervalSec": "0", // or five crashes shut the door
 				"LoadCredential":        "seal-key", "LimitCORE": "0", "NoNewPrivileges": "yes", "CapabilityBoundingSet": "",
 				"ProtectSystem": "strict", "StateDirectory": "factord", "StateDirectoryMode": "0700",
+				"LogsDirectory": "factord",
 			},
 			absent: []string{
 				"RuntimeDirectory", // removes the socket's folder at idle exit

@@ -33,7 +33,7 @@ func statusOrder() []string {
 // statusNames are the keys that are not understood by themselves.
 func statusNames() map[string]string {
 	return map[string]string{"factord": "wire version", "rules": "rules in force", "connections": "open connections",
-		"audit_last": "audit records",
+		"audit_last":   "audit records",
 		"audit_copies": "audit copies to", "audit_lost": "copies lost", "audit_strict": "copies demanded",
 		"database_bytes": "database", "highest_time": "latest time seen"}
 }
