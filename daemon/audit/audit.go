@@ -77,7 +77,7 @@ func (c *Copies) Try(s Settings) error {
 		return nil // a file that has broken since holds off no change of the rules
 	case s.Strict && c.journal == nil && s.File == "":
 		return ErrNowhere
-	case s.File == "" || s.File == c.settings.File:
+	case s.File == "" || s.File == c.settings.File && !s.Strict:
 		return nil
 	}
 	f := &file{path: s.File}

@@ -14,6 +14,10 @@ import (
 // that comes when there are as many are lost.
 const maxWaiting = 4096
 
+// gatherTime is how long a worker lets records gather: the processor is for who
+// waits for the verdict, and a worker that wakes for each record takes it away.
+const gatherTime = 5 * time.Millisecond
+
 // Why a copy was lost, when the destination itself had no word on it.
 var (
 	errSlow = errors.New("it did not take a record within 100 ms")
@@ -114,7 +118,8 @@ func (d *destination) run() {
 	}
 }
 
-// next waits for a batch; nil is the end.
+// next waits for a batch; nil is the end. Who has rested rests a little more
+// before beginning, unless somebody waits for the copy.
 func (d *destination) next() *batch {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -123,6 +128,11 @@ func (d *destination) next() *batch {
 			return nil
 		}
 		d.work.Wait()
+		if len(d.queue) > 0 && d.queue[0].done == nil && !d.over {
+			d.mu.Unlock()
+			time.Sleep(gatherTime)
+			d.mu.Lock()
+		}
 	}
 	d.writing = d.queue[0]
 	d.queue = slices.Delete(d.queue, 0, 1)

@@ -1,0 +1,40 @@
+package session_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/factord/factord/daemon/factordtest"
+)
+
+// What AUDIT is not asked for rightly, it does not answer; and who has seen more
+// records than there are is told so.
+func TestAuditRefuses(t *testing.T) {
+	d := newDaemon(t, "")
+	d.MustCall("UNLOCK user=alice")
+	for command, want := range map[string]string{
+		"AUDIT verdict=maybe":        "verdict is allow or deny",
+		"AUDIT since=yesterday":      "since is no time",
+		"AUDIT last=-1":              "last is not a number",
+		"AUDIT from=x":               "from is not a number",
+		"AUDIT follow=yes":           "malformed key",
+		"AUDIT refusals=0":           "malformed key",
+		"AUDIT colour=red":           `unknown key "colour"`,
+		"AUDIT from=3 follow=1":      "has been set back",
+		"AUDIT from=99":              "has been set back",
+		"AUDIT since=2026-01-31":     "since is no time",
+		"AUDIT from=1 last=1 user=x": "",
+		"AUDIT from=2 follow=1":      "",
+	} {
+		_, err := factordtest.Call(d.Socket, -1, command)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v", command, err)
+		}
+	}
+	if got := d.MustCall("AUDIT from=2 follow=1"); got != `{"next":2}` {
+		t.Errorf("nothing new: %s", got)
+	}
+	if _, err := factordtest.Call(d.Socket, 1000, "AUDIT"); err == nil {
+		t.Error("anybody may read the log")
+	}
+}
