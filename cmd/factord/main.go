@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -99,14 +100,13 @@ func serve(o options) error {
 		server.IdleExit = settings.conf.Load().Daemon.IdleExit
 	}
 	go settings.reloadOn(ctx, hangup, o, log)
-	defer context.AfterFunc(ctx, func() { daemon.Notify(log, "STOPPING=1") })()
+	stopping := sync.OnceFunc(func() { daemon.Notify(log, "STOPPING=1") })
+	defer context.AfterFunc(ctx, stopping)()
 	go daemon.Watchdog(ctx, log, db.Ping)
 	daemon.Notify(log, "READY=1")
 	log.Info("ready", "socket", l.Addr().String(), "activated", activated)
 	err = server.Serve(ctx, l)
-	if ctx.Err() == nil { // idle, not told to
-		daemon.Notify(log, "STOPPING=1")
-	}
+	stopping() // if it was idle and not told to, or has ended before that was said
 	log.Info("stopped")
 	return err
 }
