@@ -216,9 +216,9 @@ func TestFollow(t *testing.T) {
 // A copy that factord wrote is checked without it, and what was done to it named.
 func TestVerifyFile(t *testing.T) {
 	factordtest.NeedRoot(t)
-	dir := factordtest.OpenDir(t)
+	dir := factordtest.SmallDisk(t, "1m")
 	file := filepath.Join(dir, "audit.jsonl")
-	p := factordtest.StartProcess(t, factordtest.ProcessOptions{Dir: dir, Config: "[audit]\nfile = \"" + file + "\"\n" + factordtest.AnyRule})
+	p := factordtest.StartProcess(t, factordtest.ProcessOptions{Config: "[audit]\nfile = \"" + file + "\"\n" + factordtest.AnyRule})
 	for range 9 {
 		p.MustCall("UNLOCK user=nobody")
 	}

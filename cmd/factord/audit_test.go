@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -90,9 +89,9 @@ func lost(p *factordtest.Process, name string) float64 {
 // file's name meanwhile.
 func TestAuditFile(t *testing.T) {
 	factordtest.NeedRoot(t)
-	dir := factordtest.OpenDir(t)
+	dir := factordtest.SmallDisk(t, "1m")
 	file := filepath.Join(dir, "audit.jsonl")
-	p := factordtest.StartProcess(t, factordtest.ProcessOptions{Dir: dir, Config: withAudit(`file = "` + file + `"`)})
+	p := factordtest.StartProcess(t, factordtest.ProcessOptions{Config: withAudit(`file = "` + file + `"`)})
 	codes := p.MustEnroll(person, "backup").Codes
 	p.Login(-1, login, codes[0])
 	p.Login(-1, login, codes[0], "wrong", "wrong")
@@ -196,11 +195,7 @@ func TestStrict(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			small := factordtest.OpenDir(t)
-			if err := syscall.Mount("none", small, "tmpfs", 0, "size=16k,mode=700"); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { syscall.Unmount(small, syscall.MNT_DETACH) })
+			small := factordtest.SmallDisk(t, "16k")
 			file := filepath.Join(small, "audit.jsonl")
 			// The page that the file has is nearly full: a later line fits half.
 			if err := os.WriteFile(file, []byte(`{"pad":"`+strings.Repeat("x", 3100)+"\"}\n"), 0o600); err != nil {
@@ -213,7 +208,7 @@ func TestStrict(t *testing.T) {
 			}
 			broken.spoil(t, small)
 			denied := 0
-			for i := 1; denied < 2 && i < 9; i++ { // the page has room for another
+			for i := 1; denied < 2 && i < 7; i++ { // the page has room for another
 				begun := time.Now()
 				v := p.Login(-1, login, codes[i])
 				if !v.Allow {
@@ -238,9 +233,7 @@ func TestStrict(t *testing.T) {
 				t.Errorf("unlock: %v", err)
 			}
 			broken.mend(t, small)
-			if v := p.Login(-1, login, codes[9]); !v.Allow {
-				t.Errorf("with the file back: %+v", v)
-			}
+			letIn(t, p, codes[7:])
 			await(t, "word of the recovery", func() bool { return strings.Contains(p.Log(), "audit copies arrive again") })
 			if _, err := os.Stat(file); err == nil && name == "full disk" {
 				checkLines(t, file)
@@ -248,6 +241,19 @@ func TestStrict(t *testing.T) {
 			p.Stop()
 		})
 	}
+}
+
+// letIn fails the test unless one of the codes lets in: in strict mode a machine
+// that stands still for 100 ms refuses.
+func letIn(t *testing.T, p *factordtest.Process, codes []string) {
+	t.Helper()
+	var v wire.Verdict
+	for _, code := range codes {
+		if v = p.Login(-1, login, code); v.Allow {
+			return
+		}
+	}
+	t.Errorf("refused though copies can be written again: %+v", v)
 }
 
 // checkLines fails the test unless each line is a record: none was cut off, and

@@ -121,6 +121,18 @@ func OpenDir(t testing.TB) string {
 	return dir
 }
 
+// SmallDisk mounts a file system of its own, in memory, that every user may reach;
+// size is as in tmpfs(5). What is written there waits for no disk. It needs root.
+func SmallDisk(t testing.TB, size string) string {
+	t.Helper()
+	dir := OpenDir(t)
+	if err := syscall.Mount("none", dir, "tmpfs", 0, "mode=755,size="+size); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
+	return dir
+}
+
 // ProcessOptions of a factord with a process of its own. The zero value is a
 // good start.
 type ProcessOptions struct {
