@@ -12,74 +12,81 @@ import (
 	"github.com/factord/factord/pam/pamtest"
 )
 
-// Under the real sshd a proof is remembered for one key: pam_exec asks its
-// "Password: " all the same, and Enter is enough.
-func TestSSHRemembers(t *testing.T) {
-	t.Parallel()
-	l := newLab(t, factordtest.ProcessOptions{Config: wideRule + "remember = \"1h\"\n"})
-	s := newSSHServer(t, 1)
-	s.start(pamtest.Service(t, l.snippet("sshd-pam_exec")), strings.Replace(fmt.Sprintf(sshConfig, s.ports[0], s.dir, s.dir), "user.pub", "both", 1))
-	public, err := os.ReadFile(filepath.Join(s.dir, "user.pub"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.write("both", string(public))
-	if err := os.Chmod(filepath.Join(s.dir, "both"), 0o644); err != nil { // sshd reads it as the user
-		t.Fatal(err)
-	}
-	key := "user"
-	enter := func(answer string) *pamtest.Terminal {
-		x := pamtest.NewTerminal(t)
-		x.Start(nil, s.client("ssh", "-i", filepath.Join(s.dir, key), "-l", l.who.Name, "port0", "id", "-un")...)
-		x.Expect("Password: ")
-		x.Type(answer + "\r")
-		return x
-	}
-	remembered := func() {
-		t.Helper()
-		x := enter("")
-		x.Expect("\n" + l.who.Name)
-		if status := x.Wait(); status != 0 {
-			t.Errorf("exit %d\n%s", status, x.Screen())
-		}
-		l.lastRecord(map[string]string{"verdict": "allow", "basis": "remembered", "rhost": "127.0.0.1"})
-	}
-	asked := func(why string) {
-		t.Helper()
-		x := enter("") // which is no answer, and so a second question comes
-		x.Expect("Password: ")
-		x.Kill()
-		if x.Wait(); strings.Contains(x.Screen(), l.who.Name+"\r") {
-			t.Errorf("%s, and yet in:\n%s", why, x.Screen())
-		}
-	}
-	asked("nothing is proven yet")
-	x := enter(l.code())
-	x.Expect("\n" + l.who.Name)
-	if status := x.Wait(); status != 0 {
-		t.Fatalf("exit %d\n%s", status, x.Screen())
-	}
-	remembered()
-	remembered()
+// remembering is a lab behind the real sshd, whose rule remembers.
+type remembering struct {
+	*lab
+	sshServer
+	t *testing.T
+}
 
-	other := filepath.Join(s.dir, "other")
-	if status, out := run(t, "", exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other)); status != 0 {
+// newRemembering lets in two keys, "user" and "other".
+func newRemembering(t *testing.T) *remembering {
+	t.Helper()
+	l := newLab(t, factordtest.ProcessOptions{Config: wideRule + "remember = \"1h\"\n"})
+	r := &remembering{lab: l, sshServer: newSSHServer(t, 1), t: t}
+	if status, out := run(t, "", exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(r.dir, "other"))); status != 0 {
 		t.Fatalf("ssh-keygen: %s", out)
 	}
 	both := ""
 	for _, name := range []string{"user.pub", "other.pub"} {
-		public, err := os.ReadFile(filepath.Join(s.dir, name))
+		public, err := os.ReadFile(filepath.Join(r.dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		both += string(public)
 	}
-	s.write("both", both) // the server's list; the client's own keys stay apart
-	key = "other"
-	asked("another key")
-	key = "user"
-	remembered()
+	r.write("both", both)
+	if err := os.Chmod(filepath.Join(r.dir, "both"), 0o644); err != nil { // sshd reads it as the user
+		t.Fatal(err)
+	}
+	config := strings.Replace(fmt.Sprintf(sshConfig, r.ports[0], r.dir, r.dir), "user.pub", "both", 1)
+	r.start(pamtest.Service(t, l.snippet("sshd-pam_exec")), config)
+	return r
+}
 
-	l.MustCall("FORGET user=" + l.who.Name)
-	asked("forgotten")
+// enter logs in with a key and gives one answer. pam_exec asks its "Password: "
+// whatever factord remembers.
+func (r *remembering) enter(key, answer string) *pamtest.Terminal {
+	r.t.Helper()
+	x := pamtest.NewTerminal(r.t)
+	x.Start(nil, r.client("ssh", "-i", filepath.Join(r.dir, key), "-l", r.who.Name, "port0", "id", "-un")...)
+	x.Expect("Password: ")
+	x.Type(answer + "\r")
+	return x
+}
+
+// allowed expects a login that goes on, on a basis.
+func (r *remembering) allowed(answer, basis string) {
+	r.t.Helper()
+	x := r.enter("user", answer)
+	x.Expect("\n" + r.who.Name)
+	if status := x.Wait(); status != 0 {
+		r.t.Errorf("exit %d\n%s", status, x.Screen())
+	}
+	r.lastRecord(map[string]string{"verdict": "allow", "basis": basis, "rhost": "127.0.0.1"})
+}
+
+// asked expects that Enter is no answer: a second question comes.
+func (r *remembering) asked(why, key string) {
+	r.t.Helper()
+	x := r.enter(key, "")
+	x.Expect("Password: ")
+	x.Kill()
+	if x.Wait(); strings.Contains(x.Screen(), r.who.Name+"\r") {
+		r.t.Errorf("%s, and yet in:\n%s", why, x.Screen())
+	}
+}
+
+// Under the real sshd a proof is remembered for the key that it came with.
+func TestSSHRemembers(t *testing.T) {
+	t.Parallel()
+	r := newRemembering(t)
+	r.asked("nothing is proven yet", "user")
+	r.allowed(r.code(), "factor")
+	r.allowed("", "remembered")
+	r.allowed("", "remembered")
+	r.asked("another key", "other")
+	r.allowed("", "remembered")
+	r.MustCall("FORGET user=" + r.who.Name)
+	r.asked("forgotten", "user")
 }
