@@ -58,9 +58,9 @@ install:
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/factord/pam
 	install -m 0644 README.md conf/factord.toml $(DESTDIR)$(PREFIX)/share/doc/factord/
 	for f in pam/snippets/*; do \
-		sed 's|/usr/libexec/|$(PREFIX)/libexec/|' $$f > $(DESTDIR)$(PREFIX)/share/doc/factord/pam/$${f##*/}; done
+		sed 's|/usr/libexec/|$(PREFIX)/libexec/|' $$f | install -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/doc/factord/pam/$${f##*/}; done
 	install -d -m 0755 $(DESTDIR)/etc/systemd/system $(DESTDIR)/etc/sysusers.d $(DESTDIR)/etc/tmpfiles.d
-	sed 's|@PREFIX@|$(PREFIX)|' packaging/systemd/factord.service > $(DESTDIR)/etc/systemd/system/factord.service
+	sed 's|@PREFIX@|$(PREFIX)|' packaging/systemd/factord.service | install -m 0644 /dev/stdin $(DESTDIR)/etc/systemd/system/factord.service
 	install -m 0644 packaging/systemd/factord.socket $(DESTDIR)/etc/systemd/system/
 	install -m 0644 packaging/systemd/factord.sysusers $(DESTDIR)/etc/sysusers.d/factord.conf
 	install -m 0644 packaging/systemd/factord.tmpfiles $(DESTDIR)/etc/tmpfiles.d/factord.conf

@@ -25,9 +25,9 @@ func TestSample(t *testing.T) {
 	if p := c.Rules.Plan(q); p.Refuse != policy.NotRefused || p.Mode != policy.Enrolled {
 		t.Errorf("sshd: %+v", p)
 	}
-	q.Service = "login"
+	q.Service = "su"
 	if p := c.Rules.Plan(q); p.Refuse != policy.RefuseNoRule {
-		t.Errorf("login: %+v", p)
+		t.Errorf("su: %+v", p)
 	}
 }
 

@@ -43,7 +43,7 @@ func openError(err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("opening the configuration: %w\nhint: without one nobody can log in; factord's package has a sample", err)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("opening the configuration: %w\nhint: its group should be the one that factord runs as, its mode 0640", err)
+		return fmt.Errorf("opening the configuration: %w\nhint: only root and factord can read it (group factord, mode 0640): run this as root", err)
 	}
 	return fmt.Errorf("opening the configuration: %w", err)
 }

@@ -1,7 +1,9 @@
 package helper
 
 import (
+	"bytes"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/factord/factord/daemon/wire"
@@ -39,6 +41,9 @@ func (c Config) pam(o options) int {
 // pamItems reads the variables that pam_exec sets (pam_exec(8)).
 func (c Config) pamItems(service string) (wire.Auth, error) {
 	item := func(key string) string { v, _ := c.Getenv(key); return v }
+	if name := givenTwice(readFile("/proc/self/environ")); name != "" {
+		return wire.Auth{}, usageError(name + " is given twice: the PAM environment has one too")
+	}
 	a := wire.Auth{
 		User: item("PAM_USER"), Service: item("PAM_SERVICE"), RHost: item("PAM_RHOST"),
 		RUser: item("PAM_RUSER"), TTY: item("PAM_TTY"),
@@ -60,6 +65,25 @@ func (c Config) pamItems(service string) (wire.Auth, error) {
 		return a, usageError("PAM_USER is not set")
 	}
 	return a, nil
+}
+
+// givenTwice returns a variable of pam_exec's that stands twice in an environment
+// as execve(2) takes it, "" if none does. pam_exec puts its own behind the PAM
+// environment, in which pam_env may have what the user wrote into a file, and Go
+// takes the first.
+func givenTwice(environ []byte) string {
+	seen := map[string]bool{}
+	for variable := range bytes.SplitSeq(environ, []byte{0}) {
+		name, _, _ := strings.Cut(string(variable), "=")
+		if !strings.HasPrefix(name, "PAM_") && name != "SSH_AUTH_INFO_0" {
+			continue
+		}
+		if seen[name] {
+			return name
+		}
+		seen[name] = true
+	}
+	return ""
 }
 
 // sshTTY is the PAM_TTY of sshd.

@@ -3,6 +3,7 @@ package helper
 import (
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -142,4 +143,34 @@ func self() string {
 		return "user=root "
 	}
 	return ""
+}
+
+// Who can write the PAM environment must not be somebody else by it.
+func TestVariableGivenTwice(t *testing.T) {
+	for environ, want := range map[string]string{
+		"":                           "",
+		"PAM_USER=a\x00PAM_TTY=b":    "",
+		"HOME=/\x00HOME=/x\x00":      "",
+		"PAM_USER=a\x00PAM_USER=b":   "PAM_USER",
+		"PAM_USER\x00X=\x00PAM_USER": "PAM_USER",
+		"SSH_AUTH_INFO_0=publickey a\x00PAM_TTY=ssh\x00SSH_AUTH_INFO_0=publickey b\x00": "SSH_AUTH_INFO_0",
+	} {
+		if got := givenTwice([]byte(environ)); got != want {
+			t.Errorf("%q: %q, want %q", environ, got, want)
+		}
+	}
+	socket := serve(t, func(p *peer) { p.put(sayAllow...) })
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := []string{childMode + "=1", "PAM_USER=mallory", "PAM_TYPE=auth", "PAM_SERVICE=sshd", "PAM_USER=alice"}
+	pid, err := syscall.ForkExec(self, []string{self, "pam", "--socket", socket}, &syscall.ProcAttr{Env: env}) // os/exec would drop the first
+	if err != nil {
+		t.Fatal(err)
+	}
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(pid, &status, 0, nil); err != nil || status.ExitStatus() != exitUsage {
+		t.Errorf("exit %d, %v", status.ExitStatus(), err)
+	}
 }

@@ -10,8 +10,8 @@ import (
 // directory service only is not found.
 const passwdFile = "/etc/passwd"
 
-// maxPasswd is how much of it is searched, in bytes.
-const maxPasswd = 4 << 20
+// maxFile is how much of a file is read, in bytes.
+const maxFile = 4 << 20
 
 // passwdUID finds a user in the lines of passwd(5): name:password:uid:…
 func passwdUID(passwd []byte, name string) (uint32, bool) {
@@ -50,8 +50,8 @@ func passwdShell(passwd []byte, uid uint32, name string) (shell string, found bo
 	return shell, found
 }
 
-// readPasswd reads a file up to maxPasswd; what cannot be read is empty.
-func readPasswd(path string) []byte {
+// readFile reads a file up to maxFile; what cannot be read is empty.
+func readFile(path string) []byte {
 	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC|syscall.O_NOCTTY, 0)
 	if err != nil {
 		return nil
@@ -59,7 +59,7 @@ func readPasswd(path string) []byte {
 	defer syscall.Close(fd)
 	var data []byte
 	var chunk [8 << 10]byte
-	for len(data) < maxPasswd {
+	for len(data) < maxFile {
 		n, err := syscall.Read(fd, chunk[:])
 		if err == syscall.EINTR {
 			continue

@@ -19,7 +19,7 @@ func checkServer(fd int) error {
 		return err
 	}
 	// Not the real uid, which under sudo is the caller's.
-	if trusted(peer.UID, uint32(syscall.Geteuid()), func() []byte { return readPasswd(passwdFile) }) {
+	if trusted(peer.UID, uint32(syscall.Geteuid()), func() []byte { return readFile(passwdFile) }) {
 		return nil
 	}
 	return errors.New("the socket is served by uid " + strconv.FormatUint(uint64(peer.UID), 10) +

@@ -55,7 +55,7 @@ func (c Config) session() (session, error) {
 	if args, ok := internalSFTP(command); given && ok {
 		return sftpSession(args, sftpServers[:])
 	}
-	shell := c.loginShell(readPasswd(passwdFile), uint32(syscall.Getuid()))
+	shell := c.loginShell(readFile(passwdFile), uint32(syscall.Getuid()))
 	return shellSession(shell, command, given), nil
 }
 

@@ -48,7 +48,7 @@ func restore(o options, stdout io.Writer) error {
 		return err
 	}
 	warn(done.Warnings)
-	fmt.Fprintf(stdout, "restored %s: %s\nNow it is generation %d. What may have been used since the backup is void: TOTP tokens count from codes that come\nsome minutes from now, HOTP tokens need \"factorctl resync\", everybody needs new backup codes, and nobody is remembered.\n"+
+	fmt.Fprintf(stdout, "restored %s: %s\nNow it is generation %d. What may have been used since the backup is void: TOTP tokens count again\nwithin six minutes, HOTP tokens need \"factorctl resync\", everybody needs new backup codes, and nobody is remembered.\n"+
 		"Who was enrolled or removed since the backup is not any more: look through \"factorctl list\".\n", o.restore, describe(done.Contents), done.Generation)
 	if done.Kept != "" {
 		fmt.Fprintf(stdout, "The database that was there is kept as %s; --restore takes it back.\n", done.Kept)
@@ -90,7 +90,7 @@ func rekey(o options, stdout io.Writer) error {
 	} else {
 		fmt.Fprintf(stdout, "The new key is in %s.\n", filepath.Join(o.state, store.KeyFile))
 	}
-	fmt.Fprintln(stdout, "Backups made so far need the old key: keep it with them, or remove them. Make a new backup now.")
+	fmt.Fprintln(stdout, "Nothing made so far opens with it: backups need the old key, so remove those whose key you have not kept. Make a new one now.")
 	if kept, _ := filepath.Glob(filepath.Join(o.state, store.KeptPattern)); len(kept) > 0 {
 		fmt.Fprintf(stdout, "So does what restores have kept: %s\n", strings.Join(kept, ", "))
 	}

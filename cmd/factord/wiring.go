@@ -160,7 +160,7 @@ func checkConfig(o options, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range c.Warnings {
+	for _, w := range append(c.Warnings, c.Doubts(o.config)...) {
 		fmt.Fprintf(stdout, "warning: %s\n", w)
 	}
 	fmt.Fprintf(stdout, "%s: ok, %d rules\n", o.config, len(c.Rules))

@@ -98,27 +98,35 @@ func sayOther(e store.Event) string {
 // saying says a change to what a user has: format has the user and the record.
 func saying(format string) func(store.Event) string {
 	return func(e store.Event) string {
-		what := fmt.Sprintf(format, e.User, strings.TrimSpace(e.Factor+" "+e.ID))
+		what := fmt.Sprintf(format, plain(e.User), strings.TrimSpace(e.Factor+" "+e.ID))
 		return what + ", asked by uid " + strconv.FormatUint(uint64(e.PeerUID), 10) + because(e)
 	}
 }
 
 // login is who wanted to do what, and from where.
 func login(e store.Event) string {
-	who := e.User
+	who := plain(e.User)
 	if who == "" {
 		who = "somebody"
 	}
 	if e.Target != "" {
-		who += " (as " + e.Target + ")"
+		who += " (as " + plain(e.Target) + ")"
 	}
 	if e.Service != "" {
-		who += " to " + e.Service
+		who += " to " + plain(e.Service)
 	}
 	if e.RHost != "" {
-		who += " from " + e.RHost
+		who += " from " + plain(e.RHost)
 	}
 	return who
+}
+
+// plain quotes what a client has said, if it could be taken for words of ours.
+func plain(s string) string {
+	if strings.ContainsAny(s, " \"'()") {
+		return strconv.Quote(s)
+	}
+	return s
 }
 
 func because(e store.Event) string {

@@ -94,8 +94,10 @@ const (
 type Finding struct {
 	Outcome Outcome
 	ID      string // the record it rests on
-	Note    string // for the person, after an allow
-	Log     string // for root and the audit record alone
+	// Note is for the person: after an allow, or, to one who has proven who
+	// they are, why no answer can be right now.
+	Note string
+	Log  string // for root and the audit record alone
 }
 
 // Record is one thing a factor keeps for a user: a token, a set of codes. The

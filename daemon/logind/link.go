@@ -22,7 +22,11 @@ const (
 // each, and with them file descriptors, if the connection has agreed to take them.
 // godbus agrees on the connections that it makes itself, and never closes what
 // comes with a signal that it does not know. It does not agree on one that it is
-// given like this. Messages over the limit are left out before they cost memory.
+// given like this.
+//
+// What is no reply is left out, before it costs memory and before godbus decodes it:
+// it takes legal messages that it can't decode (a dict whose key is a signature) for
+// a broken link. The bus lets through only replies that were asked for.
 type link struct {
 	net.Conn
 	in *bufio.Reader
@@ -58,7 +62,7 @@ func (l *link) Read(p []byte) (int, error) {
 			return 0, err
 		}
 		size := messageSize([16]byte(head))
-		if size <= maxMessage {
+		if isReply(head[1]) && size <= maxMessage {
 			l.left = size
 			break
 		}
@@ -84,6 +88,10 @@ func (l *link) skip(size int64) error {
 	}
 	return nil
 }
+
+// isReply reports whether a message is one, by its type ("Message Types" in the
+// D-Bus specification): METHOD_RETURN or ERROR.
+func isReply(kind byte) bool { return kind == 2 || kind == 3 }
 
 // messageSize returns the length of a message from the fixed part of its header:
 // the length of the body is at 4, that of the header fields at 12; they are padded

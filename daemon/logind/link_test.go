@@ -61,8 +61,8 @@ func signal(from *dbus.Conn, to string, content any) error {
 }
 
 // message returns one with header fields and a body of the given lengths.
-func message(order binary.AppendByteOrder, mark byte, fields, body int) []byte {
-	m := []byte{mark, 4, 0, 1}
+func message(order binary.AppendByteOrder, mark, kind byte, fields, body int) []byte {
+	m := []byte{mark, kind, 0, 1}
 	m = order.AppendUint32(m, uint32(body))
 	m = order.AppendUint32(m, 1)
 	m = order.AppendUint32(m, uint32(fields))
@@ -70,15 +70,18 @@ func message(order binary.AppendByteOrder, mark byte, fields, body int) []byte {
 	return append(m, bytes.Repeat([]byte{'b'}, body)...)
 }
 
-// Read leaves out exactly what is too long, in both byte orders.
+// Read leaves out exactly what is too long and what is no reply (a call, a signal),
+// in both byte orders.
 func TestLinkLeavesOut(t *testing.T) {
 	var sent, want []byte
 	for _, size := range []int{0, 1, maxMessage - 16 - 16, maxMessage - 16 - 15, maxMessage, 5 * maxMessage, 3} {
 		for mark, order := range map[byte]binary.AppendByteOrder{'l': binary.LittleEndian, 'B': binary.BigEndian} {
-			m := message(order, mark, 11, size)
-			sent = append(sent, m...)
-			if len(m) <= maxMessage {
-				want = append(want, m...)
+			for kind := byte(0); kind < 6; kind++ {
+				m := message(order, mark, kind, 11, size)
+				sent = append(sent, m...)
+				if len(m) <= maxMessage && (kind == 2 || kind == 3) {
+					want = append(want, m...)
+				}
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/factord/factord/daemon/store"
@@ -75,25 +76,34 @@ func (r *request) unlock() (any, error) {
 	if err := r.done(); err != nil {
 		return nil, err
 	}
-	err = r.update(id.Name, store.Event{}, func(tx *store.Tx) error {
+	reply := map[string]any{"unlocked": id.Name, "uid": id.UID}
+	err = r.updateSaying(id.Name, store.Event{}, func(tx *store.Tx) (string, error) {
+		log := ""
 		user, found, err := tx.User(id.Name)
 		if err != nil { // damaged: what root says now holds
 			r.Log.Error("making a new entry for a damaged one", "user", id.Name, "error", err)
 			user, found = store.User{UID: id.UID, Records: -1, Tombstone: true, Created: r.Clock().UTC()}, true
 		}
+		if found && user.UID != id.UID {
+			reply["uid_was"] = user.UID
+			log = fmt.Sprintf("uid was %d, and is confirmed as %d", user.UID, id.UID)
+		}
 		if records := len(tx.Keys(id.Name)); found && (user.UID != id.UID || user.Records != records) {
 			user.UID, user.Records = id.UID, records
 			if err := tx.PutUser(id.Name, user); err != nil {
-				return err
+				return "", err
 			}
+		}
+		if _, err := forgetAll(tx, id); err != nil { // what is remembered was the other account's
+			return "", err
 		}
 		other, err := tx.NameOf(id.UID) // of an alias, the name that counts
 		if err != nil {
-			return err
+			return "", err
 		}
-		return errors.Join(tx.ClearBudget(id.Name), tx.ClearBudget(other))
+		return log, errors.Join(tx.ClearBudget(id.Name), tx.ClearBudget(other))
 	})
-	return map[string]any{"unlocked": id.Name, "uid": id.UID}, err
+	return reply, err
 }
 
 // bypass makes a code that lets a user in once.

@@ -326,6 +326,9 @@ func (a *attempt) wrong(b *budget, name string, finding factor.Finding, guess bo
 			r.text = "this code was used already: wait for the next one"
 		}
 	}
+	if finding.Note != "" && a.proven() {
+		r.text = finding.Note
+	}
 	d, _ := b.wait(a.source, a.Clock())
 	nothingElse := a.proven() && !a.standing.unguessable()
 	advice := a.advice(b)

@@ -49,6 +49,9 @@ func (a *attempt) decide(ctx context.Context, settle func(*store.Tx) (ruling, er
 			return errUnasked // nothing to keep
 		}
 		e = a.event(r)
+		if !a.quota.take(a.peer.UID, a.Clock()) {
+			return errQuota
+		}
 		if a.known {
 			tx.Audit(e)
 		} else if r.basis != wire.BasisNone {
@@ -59,7 +62,11 @@ func (a *attempt) decide(ctx context.Context, settle func(*store.Tx) (ruling, er
 	if errors.Is(err, errUnasked) {
 		return a.refuse(r), false
 	}
+	if errors.Is(err, errQuota) {
+		return a.refuse(refusal(wire.ReasonRateLimited, "too many logins: wait a minute", err.Error())), false
+	}
 	if err != nil {
+		a.disown(ctx, err)
 		return a.refuse(failure(err)), false
 	}
 	if !a.known && !r.more {
@@ -69,6 +76,20 @@ func (a *attempt) decide(ctx context.Context, settle func(*store.Tx) (ruling, er
 		a.copy(e)
 	}
 	return a.verdict(r), r.more
+}
+
+// disown drops what a proof has left behind whose login is refused for want of a
+// copy of its record: nothing may be remembered that nobody heard of.
+func (a *attempt) disown(ctx context.Context, err error) {
+	if !a.known || !errors.Is(err, store.ErrNotCopied) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	err = a.Store.Update(ctx, func(tx *store.Tx) error { _, err := tx.Forget(a.identity.Name); return err })
+	if err != nil {
+		a.Log.Error("forgetting a login without a copy", "user", a.identity.Name, "error", err)
+	}
 }
 
 // errStranger is an allow for a name that is nobody's: a mistake of ours.

@@ -180,10 +180,14 @@ func (r *request) update(user string, e store.Event, change func(*store.Tx) erro
 func (r *request) updateSaying(user string, e store.Event, change func(*store.Tx) (log string, err error)) error {
 	e.Kind, e.User, e.PeerUID, e.PeerPID = lower[r.verb], user, r.peer.UID, r.peer.PID
 	err := r.Store.Update(r.ctx, func(tx *store.Tx) (err error) {
-		if e.Log, err = change(tx); err == nil {
-			tx.Audit(e)
+		if e.Log, err = change(tx); err != nil {
+			return err
 		}
-		return err
+		if !r.quota.take(r.peer.UID, r.Clock()) {
+			return problemf(wire.ReasonRateLimited, "too many changes: wait a minute")
+		}
+		tx.Audit(e)
+		return nil
 	})
 	if errors.Is(err, store.ErrNotCopied) {
 		r.Log.Error("done, but not copied", "verb", r.verb, "user", user, "error", err)

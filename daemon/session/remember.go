@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -27,15 +28,15 @@ type circumstances struct {
 	// fingerprint of the first factor's key.
 	Client netip.Addr
 	Key    string
-	// Session and TTY of a login on this machine.
-	Session, TTY string
+	// Session and TTY of a login on this machine, and who asked for it.
+	Session, TTY, RUser string
 }
 
 // hash is what circumstances are kept as: a key of fixed size, which does not
 // say them.
 func (c circumstances) hash() [sha256.Size]byte {
 	var b []byte
-	for _, part := range [...]string{c.User, c.Target, c.Service, c.Client.String(), c.Key, c.Session, c.TTY} {
+	for _, part := range [...]string{c.User, c.Target, c.Service, c.Client.String(), c.Key, c.Session, c.TTY, c.RUser} {
 		b = binary.AppendUvarint(b, uint64(len(part)))
 		b = append(b, part...)
 	}
@@ -54,7 +55,7 @@ func (a *attempt) circumstances() (c circumstances, missing string) {
 	switch {
 	case c.Service == "":
 		return c, "service"
-	case !known:
+	case !known, addr.IsLinkLocalUnicast(): // which is another host on each link
 		return c, "client address"
 	case addr.IsValid() && a.key == "":
 		return c, "key of the first factor"
@@ -66,7 +67,7 @@ func (a *attempt) circumstances() (c circumstances, missing string) {
 	case a.auth.TTY == "":
 		return c, "tty"
 	}
-	c.Session, c.TTY = a.place.Session, strings.TrimPrefix(a.auth.TTY, "/dev/")
+	c.Session, c.TTY, c.RUser = a.place.Session, strings.TrimPrefix(a.auth.TTY, "/dev/"), a.auth.RUser
 	return c, ""
 }
 
@@ -153,25 +154,39 @@ func (r *request) forget() (any, error) {
 	}
 	n := 0
 	err = r.update(id.Name, store.Event{}, func(tx *store.Tx) (err error) {
-		if n, err = tx.Forget(id.Name); err != nil {
-			return err
+		if n, err = forgetAll(tx, id); err == nil && n == 0 {
+			err = errNothing
 		}
-		other, err := tx.NameOf(id.UID) // of an alias, the name that counts
-		if err != nil || other == "" || other == id.Name {
-			return err
-		}
-		more, err := tx.Forget(other)
-		n += more
 		return err
 	})
+	if errors.Is(err, errNothing) {
+		err = nil
+	}
 	return map[string]any{"forgot": n, "user": id.Name}, err
+}
+
+// errNothing ends a change that changes nothing. It leaves no record: a user who
+// may ask for it as often as they like would push others' out of the ring.
+var errNothing = errors.New("nothing to forget")
+
+// forgetAll drops what is remembered of an account under each of its names.
+func forgetAll(tx *store.Tx, id Identity) (n int, err error) {
+	if n, err = tx.Forget(id.Name); err != nil {
+		return n, err
+	}
+	other, err := tx.NameOf(id.UID) // of an alias, the name that counts
+	if err != nil || other == "" || other == id.Name {
+		return n, err
+	}
+	more, err := tx.Forget(other)
+	return n + more, err
 }
 
 // remembering is what explain says of a rule's remember.
 func (a *attempt) remembering() string {
 	addr, known := a.client()
 	switch {
-	case a.plan.Rule == nil || a.plan.Rule.Remember == 0:
+	case a.plan.Rule == nil || a.plan.Refuse != policy.NotRefused || a.plan.Rule.Remember == 0:
 		return ""
 	case a.caller == policy.CallerUser:
 		return "no: the caller is not root"

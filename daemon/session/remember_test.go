@@ -82,6 +82,7 @@ func TestRememberEachPart(t *testing.T) {
 		"not a key":     func(c *client) { c.info = "publickey ssh-ed25519 AAAA\n" },
 		"password":      func(c *client) { c.info = "password\n" },
 		"address":       func(c *client) { c.auth.RHost = "203.0.113.8" },
+		"a link":        func(c *client) { c.auth.RHost = "fe80::1%eth0" },
 		"a name":        func(c *client) { c.auth.RHost = "host.example.com" },
 		"no address":    func(c *client) { c.auth.RHost = "" },
 		"service":       func(c *client) { c.auth.Service = "cockpit" },
@@ -143,8 +144,13 @@ func TestMemoryIsDropped(t *testing.T) {
 		"another uid": func(c *client) {
 			c.d.Users.Set("alice", 4711)
 			expect(t, c.login(false), "deny not-permitted")
-			c.d.MustCall("UNLOCK user=alice")
-			c.d.MustCall("FORGET user=alice")
+			c.d.MustCall("UNLOCK user=alice") // confirms the account, and forgets the other one's logins
+		},
+		"a damaged entry": func(c *client) {
+			c.d.MustCall("BYPASS user=alice") // ends it
+			spoil(c.t, c.d, "users")
+			c.d.MustCall("UNLOCK user=alice") // counts the revisions anew
+			c.d.MustCall("BYPASS user=alice")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -236,6 +242,7 @@ func TestRememberOnThisMachine(t *testing.T) {
 		"no session":  func() { place.Session = "" },
 		"logind gone": func() { place, lost = session.Place{}, errors.New("no logind") },
 		"service":     func() { c.auth.Service = "su" },
+		"caller":      func() { c.auth.RUser = "bob" },
 	} {
 		auth, was := c.auth, place
 		change()
@@ -247,6 +254,18 @@ func TestRememberOnThisMachine(t *testing.T) {
 	}
 	c.auth.TTY = "pts/3" // the same, as some programs name it
 	expect(t, c.login(false), "allow remembered")
+}
+
+// A link-local address is another host on each link.
+func TestLinkLocalIsNotRemembered(t *testing.T) {
+	c := overSSH(t, factordtest.Options{})
+	c.auth.RHost = "fe80::1%eth0"
+	expect(t, c.login(true), "allow factor totp")
+	for _, rhost := range []string{"fe80::1%eth0", "fe80::1%wlan0", "fe80::1"} {
+		if c.auth.RHost = rhost; c.login(false).Allow {
+			t.Errorf("%s is remembered", rhost)
+		}
+	}
 }
 
 // Where nothing can be remembered, root learns why.

@@ -22,7 +22,8 @@ type target struct {
 // shows another factor first.
 //
 // Wrong pairs are not counted against the budget, which the proof before them has
-// just cleared. What bounds them is that proof: a code spent for every three.
+// just cleared. What bounds them is that proof: a code spent for every three. A
+// pair that is guessed moves the counter and lets nobody in.
 func (r *request) resync() (any, error) {
 	t := target{id: r.args.Take("id")}
 	id, err := r.subject()

@@ -75,6 +75,7 @@ type Settings struct {
 // Sessions serves connections. It is safe for concurrent use.
 type Sessions struct {
 	Config
+	quota quota
 }
 
 // New returns sessions with c's unset fields filled in.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,7 +59,7 @@ func (a *app) auditCommand() *cobra.Command {
 	flags.StringVar(&q.user, "user", "", "only those of `USER`")
 	flags.StringVar(&q.service, "service", "", "only those of `SERVICE`")
 	flags.StringVar(&q.verdict, "verdict", "", "only this `VERDICT`: allow or deny")
-	flags.StringVar(&q.kind, "kind", "", "only this `KIND`: verdict, answer (a wrong one), enroll, remove, …")
+	flags.StringVar(&q.kind, "kind", "", "only this `KIND`: "+strings.Join(auditKinds(), ", "))
 	flags.BoolVar(&q.follow, "follow", false, "go on with new records")
 	flags.BoolVar(&q.refusals, "refusals", false, "what was refused before a factor was asked")
 	flags.StringVar(&q.file, "verify-file", "", "check the chain of a copy, in `FILE`")
@@ -78,6 +79,12 @@ func (a *app) auditCommand() *cobra.Command {
 	})
 }
 
+// auditKinds are the kinds of records; "answer" is a wrong one that did not end its
+// login.
+func auditKinds() []string {
+	return []string{"verdict", "answer", "enroll", "remove", "unlock", "bypass", "invite", "forget", "resync", "restore", "rekey"}
+}
+
 // check makes what was typed into what factord is asked.
 func (q *auditQuery) check(lastGiven bool) error {
 	if q.last == 0 {
@@ -85,6 +92,9 @@ func (q *auditQuery) check(lastGiven bool) error {
 	}
 	if q.verdict != "" && q.verdict != "allow" && q.verdict != "deny" {
 		return usagef("--verdict is allow or deny, not %q", q.verdict)
+	}
+	if q.kind != "" && !slices.Contains(auditKinds(), q.kind) {
+		return usagef("--kind is one of %s, not %q", strings.Join(auditKinds(), ", "), q.kind)
 	}
 	if q.follow && q.refusals {
 		return usagef("--follow does not go with --refusals")

@@ -20,9 +20,10 @@ func (a *app) checkConfigCommand() *cobra.Command {
 			return nil, cobra.ShellCompDirectiveDefault
 		},
 		Long: `Reads a configuration as factord would, and says everything that is wrong with it:
-file, line and key. Factord itself is not asked and need not run.
+file, line and key; and which groups, users and folders it names that are not here.
+Factord itself is not asked and need not run.
 FILE is ` + defaultConfig + ` if left out.`,
-		Example: "  factorctl check-config ./factord.toml && sudo systemctl reload factord",
+		Example: "  sudo factorctl check-config && sudo systemctl try-reload-or-restart factord",
 	}
 	return a.does(cmd, func(_ context.Context, args []string) error {
 		file := defaultConfig
@@ -35,6 +36,9 @@ FILE is ` + defaultConfig + ` if left out.`,
 
 func (a *app) checkConfig(file string) error {
 	c, err := conf.Load(file, conf.BuiltIn())
+	if err == nil {
+		c.Warnings = append(c.Warnings, c.Doubts(file)...)
+	}
 	if a.json {
 		a.reportConfig(file, c, err)
 		return err

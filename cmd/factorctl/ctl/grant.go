@@ -65,10 +65,14 @@ Only root may do this.`,
 	}
 	return a.does(cmd, func(ctx context.Context, args []string) error {
 		return ask(ctx, a, wire.Command(wire.VerbUnlock, "user", args[0]), func(r struct {
-			Unlocked string `json:"unlocked"`
-			UID      uint32 `json:"uid"`
+			Unlocked string  `json:"unlocked"`
+			UID      uint32  `json:"uid"`
+			UIDWas   *uint32 `json:"uid_was"`
 		}) {
 			a.printf("unlocked %s (uid %d)\n", text(r.Unlocked), r.UID)
+			if r.UIDWas != nil {
+				a.printf("The account had uid %d when it enrolled: it is now taken for the same person's.\n", *r.UIDWas)
+			}
 		})
 	})
 }

@@ -34,7 +34,7 @@ func statusOrder() []string {
 func statusNames() map[string]string {
 	return map[string]string{"factord": "wire version", "rules": "rules in force", "connections": "open connections",
 		"audit_last":   "audit records",
-		"audit_copies": "audit copies to", "audit_lost": "copies lost", "audit_strict": "copies demanded",
+		"audit_copies": "audit copies to", "audit_lost": "lost since start", "audit_strict": "copies demanded",
 		"database_bytes": "database", "highest_time": "latest time seen"}
 }
 
@@ -80,7 +80,7 @@ func plain(value any) string {
 		if t, err := time.Parse(time.RFC3339Nano, v); err == nil {
 			return local(t)
 		}
-		return text(v)
+		return text(strings.ReplaceAll(v, "\n", "; "))
 	case []any:
 		words := make([]string, len(v))
 		for i, element := range v {

@@ -35,7 +35,7 @@ func (a *app) verifyFile(path string) error {
 		a.printf("no records\n")
 	}
 	if len(chain.Bad) > 0 {
-		return errors.New("the chain is broken\nhint: records that are missing may be copies that factord could not write; factorctl audit --since shows what its database has")
+		return errors.New("the chain is broken\nhint: a restore or rekey, or copies that factord could not write, leave such gaps too; factorctl audit --since shows what its database has")
 	}
 	return nil
 }

@@ -21,7 +21,8 @@ type attempt struct {
 // ruling is what one token says of an answer.
 type ruling struct {
 	outcome factor.Outcome
-	changed bool // the token has to be kept
+	changed bool   // the token has to be kept
+	note    string // for the person: why no code counts
 	log     string
 }
 
@@ -79,7 +80,7 @@ func (f *Factor) settle(rs factor.Records, answer factor.Secret, l factor.Login)
 		}
 		switch {
 		case r.outcome > finding.Outcome, r.outcome == finding.Outcome && finding.Log == "" && r.log != "":
-			finding = factor.Finding{Outcome: r.outcome, ID: t.id, Log: r.log}
+			finding = factor.Finding{Outcome: r.outcome, ID: t.id, Note: r.note, Log: r.log}
 		case r.outcome == finding.Outcome:
 			finding.Log = join(finding.Log, r.log)
 		}

@@ -83,7 +83,7 @@ func (t *token) settleStep(code factor.Secret, try attempt) (ruling, error) {
 	}
 	fresh := slices.DeleteFunc(slices.Clone(found), s.isSpent)
 	inside := slices.IndexFunc(fresh, func(step int64) bool { return first <= step && step <= last })
-	r := ruling{changed: len(fresh) > 0, log: s.behind(t.id, last)}
+	r := ruling{changed: len(fresh) > 0, note: s.waits(last), log: s.behind(t.id, last)}
 	switch {
 	case len(found) == 0:
 		return r, nil
@@ -137,6 +137,14 @@ func (s *steps) spend(fresh []int64, oldest int64) error {
 	}
 	s.Spent = spent
 	return nil
+}
+
+// waits says to the person that no code counts yet after a restored backup.
+func (s *steps) waits(last int64) string {
+	if last >= s.Floor || s.Floor != s.Restored {
+		return ""
+	}
+	return fmt.Sprintf("codes count again in %s: factord was restored from a backup", s.span(s.Floor-last))
 }
 
 // behind says for the log that all of the window is below what was accepted
