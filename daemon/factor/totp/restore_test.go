@@ -49,6 +49,9 @@ func TestRestoredSaysWhy(t *testing.T) {
 	if !strings.Contains(found.Log, `codes of "totp-1" count again in 60 s, after a restored backup`) {
 		t.Errorf("log %q", found.Log)
 	}
+	if found.Note != "codes count again in 60 s: factord was restored from a backup" {
+		t.Errorf("the person hears %q", found.Note)
+	}
 	u.now = u.now.Add(90 * time.Second)
 	u.want(reference(rfcSecret, u.step()+1), factor.Proven)
 	u.now = u.now.Add(-time.Hour)
