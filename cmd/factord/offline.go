@@ -49,6 +49,7 @@ func restore(o options, stdout io.Writer) error {
 	}
 	warn(done.Warnings)
 	fmt.Fprintf(stdout, "restored %s: %s\nNow it is generation %d. What may have been used since the backup is void: TOTP tokens count again\nwithin six minutes, HOTP tokens need \"factorctl resync\", everybody needs new backup codes, and nobody is remembered.\n"+
+		"For a resync give only codes that the token shows now, never ones from before.\n"+
 		"Who was enrolled or removed since the backup is not any more: look through \"factorctl list\".\n", o.restore, describe(done.Contents), done.Generation)
 	if done.Kept != "" {
 		fmt.Fprintf(stdout, "The database that was there is kept as %s; --restore takes it back.\n", done.Kept)

@@ -68,9 +68,12 @@ type Item struct {
 type Restorer interface {
 	// Restored changes what a factor keeps for one user, after a backup has
 	// been put back, so that nothing can be accepted that may have been spent
-	// since the backup was made. now is the clock, but never before the
-	// highest time the replaced database had seen, if that is known.
-	Restored(rs Records, now time.Time) error
+	// since the backup was made. present are the records that the replaced
+	// database has for the same user, as far as they can be read. It may be an
+	// old copy itself: that something was spent can be believed of it, that
+	// something was not can't. now is the clock, but never before the highest
+	// time the replaced database had seen, if that is known.
+	Restored(rs Records, present []Record, now time.Time) error
 }
 
 // Resyncer is a factor with tokens whose counter can run away from ours.

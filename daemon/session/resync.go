@@ -82,9 +82,11 @@ func (r *request) findTarget(id Identity, t *target) (err error) {
 	})
 }
 
-// tryResync asks for two codes and moves the counter behind them.
+// tryResync asks for two codes and moves the counter behind them. It says that they
+// are to be new: after a restore on another machine nobody knows which were spent,
+// and two spent ones would make those behind them good again.
 func (r *request) tryResync(id Identity, t target, l leave) (any, error) {
-	first, err := r.inquire(wire.Secret, "First code: ", wire.MaxAnswer)
+	first, err := r.inquire(wire.Secret, "First code, which the token shows now: ", wire.MaxAnswer)
 	if err != nil {
 		return nil, err
 	}

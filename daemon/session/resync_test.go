@@ -142,7 +142,7 @@ func TestResyncAfterARestore(t *testing.T) {
 				factor.Restorer
 				Name() string
 			}{totp.New(totp.Config{}), backup.New(backup.Config{}), backup.NewBypass(backup.Config{}), backup.NewInvite(backup.Config{})} {
-				if err := f.Restored(tx.Scope("alice", f.Name()), d.Clock.Now()); err != nil {
+				if err := f.Restored(tx.Scope("alice", f.Name()), nil, d.Clock.Now()); err != nil {
 					return err
 				}
 			}

@@ -46,16 +46,23 @@ func backup(t testing.TB, s *Store, c Config) (path string, found Contents) {
 	return path, found
 }
 
-// restorer notes in each record when it was told.
+// restorer notes in each record when it was told, and what the replaced database
+// had where that differs.
 type restorer struct{ fail error }
 
-func (r restorer) Restored(rs factor.Records, now time.Time) error {
+func (r restorer) Restored(rs factor.Records, present []factor.Record, now time.Time) error {
 	list, err := rs.List()
 	if errors.Is(err, factor.ErrDamaged) {
 		err = nil
 	}
 	for _, have := range list {
-		err = errors.Join(err, rs.Put(have.ID, fmt.Appendf(have.Value, " void at %d", now.Unix())))
+		value := fmt.Appendf(nil, "%s void at %d", have.Value, now.Unix())
+		for _, p := range present {
+			if !bytes.Equal(p.Value, have.Value) {
+				value = fmt.Appendf(value, ", there %s=%s", p.ID, p.Value)
+			}
+		}
+		err = errors.Join(err, rs.Put(have.ID, value))
 	}
 	return errors.Join(err, r.fail)
 }

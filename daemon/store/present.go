@@ -10,6 +10,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
+
+	"github.com/factord/factord/daemon/factor"
 )
 
 // keptInfix is in the name of a database that a restore has kept.
@@ -45,6 +47,18 @@ func (p *present) users(fn func(name []byte)) {
 	p.db.View(func(tx *bolt.Tx) error {
 		return tx.Bucket(bucketUsers).ForEach(func(name, _ []byte) error { fn(name); return nil })
 	})
+}
+
+// records are what it has of a user for one factor, as far as they can be read.
+func (p *present) records(seal *sealer, o ownedScope) (list []factor.Record) {
+	if p.db == nil {
+		return nil
+	}
+	p.db.View(func(tx *bolt.Tx) (err error) {
+		list, err = (&Tx{store: &Store{seal: seal}, bolt: tx}).Scope(o.user, o.factor).List()
+		return err
+	})
+	return list
 }
 
 // hold takes the database that is there, readable or not.

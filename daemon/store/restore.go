@@ -34,7 +34,8 @@ type Restoration struct {
 // factor is told: restorers, by scope, void what may have been spent since. They
 // are told always, even if the database that is there ends with the same audit
 // record as the backup: it may itself be an old copy that somebody put there by
-// hand, so nothing in it can tell that nothing has been forgotten.
+// hand, so nothing in it can tell that nothing has been forgotten. What it knows to
+// be spent they are told too: spent it stays.
 //
 // All changes go into a new file, which takes the database's name in one step;
 // kill -9 leaves the old database or the new one.
@@ -144,7 +145,7 @@ func (r *restore) build(backup *bolt.DB, old *present) error {
 	s.state.Generation = max(s.state.Generation, old.state.Generation) + 1
 	s.state.Highest = max(s.state.Highest, old.state.Highest, s.clock().UnixNano())
 	r.done.Generation = s.state.Generation
-	if err := r.void(s); err != nil {
+	if err := r.void(s, old); err != nil {
 		return fmt.Errorf("voiding what may have been spent: %w", err)
 	}
 	err = s.Update(context.Background(), func(tx *Tx) error {

@@ -39,7 +39,9 @@ func TestRestoreVoidsWhatMayHaveBeenSpent(t *testing.T) {
 
 	s = open(t, c) // after the backup: time passes, dora enrols
 	now = now.Add(time.Hour)
-	mustUpdate(t, s, func(tx *Tx) error { return tx.PutUser("dora", User{UID: 9}) })
+	mustUpdate(t, s, func(tx *Tx) error {
+		return errors.Join(tx.PutUser("dora", User{UID: 9}), tx.Scope("bob", "totp").Put("totp-1", []byte("CC")))
+	})
 	s.state.Generation = 41
 	appendEvents(t, s, 1)
 	s.Close()
@@ -53,7 +55,7 @@ func TestRestoreVoidsWhatMayHaveBeenSpent(t *testing.T) {
 	for where, want := range map[[3]string]string{
 		{"alice", "totp", "totp-1"}:     "A void at 2000003600", // what the replaced one had seen
 		{"alice", "backup", "backup-1"}: "B void at 2000003600",
-		{"bob", "totp", "totp-1"}:       "C void at 2000003600",
+		{"bob", "totp", "totp-1"}:       "C void at 2000003600, there totp-1=CC",
 	} {
 		if got := value(t, s, where[0], where[1], where[2]); got != want {
 			t.Errorf("%v is %q, want %q", where, got, want)

@@ -16,7 +16,7 @@ const voidBatch = 256
 type ownedScope struct{ user, factor string }
 
 // void lets every factor forget what may have been spent since the backup.
-func (r *restore) void(s *Store) error {
+func (r *restore) void(s *Store, old *present) error {
 	unknown := map[string]bool{}
 	for batch := range slices.Chunk(s.ownedScopes(), voidBatch) {
 		err := s.Update(context.Background(), func(tx *Tx) error {
@@ -26,7 +26,7 @@ func (r *restore) void(s *Store) error {
 					unknown[o.factor] = true
 					continue
 				}
-				if err := f.Restored(tx.Scope(o.user, o.factor), tx.highest); err != nil {
+				if err := f.Restored(tx.Scope(o.user, o.factor), old.records(r.seal, o), tx.highest); err != nil {
 					r.warn("%s of %q can't be restored and will be refused: %v", o.factor, o.user, err)
 					if err := tx.spoil(o); err != nil {
 						return err

@@ -16,7 +16,9 @@ func (a *app) resyncCommand() *cobra.Command {
 		Long: `Finds an HOTP token again whose codes are refused because it is too far ahead: it
 was pressed many times for nothing, or a backup of factord was restored. Let the token
 make two codes, and type both in their order; neither can be used to log in any more.
-There are three tries. factorctl list shows the ids.
+Give only codes that it shows now, never ones from before: after a restored backup the
+codes behind those could be used a second time. There are three tries. factorctl list
+shows the ids.
 
 Who is not root proves another factor first: a phone, or a backup code. Who has nothing
 else asks root. A TOTP token is not resynced: it learns by itself how far the phone's

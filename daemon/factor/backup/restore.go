@@ -20,7 +20,7 @@ var (
 )
 
 // Restored implements factor.Restorer.
-func (f *Factor) Restored(rs factor.Records, _ time.Time) error {
+func (f *Factor) Restored(rs factor.Records, _ []factor.Record, _ time.Time) error {
 	return each(rs, func(r factor.Record) error {
 		s, err := decodeSet(r)
 		if err != nil || s.Voided {
@@ -35,10 +35,14 @@ func (f *Factor) Restored(rs factor.Records, _ time.Time) error {
 }
 
 // Restored implements factor.Restorer.
-func (b *Bypass) Restored(rs factor.Records, _ time.Time) error { return b.tickets.void(rs) }
+func (b *Bypass) Restored(rs factor.Records, _ []factor.Record, _ time.Time) error {
+	return b.tickets.void(rs)
+}
 
 // Restored implements factor.Restorer.
-func (v *Invite) Restored(rs factor.Records, _ time.Time) error { return v.tickets.void(rs) }
+func (v *Invite) Restored(rs factor.Records, _ []factor.Record, _ time.Time) error {
+	return v.tickets.void(rs)
+}
 
 func (ts tickets) void(rs factor.Records) error {
 	return each(rs, func(r factor.Record) error {

@@ -11,11 +11,11 @@ import (
 
 func restored(t *testing.T, f factor.Restorer, m *memory) {
 	t.Helper()
-	if err := f.Restored(m, noon); err != nil {
+	if err := f.Restored(m, nil, noon); err != nil {
 		t.Fatal(err)
 	}
 	once := maps.Clone(m.values)
-	if err := f.Restored(m, noon.Add(time.Hour)); err != nil {
+	if err := f.Restored(m, nil, noon.Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	for id, value := range once {
@@ -92,14 +92,14 @@ func TestRestoredAmongDamaged(t *testing.T) {
 		m.values["backup-1"] = []byte("{}")
 		restored(t, f, m)
 		m.fail = "list"
-		if err := f.Restored(m, noon); err != errDisk {
+		if err := f.Restored(m, nil, noon); err != errDisk {
 			t.Errorf("%T: %v", f, err)
 		}
 	}
 	b, m := NewBypass(Config{}), newMemory()
 	granted(t, b, m, noon, noon, time.Hour)
 	m.fail = "put"
-	if err := b.Restored(m, noon); err != errDisk {
+	if err := b.Restored(m, nil, noon); err != errDisk {
 		t.Error(err)
 	}
 }

@@ -13,14 +13,18 @@ var _ factor.Restorer = (*Factor)(nil)
 // Restored implements factor.Restorer. A record that can't be read stays as it
 // is: nothing is accepted while it is there, and it must not keep the others
 // from being put right.
-func (f *Factor) Restored(rs factor.Records, now time.Time) error {
+func (f *Factor) Restored(rs factor.Records, present []factor.Record, now time.Time) error {
 	list, err := rs.List()
 	if err != nil && !errors.Is(err, factor.ErrDamaged) {
 		return err
 	}
 	for _, r := range list {
 		t, err := decode(r)
-		if err != nil || !t.restored(now, f.window) {
+		if err != nil {
+			continue
+		}
+		raised := t.HOTP != nil && t.raise(present)
+		if !t.restored(now, f.window) && !raised {
 			continue
 		}
 		if err := t.put(rs); err != nil {
@@ -30,9 +34,24 @@ func (f *Factor) Restored(rs factor.Records, now time.Time) error {
 	return nil
 }
 
+// raise moves a counter to where the replaced database has it, which is never
+// down. A resync looks from there on: were that the backup's place, two spent codes
+// in a row would make the third good again. The seed alone says that it is the same
+// token; it may have been removed and enrolled anew under another id.
+func (t *token) raise(present []factor.Record) (changed bool) {
+	for _, r := range present {
+		p, err := decode(r)
+		if err != nil || p.HOTP == nil || !factor.Secret(p.Secret).Equal(t.Secret) || p.HOTP.Next <= t.HOTP.Next {
+			continue
+		}
+		t.HOTP.Next, changed = p.HOTP.Next, true
+	}
+	return changed
+}
+
 // restored takes from a token what may have been spent since the backup, and
 // reports whether that changed it. Of a counter nothing is known then but that it
-// is not lower.
+// is not lower, neither than here nor than in the replaced database.
 func (t *token) restored(now time.Time, window int64) (changed bool) {
 	if t.TOTP != nil {
 		return t.TOTP.restored(now, window)

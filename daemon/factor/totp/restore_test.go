@@ -10,9 +10,9 @@ import (
 	"github.com/factord/factord/daemon/factor"
 )
 
-func (u *user) restored() {
+func (u *user) restored(present ...factor.Record) {
 	u.t.Helper()
-	if err := u.f.Restored(u.rs, u.now); err != nil {
+	if err := u.f.Restored(u.rs, present, u.now); err != nil {
 		u.t.Fatal(err)
 	}
 }
@@ -110,6 +110,48 @@ func TestRestoredCounter(t *testing.T) {
 	}
 }
 
+// Two spent codes in a row are no proof of where the token is now. What the
+// replaced database knows to be spent is not found again, whoever gives it.
+func TestRestoredCounterKeepsWhatIsKnownToBeSpent(t *testing.T) {
+	record := func(id, secret string, next uint64) factor.Record {
+		other := newUser(t, 1)
+		other.counted(id, secret, next)
+		return factor.Record{ID: id, Value: other.rs.values[id]}
+	}
+	timed := newUser(t, 1)
+	timed.timed("totp-1", rfcSecret)
+	for name, c := range map[string]struct {
+		present []factor.Record
+		want    uint64
+	}{
+		"higher":           {[]factor.Record{record("hotp-1", rfcSecret, 4)}, 4},
+		"under another id": {[]factor.Record{record("hotp-3", rfcSecret, 4)}, 4},
+		"lower":            {[]factor.Record{record("hotp-1", rfcSecret, 1)}, 2},
+		"another secret":   {[]factor.Record{record("hotp-1", other(1), 9)}, 2},
+		"not readable":     {[]factor.Record{{ID: "hotp-1", Value: []byte("{}")}, record("hotp-2", rfcSecret, 3)}, 3},
+		"timed":            {[]factor.Record{{ID: "totp-1", Value: timed.rs.values["totp-1"]}}, 2},
+		"nothing":          {nil, 2},
+	} {
+		u := newUser(t, 1)
+		u.counted("hotp-1", rfcSecret, 2)
+		u.restored(c.present...)
+		if got := u.token("hotp-1").HOTP; got.Next != c.want || !got.Resync {
+			t.Errorf("%s: %+v, want %d", name, got, c.want)
+		}
+	}
+	u := newUser(t, 1)
+	u.counted("hotp-1", rfcSecret, 0)
+	u.restored(record("hotp-1", rfcSecret, 4))
+	if _, err := u.resync("hotp-1", appendixD[0], appendixD[1]); !errors.Is(err, factor.ErrResync) {
+		t.Errorf("two spent codes: %v", err)
+	}
+	u.restored(record("hotp-1", rfcSecret, 5)) // waits already, and rises
+	if log, err := u.resync("hotp-1", appendixD[5], appendixD[6]); err != nil || !strings.HasSuffix(log, "moved from 5 to 7") {
+		t.Errorf("resync: %q, %v", log, err)
+	}
+	u.want(appendixD[2], factor.Replayed)
+}
+
 // A token that waits does not hide what is the matter with another.
 func TestRestoredCounterBesideATimedOne(t *testing.T) {
 	u := newUser(t, 1)
@@ -137,14 +179,14 @@ func TestRestoredAmongDamaged(t *testing.T) {
 		t.Errorf("kept %s", u.rs.values)
 	}
 	broken := errors.New("disk on fire")
-	if err := u.f.Restored(failing{memory: u.rs, list: broken}, u.now); !errors.Is(err, broken) {
+	if err := u.f.Restored(failing{memory: u.rs, list: broken}, nil, u.now); !errors.Is(err, broken) {
 		t.Error(err)
 	}
 	u.now = u.now.Add(time.Hour)
-	if err := u.f.Restored(failing{memory: u.rs, put: broken}, u.now); !errors.Is(err, broken) {
+	if err := u.f.Restored(failing{memory: u.rs, put: broken}, nil, u.now); !errors.Is(err, broken) {
 		t.Error(err)
 	}
-	if err := u.f.Restored(failing{memory: u.rs, list: factor.ErrDamaged}, u.now); err != nil {
+	if err := u.f.Restored(failing{memory: u.rs, list: factor.ErrDamaged}, nil, u.now); err != nil {
 		t.Error(err)
 	}
 }
