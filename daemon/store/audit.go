@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -79,6 +80,9 @@ func (st *state) append(tx *bolt.Tx, e Event, now time.Time) (Record, error) {
 // fold moves the tail into the ring when it is full, and drops the oldest
 // records when there are too many. The tail is one page where the ring's end is
 // three, and each page that is written costs a login.
+//
+// A record that is missing is passed over: a commit that failed for it would
+// refuse everybody for ever. VerifyAudit names it.
 func (st *state) fold(tx *bolt.Tx) error {
 	if st.Last-st.Moved <= tailSize {
 		return nil
@@ -88,7 +92,7 @@ func (st *state) fold(tx *bolt.Tx) error {
 	for seq := st.Moved + 1; seq <= st.Last; seq++ {
 		record := bytes.Clone(tail.Get(seqKey(seq)))
 		if record == nil {
-			return fmt.Errorf("audit record %d is missing", seq)
+			continue
 		}
 		if err := errors.Join(ring.Put(seqKey(seq), record), tail.Delete(seqKey(seq))); err != nil {
 			return err
@@ -98,10 +102,20 @@ func (st *state) fold(tx *bolt.Tx) error {
 	if st.Last-st.First < RingSize+ringSlack {
 		return nil
 	}
+	return st.drop(ring)
+}
+
+// drop drops the oldest records until there are no more than RingSize. A key that
+// is not of the chain goes too, and moves no end of it; neither does one that stays,
+// so that those missing before it are named as long as they would have been shown.
+func (st *state) drop(ring *bolt.Bucket) error {
+	oldest := st.Last - RingSize + 1 // that stays
 	c := ring.Cursor()
-	for k, v := c.First(); k != nil && st.Last-st.First >= RingSize; k, v = c.First() {
-		gone := sha256.Sum256(v)
-		st.First, st.FirstPrev = binary.BigEndian.Uint64(k)+1, gone[:]
+	for k, v := c.First(); k != nil && !within(k, oldest, math.MaxUint64); k, v = c.First() {
+		if within(k, st.First, oldest-1) {
+			gone := sha256.Sum256(v)
+			st.First, st.FirstPrev = binary.BigEndian.Uint64(k)+1, gone[:]
+		}
 		if err := c.Delete(); err != nil {
 			return err
 		}
@@ -109,12 +123,31 @@ func (st *state) fold(tx *bolt.Tx) error {
 	return nil
 }
 
-// eachRecord calls fn with the audit records as they stand, oldest first.
-func (t *Tx) eachRecord(from uint64, fn func(seq, record []byte) error) error {
-	for _, name := range [][]byte{bucketAudit, bucketTail} {
-		c := t.bolt.Bucket(name).Cursor()
-		for k, v := c.Seek(seqKey(from)); k != nil; k, v = c.Next() {
-			if err := fn(k, v); err != nil {
+// within reports whether a key is that of a record from first to last.
+func within(key []byte, first, last uint64) bool {
+	if len(key) != 8 {
+		return false
+	}
+	seq := binary.BigEndian.Uint64(key)
+	return first <= seq && seq <= last
+}
+
+// eachRecord calls fn with what lies among the audit records as it stands, oldest
+// first, from seq on; 0 is everything. ours is false for a key that factord did
+// not put there: whoever can write to the file can add one that is of no number
+// that the chain has.
+func (t *Tx) eachRecord(st state, from uint64, fn func(key, record []byte, ours bool) error) error {
+	var seek []byte
+	if from > 0 {
+		seek = seqKey(from)
+	}
+	for _, part := range []struct {
+		bucket      []byte
+		first, last uint64
+	}{{bucketAudit, st.First, st.Moved}, {bucketTail, st.Moved + 1, st.Last}} {
+		c := t.bolt.Bucket(part.bucket).Cursor()
+		for k, v := c.Seek(seek); k != nil; k, v = c.Next() {
+			if err := fn(k, v, within(k, part.first, part.last)); err != nil {
 				return err
 			}
 		}
@@ -124,7 +157,8 @@ func (t *Tx) eachRecord(from uint64, fn func(seq, record []byte) error) error {
 
 // Records calls fn with the audit records as they stand, oldest first, from seq
 // on. The line is valid until fn returns; of a record that was damaged, e is
-// incomplete and err says so.
+// incomplete and err says so. What was added outside the chain's numbers is not
+// shown as if it had happened; VerifyAudit names it.
 func (t *Tx) Records(from uint64, fn func(seq uint64, line []byte, e Event, err error) error) error {
 	st, err := t.state()
 	if err != nil {
@@ -133,14 +167,13 @@ func (t *Tx) Records(from uint64, fn func(seq uint64, line []byte, e Event, err 
 	if st.Last > RingSize {
 		from = max(from, st.Last-RingSize+1)
 	}
-	return t.eachRecord(from, func(k, v []byte) error {
-		var seq uint64
-		if len(k) == 8 {
-			seq = binary.BigEndian.Uint64(k)
+	return t.eachRecord(st, from, func(k, v []byte, ours bool) error {
+		if !ours {
+			return nil
 		}
 		var e Event
 		err := json.Unmarshal(v, &e)
-		return fn(seq, v, e, err)
+		return fn(binary.BigEndian.Uint64(k), v, e, err)
 	})
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -89,7 +90,11 @@ func TestAuditChainNamesWhatWasDone(t *testing.T) {
 			b.Put(seqKey(4), []byte(five))
 			return b.Put(seqKey(5), []byte(four))
 		}, "record 4 was changed"},
-		"appended": {func(b *bolt.Bucket) error { return b.Put(seqKey(11), b.Get(seqKey(10))) }, "record 11 was added"},
+		"put before":        {func(b *bolt.Bucket) error { return b.Put(seqKey(0), b.Get(seqKey(1))) }, "record 0 was added"},
+		"put before, short": {func(b *bolt.Bucket) error { return b.Put([]byte{0}, b.Get(seqKey(1))) }, "added: 00 is no number"},
+		"put between":       {func(b *bolt.Bucket) error { return b.Put(append(seqKey(3), 0), b.Get(seqKey(3))) }, "added: 000000000000000300 is no number"},
+		"put far behind":    {func(b *bolt.Bucket) error { return b.Put(seqKey(1<<63), b.Get(seqKey(10))) }, "record 9223372036854775808 was added"},
+		"appended":          {func(b *bolt.Bucket) error { return b.Put(seqKey(11), b.Get(seqKey(10))) }, "record 11 was added"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := newStore(t, nil)
@@ -102,6 +107,118 @@ func TestAuditChainNamesWhatWasDone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// forge puts a record of its own among the audit records.
+func forge(t testing.TB, s *Store, bucket, key []byte) {
+	t.Helper()
+	err := s.db.Update(func(tx *bolt.Tx) error {
+		return tx.Bucket(bucket).Put(key, []byte(`{"seq":1,"kind":"verdict","user":"mallory","verdict":"allow","prev":null}`))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A record that is none of the chain's is named, and nobody sees it as one.
+func TestForgedAuditRecords(t *testing.T) {
+	for _, bucket := range [][]byte{bucketAudit, bucketTail} {
+		for _, key := range [][]byte{seqKey(0), {0}, append(seqKey(3), 0), append(seqKey(13), 0), seqKey(14), seqKey(1 << 63), {255}} {
+			s, _ := newStore(t, nil)
+			appendEvents(t, s, tailSize+1)
+			appendEvents(t, s, 4)
+			forge(t, s, bucket, key)
+			if err := verify(t, s); err == nil || !strings.Contains(err.Error(), "added") {
+				t.Errorf("%s %x: %v", bucket, key, err)
+			}
+			n := 0
+			err := s.View(func(tx *Tx) error {
+				return tx.Events(0, func(e Event) error {
+					if n++; e.User != "alice" {
+						t.Errorf("%s %x: shown as %+v", bucket, key, e)
+					}
+					return nil
+				})
+			})
+			if n != tailSize+5 || err != nil {
+				t.Errorf("%s %x: %d records, %v", bucket, key, n, err)
+			}
+		}
+	}
+}
+
+// What was put before the ring must not stop the commit that drops the oldest, nor
+// move the chain's beginning.
+func TestForgedAuditRecordsGoWithTheOldest(t *testing.T) {
+	s, _ := newStore(t, nil)
+	s.db.NoSync = true
+	appendEvents(t, s, 20)
+	for _, key := range [][]byte{{0}, seqKey(0), append(seqKey(1), 0)} {
+		forge(t, s, bucketAudit, key)
+	}
+	appendEvents(t, s, RingSize+500)
+	if err := verify(t, s); err != nil {
+		t.Error(err)
+	}
+	if s.state.First != 521 {
+		t.Errorf("first is %d", s.state.First)
+	}
+}
+
+// The oldest records can't be taken away unseen by whoever waits for the ring to
+// drop some.
+func TestAuditRecordsMissingWhenTheOldestGo(t *testing.T) {
+	s, _ := newStore(t, nil)
+	s.db.NoSync = true
+	appendEvents(t, s, RingSize)
+	err := s.db.Update(func(tx *bolt.Tx) (err error) {
+		for seq := uint64(1); seq <= 9000; seq++ {
+			err = errors.Join(err, tx.Bucket(bucketAudit).Delete(seqKey(seq)))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	appendEvents(t, s, ringSlack+20)
+	if err := verify(t, s); err == nil || err.Error() != "audit record 1 is missing" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// One record that is gone is named, and refuses nobody: neither here nor in what
+// is made of the database.
+func TestAuditRecordMissingFromTheTail(t *testing.T) {
+	s, c := peopled(t, nil)
+	appendEvents(t, s, 1)
+	lost := s.state.Last
+	if err := s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketTail).Delete(seqKey(lost)) }); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("audit record %d is missing", lost)
+	check := func() {
+		t.Helper()
+		for range 2 * tailSize {
+			appendEvents(t, s, 1)
+		}
+		if err := verify(t, s); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	path, found := backup(t, s, c)
+	if found.Chain == nil || found.Chain.Error() != want {
+		t.Errorf("backup: %v", found.Chain)
+	}
+	s = open(t, c)
+	check()
+	s.Close()
+	if done := mustPutBack(t, c, path); len(done.Warnings) != 1 || !strings.Contains(done.Warnings[0], want) {
+		t.Errorf("restore: %q", done.Warnings)
+	}
+	s = open(t, c)
+	check()
+	s, _, _ = rekeyed(t, s, c)
+	check()
 }
 
 // What holds for the ring holds for its newest end, which is kept apart.

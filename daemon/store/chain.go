@@ -20,10 +20,12 @@ func (t *Tx) VerifyAuditFrom(from uint64) error {
 		return err
 	}
 	c := chain{state: st, next: st.First, prev: st.FirstPrev, trusted: true}
+	begin := uint64(0)   // what was added before the first record is seen too
 	if from > st.First { // begin with the one before, whose hash the first must name
 		c.next, c.prev, c.trusted = min(from-1, st.Last), nil, false
+		begin = c.next
 	}
-	if err := t.eachRecord(c.next, c.add); err != nil {
+	if err := t.eachRecord(st, begin, c.add); err != nil {
 		return err
 	}
 	return c.end()
@@ -43,8 +45,11 @@ type chain struct {
 func changed(seq uint64) error { return fmt.Errorf("audit record %d was changed", seq) }
 
 // add takes the next record.
-func (c *chain) add(key, record []byte) error {
-	if len(key) != 8 || binary.BigEndian.Uint64(key) != c.next {
+func (c *chain) add(key, record []byte, ours bool) error {
+	if !ours {
+		return c.added(key)
+	}
+	if binary.BigEndian.Uint64(key) != c.next {
 		return c.missing(c.next, c.next)
 	}
 	var e Event
@@ -54,8 +59,6 @@ func (c *chain) add(key, record []byte) error {
 		return changed(c.next - 1)
 	case c.doubt:
 		return c.settle(e.Prev)
-	case c.next > c.Last:
-		return fmt.Errorf("audit record %d was added", c.next)
 	case err != nil:
 		return changed(c.next)
 	case e.Seq != c.next:
@@ -80,6 +83,19 @@ func (c *chain) settle(prev []byte) error {
 		return changed(c.next - 2)
 	}
 	return changed(c.next - 1)
+}
+
+// added names what is not of the chain.
+func (c *chain) added(key []byte) error {
+	switch {
+	case c.doubt && c.next > c.Last:
+		return c.settle(c.LastHash)
+	case c.doubt:
+		return c.missing(c.next, c.next)
+	case len(key) != 8:
+		return fmt.Errorf("an audit record was added: %x is no number of one", key)
+	}
+	return fmt.Errorf("audit record %d was added", binary.BigEndian.Uint64(key))
 }
 
 func (c *chain) missing(from, to uint64) error {
