@@ -122,12 +122,7 @@ func lockFile(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	for end := time.Now().Add(lockTimeout); ; time.Sleep(lockTimeout / 40) {
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(end) {
-			break
-		}
-	}
+	err = lock(f, unix.LOCK_EX)
 	if errors.Is(err, unix.EWOULDBLOCK) || err == nil && !names(path, f) {
 		err = ErrInUse
 	}
@@ -136,26 +131,4 @@ func lockFile(path string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
-}
-
-// ErrOffline: two commands that replace files would take each other's.
-var ErrOffline = errors.New("another factord --restore or --rekey is at work\nhint: wait until it has ended")
-
-// lockDir keeps the state directory for one command that replaces files in it.
-func lockDir(dir string) (unlock func(), err error) {
-	if err := checkDir(dir); err != nil {
-		return nil, err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(d.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		d.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			err = ErrOffline
-		}
-		return nil, err
-	}
-	return func() { d.Close() }, nil
 }

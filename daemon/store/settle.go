@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	bolt "go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
 )
 
 // promote puts the new key in the place of the old one.
@@ -19,16 +20,32 @@ func promote(dir string) error {
 // SettleKey ends a Rekey that was cut off between its two renames, and reports
 // whether it was: the key file does not open the database, and the one beside it
 // does. One that a Rekey left before it changed the database is left alone.
+//
+// The key beside it is read, and put in place, while no Rekey is at work: the next
+// one's would take the place of the only key that opens the database.
 func SettleKey(dir string) (settled bool, err error) {
-	next, err := readKeyFile(filepath.Join(dir, nextKeyFile))
+	if _, err := os.Lstat(filepath.Join(dir, nextKeyFile)); err != nil || checkDir(dir) != nil {
+		return false, nil // there is none; or Open says why
+	}
+	unlock, err := lockDir(dir)
+	if errors.Is(err, ErrOffline) {
+		err = ErrInUse
+	}
 	if err != nil {
-		return false, nil // there is none, or none that could be of use
+		return false, err
 	}
+	defer unlock()
 	path := filepath.Join(dir, DatabaseFile)
-	if checkDir(dir) != nil || checkFile(path) != nil {
-		return false, nil // Open says why
+	next, err := readKeyFile(filepath.Join(dir, nextKeyFile))
+	if err != nil || checkFile(path) != nil {
+		return false, nil // none that could be of use; or Open says why
 	}
-	db, err := openReader(path, nil)
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return false, nil
+	}
+	defer file.Close()
+	db, err := openReader(path, file)
 	if err != nil && errors.Is(openError(path, err), ErrInUse) {
 		return false, ErrInUse
 	}
@@ -38,6 +55,9 @@ func SettleKey(dir string) (settled bool, err error) {
 	defer db.Close()
 	if now, err := readKeyFile(filepath.Join(dir, KeyFile)); err == nil && opensDatabase(db, now) || !opensDatabase(db, next) {
 		return false, nil
+	}
+	if !names(path, file) {
+		return false, ErrInUse
 	}
 	return true, promote(dir)
 }

@@ -99,6 +99,7 @@ type Store struct {
 	stale     bool // a commit failed, and the state has to be read again; the committer's
 	refusals  refusalBuffer
 	closing   sync.Once
+	unlock    func() // lets go of the directory; nil if it was not taken
 
 	mu    sync.Mutex
 	state state // as committed
@@ -161,13 +162,21 @@ func layOut(tx *bolt.Tx, key Key) error {
 // Open opens the database that Init made. A missing or damaged one is an
 // error: an empty start would forget who is enrolled and what is spent.
 func Open(c Config) (*Store, error) {
-	if err := checkDir(c.Dir); err != nil {
+	unlock, err := shareDir(c.Dir)
+	if err != nil {
 		return nil, err
 	}
-	return openFile(filepath.Join(c.Dir, DatabaseFile), c)
+	s, err := openFile(filepath.Join(c.Dir, DatabaseFile), c)
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	s.unlock = unlock
+	return s, nil
 }
 
-// openFile is Open for a file that need not have its name yet.
+// openFile is Open for a file that need not have its name yet, and for who has the
+// directory already.
 func openFile(path string, c Config) (*Store, error) {
 	if err := checkFile(path); err != nil {
 		return nil, err
@@ -274,6 +283,9 @@ func (s *Store) Close() (err error) {
 		err = s.Flush(context.Background())
 		s.committer.close()
 		err = errors.Join(err, s.db.Close())
+		if s.unlock != nil {
+			s.unlock()
+		}
 	})
 	return err
 }
