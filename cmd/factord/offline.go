@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,7 +39,7 @@ func restore(o options, stdout io.Writer) error {
 		return err
 	}
 	defer from.Close()
-	known := restorers(o)
+	known := restorers()
 	var done store.Restoration
 	err = onState(o, func(c store.Config, _ bool) (err error) {
 		done, err = store.Restore(c, from, known)
@@ -48,11 +49,15 @@ func restore(o options, stdout io.Writer) error {
 		return err
 	}
 	warn(done.Warnings)
-	fmt.Fprintf(stdout, "restored %s: %s\nNow it is generation %d. What may have been used since the backup is void: TOTP tokens count again\nwithin six minutes, HOTP tokens need \"factorctl resync\", everybody needs new backup codes, and nobody is remembered.\n"+
+	again := "within six minutes"
+	if done.Ahead() {
+		again = "after " + stamp(done.Seen)
+	}
+	fmt.Fprintf(stdout, "restored %s: %s\nNow it is generation %d, and this clock says %s. What may have been used since the backup is void:\nTOTP tokens count again %s, HOTP tokens need \"factorctl resync\", everybody needs new backup codes, and nobody is remembered.\n"+
 		"For a resync give only codes that the token shows now, never ones from before.\n"+
-		"Who was enrolled or removed since the backup is not any more: look through \"factorctl list\".\n", o.restore, describe(done.Contents), done.Generation)
+		"Who was enrolled or removed since the backup is not any more: look through \"factorctl list\".\n", o.restore, describe(done.Contents), done.Generation, stamp(done.Clock), again)
 	if done.Kept != "" {
-		fmt.Fprintf(stdout, "The database that was there is kept as %s; --restore takes it back.\n", done.Kept)
+		fmt.Fprintf(stdout, "The database that was there is kept as %q; --restore takes it back.\n", done.Kept)
 	}
 	return nil
 }
@@ -93,16 +98,26 @@ func rekey(o options, stdout io.Writer) error {
 	}
 	fmt.Fprintln(stdout, "Nothing made so far opens with it: backups need the old key, so remove those whose key you have not kept. Make a new one now.")
 	if kept, _ := filepath.Glob(filepath.Join(o.state, store.KeptPattern)); len(kept) > 0 {
-		fmt.Fprintf(stdout, "So does what restores have kept: %s\n", strings.Join(kept, ", "))
+		fmt.Fprintf(stdout, "So does what restores have kept: %s\n", strings.Join(quoted(kept), ", "))
 	}
 	return nil
 }
+
+// quoted are names as they can be shown: whoever owns the directory has chosen them.
+func quoted(names []string) []string {
+	for i := range names {
+		names[i] = strconv.Quote(names[i])
+	}
+	return names
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // describe says what a database holds.
 func describe(c store.Contents) string {
 	text := fmt.Sprintf("%d users with %d records, generation %d", c.Users, c.Records, c.Generation)
 	if c.Highest.Unix() > 0 {
-		text += ", last changed at " + c.Highest.UTC().Format(time.RFC3339)
+		text += ", last changed at " + stamp(c.Highest)
 	}
 	return text
 }

@@ -87,15 +87,11 @@ func factors(c *conf.Config) []factor.Factor {
 }
 
 // restorers are the factors that know what an older copy of their records can't be
-// believed about, by the name under which they are kept. A configuration that is
-// not there must not stop a restore: the widest window voids the most.
-func restorers(o options) map[string]factor.Restorer {
-	c, err := conf.Load(o.config, conf.BuiltIn())
-	if err != nil {
-		c = &conf.Config{TOTP: conf.TOTP{Window: conf.MaxWindow}}
-	}
+// believed about, by the name under which they are kept. The window may have been
+// another one when a code was used: the widest voids the most.
+func restorers() map[string]factor.Restorer {
 	holders := map[string]any{"invite": backup.NewInvite(backup.Config{})}
-	for _, f := range factors(c) {
+	for _, f := range factors(&conf.Config{TOTP: conf.TOTP{Window: conf.MaxWindow}}) {
 		holders[f.Name()] = f
 	}
 	all := map[string]factor.Restorer{}

@@ -21,11 +21,21 @@ var errBackup = errors.New("not a backup that can be restored\nhint: take anothe
 type Restoration struct {
 	Contents          // of the backup
 	Generation uint64 // of the database now
+	// Clock is what the clock said. Seen is the time up to which everything
+	// counts as used: the clock, or the highest that a database had seen.
+	Clock, Seen time.Time
 	// Kept is where the database is that was there before, if there was one.
 	Kept string
 	// Warnings are for the admin, a line each.
 	Warnings []string
 }
+
+// clockAhead is how far a clock may have been ahead of ours without mention.
+const clockAhead = 10 * time.Minute
+
+// Ahead: a clock was ahead once, and until that time no code counts that rests on
+// the time.
+func (d *Restoration) Ahead() bool { return d.Seen.Sub(d.Clock) > clockAhead }
 
 // Restore puts a backup in the place of the database. The backup itself is only
 // read. What was there before is kept under another name.
@@ -143,7 +153,10 @@ func (r *restore) build(backup *bolt.DB, old *present) error {
 	}
 	defer s.Close()
 	s.state.Generation = max(s.state.Generation, old.state.Generation) + 1
-	s.state.Highest = max(s.state.Highest, old.state.Highest, s.clock().UnixNano())
+	r.done.Clock = s.clock()
+	s.state.Highest = max(s.state.Highest, old.state.Highest, r.done.Clock.UnixNano())
+	r.done.Seen = s.state.highest()
+	r.doubtClock(old)
 	r.done.Generation = s.state.Generation
 	if err := r.void(s, old); err != nil {
 		return fmt.Errorf("voiding what may have been spent: %w", err)
@@ -154,6 +167,19 @@ func (r *restore) build(backup *bolt.DB, old *present) error {
 		return nil
 	})
 	return errors.Join(err, s.Close())
+}
+
+// doubtClock warns where the clock can't be believed, or decides alone.
+func (r *restore) doubtClock(old *present) {
+	clock, seen := r.done.Clock.UTC().Format(time.RFC3339), r.done.Seen.UTC().Format(time.RFC3339)
+	if r.done.Ahead() {
+		r.warn("this clock says %s, and the database has seen %s: until then no TOTP code of the tokens in the backup is accepted. If this clock is right, "+
+			"it was ahead once: remove those tokens and enrol new ones; if it is behind, set it", clock, seen)
+	}
+	if old.db == nil {
+		r.warn("no database is there that knows when codes were used last, so this clock decides alone, and it must be right: it says %s. "+
+			"If it is behind, used TOTP codes work again: set it, and restore once more", clock)
+	}
 }
 
 // maxNamed bounds how many users one warning names.

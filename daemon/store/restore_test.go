@@ -48,7 +48,7 @@ func TestRestoreVoidsWhatMayHaveBeenSpent(t *testing.T) {
 	now = now.Add(-2 * time.Hour) // and the clock is set back
 
 	done := mustPutBack(t, c, path)
-	if done.Generation != 42 || done.Users != 2 || len(done.Warnings) != 1 || !strings.Contains(done.Warnings[0], `"dora"`) {
+	if done.Generation != 42 || done.Users != 2 || len(done.Warnings) != 2 || !strings.Contains(done.Warnings[0], `"dora"`) || !done.Ahead() {
 		t.Errorf("done: %+v", done)
 	}
 	s = open(t, c)
@@ -115,7 +115,8 @@ func TestRestoreWhereNothingIs(t *testing.T) {
 	s, c := peopled(t, nil)
 	path, _ := backup(t, s, c)
 	c.Dir = t.TempDir()
-	if done := mustPutBack(t, c, path); done.Kept != "" || done.Generation != 1 {
+	done := mustPutBack(t, c, path)
+	if done.Kept != "" || done.Generation != 1 || len(done.Warnings) != 1 || !strings.Contains(done.Warnings[0], "this clock decides alone") {
 		t.Errorf("done: %+v", done)
 	}
 	if got := value(t, open(t, c), "bob", "totp", "totp-1"); !strings.HasPrefix(got, "C void") {
@@ -141,7 +142,7 @@ func TestRestoreOverADatabaseThatCantBeRead(t *testing.T) {
 			}
 			was := readFile(t, filepath.Join(c.Dir, DatabaseFile))
 			done := mustPutBack(t, c, path)
-			if len(done.Warnings) != 1 || !strings.Contains(done.Warnings[0], "can't be read") || !bytes.Equal(readFile(t, done.Kept), was) {
+			if len(done.Warnings) != 2 || !strings.Contains(done.Warnings[0], "can't be read") || !strings.Contains(done.Warnings[1], "this clock decides alone") || !bytes.Equal(readFile(t, done.Kept), was) {
 				t.Errorf("done: %+v", done)
 			}
 			open(t, c)
@@ -159,8 +160,38 @@ func TestRestoreOfAnOlderSchema(t *testing.T) {
 	events(t, open(t, c))
 }
 
-// A factor that can't tell makes its records unusable; one that nobody knows is
-// named. Neither makes a user look like one without a factor.
+// A clock that was ahead once has spent all codes until then; that is said, and so
+// is how far this clock is believed.
+func TestRestoreAfterAClockWasAhead(t *testing.T) {
+	right := time.Unix(2_000_000_000, 0)
+	for ahead, want := range map[time.Duration]bool{0: false, -time.Hour: false, clockAhead: false, clockAhead + time.Second: true, 365 * 24 * time.Hour: true} {
+		for _, where := range []string{"backup", "database"} {
+			now := right
+			s, c := peopled(t, func() time.Time { return now })
+			now = right.Add(ahead)
+			if where == "backup" {
+				appendEvents(t, s, 1)
+			}
+			path, _ := backup(t, s, c)
+			if where == "database" {
+				s = open(t, c)
+				appendEvents(t, s, 1)
+				s.Close()
+			}
+			now = right
+			done := mustPutBack(t, c, path)
+			if done.Ahead() != want || !done.Clock.Equal(right) || !done.Seen.Equal(right.Add(max(ahead, 0))) || (len(done.Warnings) > 0) != want {
+				t.Errorf("%v in the %s: %+v", ahead, where, done)
+			}
+			if want && !strings.Contains(done.Warnings[0], "the database has seen "+done.Seen.UTC().Format(time.RFC3339)) {
+				t.Errorf("warned %q", done.Warnings)
+			}
+		}
+	}
+}
+
+// A factor that can't tell makes its records unusable; so are those that nobody
+// answers for. Neither makes a user look like one without a factor.
 func TestRestoreOfWhatNoFactorAnswersFor(t *testing.T) {
 	s, c := peopled(t, nil)
 	mustUpdate(t, s, func(tx *Tx) error { return tx.Scope("alice", "totp").Put("totp-2", []byte("AA")) })
@@ -179,12 +210,12 @@ func TestRestoreOfWhatNoFactorAnswersFor(t *testing.T) {
 	only := map[string]factor.Restorer{"totp": restorer{fail: errors.New("version 9 is unknown")}}
 	done, err := putBack(t, c, path, only)
 	text := strings.Join(done.Warnings, "\n")
-	if err != nil || !strings.Contains(text, `totp of "alice" can't be restored and will be refused: version 9`) || !strings.Contains(text, `records of "backup" are as they were`) {
+	if err != nil || !strings.Contains(text, `"totp" of "alice" can't be restored and will be refused: version 9`) || !strings.Contains(text, `records of "backup" can't be restored and will be refused`) {
 		t.Errorf("%v, warnings: %s", err, text)
 	}
 	s = open(t, c)
-	if value(t, s, "bob", "totp", "totp-1") != "unreadable" || value(t, s, "alice", "backup", "backup-1") != "B" {
-		t.Error("records that nobody answers for are still good, or others are gone")
+	if value(t, s, "bob", "totp", "totp-1") != "unreadable" || value(t, s, "alice", "backup", "backup-1") != "unreadable" {
+		t.Error("records that nobody answers for are still good, or gone")
 	}
 	s.View(func(tx *Tx) error {
 		if u, found, _, err := tx.Load("bob"); !found || u.Records != 1 || err == nil {

@@ -15,7 +15,8 @@ const voidBatch = 256
 // ownedScope is what one factor keeps for one user, by name.
 type ownedScope struct{ user, factor string }
 
-// void lets every factor forget what may have been spent since the backup.
+// void lets every factor forget what may have been spent since the backup. What no
+// factor answers for is made unreadable: a factord that knows it would accept it.
 func (r *restore) void(s *Store, old *present) error {
 	unknown := map[string]bool{}
 	for batch := range slices.Chunk(s.ownedScopes(), voidBatch) {
@@ -24,13 +25,13 @@ func (r *restore) void(s *Store, old *present) error {
 				f := r.restorers[o.factor]
 				if f == nil {
 					unknown[o.factor] = true
+				} else if err := f.Restored(tx.Scope(o.user, o.factor), old.records(r.seal, o), tx.highest); err != nil {
+					r.warn("%q of %q can't be restored and will be refused: %v", o.factor, o.user, err)
+				} else {
 					continue
 				}
-				if err := f.Restored(tx.Scope(o.user, o.factor), old.records(r.seal, o), tx.highest); err != nil {
-					r.warn("%s of %q can't be restored and will be refused: %v", o.factor, o.user, err)
-					if err := tx.spoil(o); err != nil {
-						return err
-					}
+				if err := tx.spoil(o); err != nil {
+					return err
 				}
 			}
 			return nil
@@ -40,7 +41,7 @@ func (r *restore) void(s *Store, old *present) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(unknown)) {
-		r.warn("records of %q are as they were in the backup: this factord does not know what of them may have been used since", name)
+		r.warn("records of %q can't be restored and will be refused: this factord does not know what of them may have been used since. Restore with the one that made them, or remove them and enrol anew", name)
 	}
 	return nil
 }
