@@ -1,11 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -21,22 +20,29 @@ func noCoreDumps() error {
 	return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 }
 
-// initialise makes the state of a new machine.
+// initialise makes the state of a new machine, with the rights of whom its
+// directory belongs to.
 func initialise(o options, stdout io.Writer) error {
 	if err := os.MkdirAll(o.state, 0o700); err != nil {
 		return err
 	}
-	if _, err := os.Lstat(o.state + "/" + store.DatabaseFile); err == nil {
-		return store.ErrExists
-	}
-	key, err := store.ReadKey(o.state, os.Getenv("CREDENTIALS_DIRECTORY"))
-	if errors.Is(err, fs.ErrNotExist) {
-		key, err = store.MakeKey(o.state)
-	}
+	key, credential, err := store.ReadCredential(os.Getenv("CREDENTIALS_DIRECTORY")) // root's to read
 	if err != nil {
 		return err
 	}
-	if err := store.Init(o.state, key); err != nil {
+	defer clear(key[:])
+	err = asOwner(o.state, func() (err error) {
+		if _, err := os.Lstat(filepath.Join(o.state, store.DatabaseFile)); err == nil {
+			return store.ErrExists
+		}
+		if !credential {
+			if key, err = store.MakeKey(o.state); err != nil {
+				return err
+			}
+		}
+		return store.Init(o.state, key)
+	})
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "made an empty database in %s\nKeep the seal key apart from backups: without it they can't be opened, with it they can be read.\n", o.state)

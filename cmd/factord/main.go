@@ -82,11 +82,7 @@ func serve(o options) error {
 	if err != nil {
 		return err
 	}
-	key, err := sealKey(o, func() { log.Warn(keySettled) })
-	if err != nil {
-		return err
-	}
-	db, err := store.Open(store.Config{Dir: o.state, Key: key, Committed: copies.Committed})
+	db, err := openStore(o, copies, log)
 	if err != nil {
 		return err
 	}
@@ -109,6 +105,22 @@ func serve(o options) error {
 	stopping() // if it was idle and not told to, or has ended before that was said
 	log.Info("stopped")
 	return err
+}
+
+// openStore opens the database. One that the key does not open may have been given
+// another since the key was read, by a --rekey at work: the key is read once more.
+func openStore(o options, copies *audit.Copies, log *slog.Logger) (*store.Store, error) {
+	for again := false; ; again = true {
+		key, err := sealKey(o, func() { log.Warn(keySettled) })
+		if err != nil {
+			return nil, err
+		}
+		db, err := store.Open(store.Config{Dir: o.state, Key: key, Committed: copies.Committed})
+		clear(key[:])
+		if again || !errors.Is(err, store.ErrSealKey) {
+			return db, err
+		}
+	}
 }
 
 // shorten leaves the time to the journal when there is one, and drops what is

@@ -71,6 +71,9 @@ func rekey(o options, stdout io.Writer) error {
 	if credential && o.newKeyFile == "" {
 		return fmt.Errorf("the seal key is a credential, which factord can't change\nhint: --rekey --new-key-file FILE makes the new one; then put that file in the place of /etc/credstore/seal-key, or of what LoadCredential= of factord.service names")
 	}
+	if !credential {
+		warn(forgottenCredential(credstoreKey))
+	}
 	next, made := store.NewKey(), false
 	if o.newKeyFile != "" { // in a folder of root's, so with root's rights
 		if next, made, err = store.MakeKeyFile(o.newKeyFile); err != nil {
@@ -101,6 +104,19 @@ func rekey(o options, stdout io.Writer) error {
 		fmt.Fprintf(stdout, "So does what restores have kept: %s\n", strings.Join(quoted(kept), ", "))
 	}
 	return nil
+}
+
+// credstoreKey is where README has the seal key where it is a credential.
+const credstoreKey = "/etc/credstore/seal-key"
+
+// forgottenCredential warns of a credential that nobody has named: the service
+// would go on with it after the database has another key.
+func forgottenCredential(path string) []string {
+	if _, err := os.Lstat(path); err != nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s exists, and is not used here; if factord.service has it as its credential, it does not open the database after this: "+
+		"then --rekey needs CREDENTIALS_DIRECTORY=%s and --new-key-file", path, filepath.Dir(path))}
 }
 
 // quoted are names as they can be shown: whoever owns the directory has chosen them.

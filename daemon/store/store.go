@@ -24,6 +24,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
 )
 
 // Schema is the version of the database's layout that this package reads.
@@ -127,7 +128,10 @@ func Init(dir string, key Key) error {
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	db, err := bolt.Open(temp, 0o600, &bolt.Options{Timeout: lockTimeout})
+	db, err := bolt.Open(temp, 0o600, &bolt.Options{Timeout: lockTimeout,
+		OpenFile: func(name string, flag int, perm os.FileMode) (*os.File, error) {
+			return os.OpenFile(name, flag|os.O_EXCL|unix.O_NOFOLLOW, perm)
+		}})
 	if err != nil {
 		return fmt.Errorf("creating the database: %w", err)
 	}
