@@ -73,6 +73,7 @@ func template(t *testing.T) (dir, backup string) {
 	return dir, backup
 }
 
+// put keeps a record that totp can't read, and so leaves as it is in a restore.
 func put(t *testing.T, dir, value string) {
 	t.Helper()
 	s := opened(t, dir)
@@ -83,7 +84,7 @@ func put(t *testing.T, dir, value string) {
 		if !found {
 			err = errors.Join(err, tx.PutUser("alice", store.User{}))
 		}
-		return errors.Join(err, tx.Scope("alice", "card").Put("card-1", []byte(value)))
+		return errors.Join(err, tx.Scope("alice", "totp").Put("totp-1", []byte(value)))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +115,7 @@ func holds(t *testing.T, dir string) (value, last string) {
 	s := opened(t, dir)
 	defer s.Close()
 	err := s.View(func(tx *store.Tx) error {
-		v, _, err := tx.Scope("alice", "card").Get("card-1")
+		v, _, err := tx.Scope("alice", "totp").Get("totp-1")
 		value = string(v)
 		return errors.Join(err, tx.VerifyAudit(), tx.Events(0, func(e store.Event) error { last = e.Kind; return nil }))
 	})

@@ -45,7 +45,7 @@ func TestRekey(t *testing.T) {
 	if _, err := putBack(t, fresh, path, all); !errors.Is(err, ErrSealKey) {
 		t.Errorf("an old backup with the new key: %v", err)
 	}
-	if done, err := putBack(t, c, path, all); err != nil || done.Generation != 1 || len(done.Warnings) != 1 {
+	if done, err := putBack(t, c, path, all); err != nil || done.Generation != 1 || len(done.Warnings) != 2 {
 		t.Errorf("an old backup with the old key: %+v, %v", done, err)
 	}
 }
