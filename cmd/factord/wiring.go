@@ -37,9 +37,9 @@ func load(o options, copies *audit.Copies, log *slog.Logger) (*settings, error) 
 	if err != nil {
 		return nil, err
 	}
-	// A log file that can't be written is no reason to refuse everybody, unless
-	// it is the only place for copies that must not be lost.
-	if err := copies.Try(audit.Settings(c.Audit)); err != nil {
+	// A log file that can't be written, or hangs, is no reason to refuse everybody,
+	// unless it is the only place for copies that must not be lost.
+	if err := copies.TryFirst(audit.Settings(c.Audit)); err != nil {
 		if c.Audit.Strict && !copies.HasJournal() {
 			return nil, err
 		}

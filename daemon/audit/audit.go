@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/factord/factord/daemon/store"
@@ -24,6 +25,10 @@ const (
 	patience = 100 * time.Millisecond
 	// drainTime bounds how long Close waits for what is on its way.
 	drainTime = time.Second
+	// openTime is how long a file may take that must be opened, or one that is to
+	// be read; patience is for one whose copies may be lost. The disk of a file may
+	// be a server that is gone.
+	openTime = 2 * time.Second
 )
 
 // KindRefused is the kind of a record that was never in the database's chain: a
@@ -51,6 +56,8 @@ type Copies struct {
 	journal *destination // nil: none
 	text    *destination // nil: the journal has it all
 
+	opening atomic.Bool // see reach
+
 	mu       sync.RWMutex // held for reading while records are queued
 	settings Settings
 	file     *destination // nil: none
@@ -68,21 +75,60 @@ func New(c Config) *Copies {
 var ErrNowhere = errors.New("[audit] strict = true, and there is neither a journal nor a file for the copies\n" +
 	`hint: write file = "/var/log/factord/audit.jsonl" beside it, or let systemd start factord`)
 
-// Try says what is wrong with settings that differ from those in force.
-func (c *Copies) Try(s Settings) error {
+// Try says what is wrong with settings that differ from those in force. It does
+// not wait for a file that hangs.
+func (c *Copies) Try(s Settings) error { return c.try(s, openTime) }
+
+// TryFirst is Try before there are any settings: a file whose copies may be lost
+// must not hold off the first login.
+func (c *Copies) TryFirst(s Settings) error {
+	if s.Strict {
+		return c.try(s, openTime)
+	}
+	return c.try(s, patience)
+}
+
+func (c *Copies) try(s Settings, wait time.Duration) error {
 	c.mu.RLock()
-	defer c.mu.RUnlock()
+	now := c.settings
+	c.mu.RUnlock()
 	switch {
-	case s == c.settings:
+	case s == now:
 		return nil // a file that has broken since holds off no change of the rules
 	case s.Strict && c.journal == nil && s.File == "":
 		return ErrNowhere
-	case s.File == "" || s.File == c.settings.File && !s.Strict:
+	case s.File == "" || s.File == now.File && !s.Strict:
 		return nil
 	}
-	f := &file{path: s.File}
-	defer f.close()
-	return f.follow()
+	return c.reach(s.File, wait, func(*file) error { return nil })
+}
+
+// errHangs has the hint for the admin.
+var errHangs = errors.New("it can't be opened: its disk does not answer\nhint: look whether what is mounted there is alive (df, findmnt); local disks wait for nobody")
+
+// reach opens a file and has it looked at, but does not wait longer than that for
+// a disk that hangs. What hangs is left alone, and there is never more than one.
+func (c *Copies) reach(path string, wait time.Duration, look func(*file) error) error {
+	if !c.opening.CompareAndSwap(false, true) {
+		return fmt.Errorf("%s: %w", path, errHangs)
+	}
+	result := make(chan error, 1)
+	go func() {
+		defer c.opening.Store(false)
+		f := &file{path: path}
+		err := f.follow()
+		if err == nil {
+			err = look(f)
+		}
+		f.close()
+		result <- err
+	}()
+	select {
+	case err := <-result:
+		return err
+	case <-time.After(wait):
+		return fmt.Errorf("%s: %w", path, errHangs)
+	}
 }
 
 // HasJournal reports whether journald gets copies.
