@@ -87,6 +87,7 @@ func serve(o options) error {
 		return err
 	}
 	defer db.Close()
+	copies.CatchUp(db)
 	l, activated, err := daemon.Listen(o.socket)
 	if err != nil {
 		return err

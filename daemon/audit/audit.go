@@ -218,10 +218,12 @@ func (c *Copies) Status() (strict bool, lost map[string]uint64) {
 	return c.settings.Strict, lost
 }
 
-// Close hands over what is on its way, but does not wait long for it.
+// Close hands over what is on its way, but does not wait long for it, and logs
+// what was lost: nobody can ask any more.
 func (c *Copies) Close() {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
+	defer c.sumUp()
 	limit := time.After(drainTime)
 	for _, d := range [...]*destination{c.journal, c.file, c.text} {
 		if d != nil {
@@ -236,6 +238,15 @@ func (c *Copies) Close() {
 		case <-d.ended:
 		case <-limit:
 			return
+		}
+	}
+}
+
+// sumUp logs the losses of destinations that did not end in time.
+func (c *Copies) sumUp() {
+	for _, d := range [...]*destination{c.journal, c.file, c.text} {
+		if d != nil {
+			d.sumUp()
 		}
 	}
 }

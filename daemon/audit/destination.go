@@ -64,6 +64,7 @@ type destination struct {
 	lost    uint64
 	failing bool // a loss has been logged
 	over    bool
+	summed  bool // the losses have been summed up in the log
 	timer   *time.Timer
 	armed   bool
 }
@@ -107,6 +108,7 @@ func (d *destination) put(records []store.Record, deadline time.Time, wait bool)
 // run is the worker.
 func (d *destination) run() {
 	defer close(d.ended)
+	defer d.sumUp()
 	defer d.sink.close()
 	for b := d.next(); b != nil; b = d.next() {
 		for _, r := range b.records {
@@ -214,6 +216,20 @@ func (d *destination) losses() uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.lost
+}
+
+// sumUp logs once how many were lost, when nobody can ask any more. What still
+// waits then is lost too.
+func (d *destination) sumUp() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.summed {
+		return
+	}
+	d.summed = true
+	if lost := d.lost + uint64(d.waiting); lost > 0 {
+		d.log.Warn("audit copies were lost", "to", d.name, "lost", lost)
+	}
 }
 
 // end lets the worker finish what is queued and stop.

@@ -1,0 +1,99 @@
+package main_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/factord/factord/daemon/factordtest"
+)
+
+// offline runs factord --what while the daemon is stopped.
+func offline(t *testing.T, p *factordtest.Process, args ...string) {
+	t.Helper()
+	p.Stop()
+	args = append(args, "--state", p.State, "--config", p.ConfigFile)
+	out, err := exec.Command(filepath.Join(factordtest.Build(t), "factord"), args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+	p.Start()
+}
+
+// The file has each record after the next start: those that factord was killed
+// before it could write, and those of what was done while it did not run.
+func TestFileCatchesUp(t *testing.T) {
+	factordtest.NeedRoot(t)
+	dir := factordtest.SmallDisk(t, "1m")
+	file := filepath.Join(dir, "audit.jsonl")
+	p := factordtest.StartProcess(t, factordtest.ProcessOptions{Config: withAudit(`file = "` + file + `"`)})
+	codes := p.MustEnroll(person, "backup").Codes
+	await(t, "the first copy: an empty file may have been rotated", func() bool { return lines(file) == 1 })
+	for i := range 5 {
+		if v := p.Login(-1, login, codes[i]); !v.Allow {
+			t.Fatalf("%+v", v)
+		}
+		p.Kill9() // mostly before the file has it
+		p.Start()
+		checkFile(t, p, file, i+2)
+	}
+	text, _ := os.ReadFile(file)
+	if os.WriteFile(file, text[:len(text)/2], 0o600) != nil || len(text) == 0 { // in the middle of a line
+		t.Fatal("no file")
+	}
+	p.Stop()
+	p.Start()
+	if text, _ := os.ReadFile(file); !strings.HasSuffix(string(text), "}\n") || strings.Count(string(text), `"seq":6,`) != 1 {
+		t.Errorf("%s", text)
+	}
+	os.WriteFile(file, text, 0o600)
+
+	backup := filepath.Join(p.Dir, "backup")
+	offline(t, p, "--backup", backup)
+	p.MustCall("UNLOCK user=" + person)
+	p.MustCall("UNLOCK user=" + person)
+	offline(t, p, "--rekey")
+	checkFile(t, p, file, 9)
+	p.Stop()
+}
+
+// checkFile fails the test unless the file has all records of the database, once
+// each and in their order.
+func checkFile(t *testing.T, p *factordtest.Process, file string, want int) {
+	t.Helper()
+	chained, rest := checkChain(t, file)
+	if ring := len(p.MustCall("AUDIT")); len(chained) != want || ring != want || len(rest) != 0 {
+		t.Fatalf("%d records and %d others, %d in the database, want %d", len(chained), len(rest), ring, want)
+	}
+}
+
+// A restore sets the numbers back; its record follows the last of what it undid.
+func TestFileOverARestore(t *testing.T) {
+	factordtest.NeedRoot(t)
+	dir := factordtest.SmallDisk(t, "1m")
+	file := filepath.Join(dir, "audit.jsonl")
+	p := factordtest.StartProcess(t, factordtest.ProcessOptions{Config: withAudit(`file = "` + file + `"`)})
+	p.MustCall("UNLOCK user=" + person)
+	backup := filepath.Join(p.Dir, "backup")
+	offline(t, p, "--backup", backup)
+	p.MustCall("UNLOCK user=" + person)
+	p.MustCall("UNLOCK user=" + person)
+	offline(t, p, "--restore", backup)
+	p.MustCall("UNLOCK user=" + person)
+	p.Stop()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for line := range strings.Lines(string(text)) {
+		_, kind, _ := strings.Cut(line, `"kind":"`)
+		kind, _, _ = strings.Cut(kind, `"`)
+		kinds = append(kinds, line[:len(`{"seq":1`)]+kind)
+	}
+	if got := strings.Join(kinds, " "); got != `{"seq":1unlock {"seq":2unlock {"seq":3unlock {"seq":2restore {"seq":3unlock` {
+		t.Errorf("%s", got)
+	}
+}
