@@ -224,12 +224,14 @@ func TestVerifyFile(t *testing.T) {
 	}
 	p.Login(-1, wire.Auth{User: "nobody", Service: "sudo", Conv: wire.ConvInfo})
 	p.Stop() // what is queued is written
-	run(t, "", "audit", "--verify-file", file).want(t, 0, "9 records, 1 to 9\n", "")
+	whole := "9 records, 1 to 9\n1 lines of refusals before any factor are in no chain: nothing vouches for them\n" +
+		"the last record (9) has none after it that vouches for it\n"
+	run(t, "", "audit", "--verify-file", file).want(t, 0, whole, "")
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, string(text), "audit", "--verify-file", "-").want(t, 0, "9 records, 1 to 9\n", "")
+	run(t, string(text), "audit", "--verify-file", "-").want(t, 0, whole, "")
 	changed := strings.Replace(string(text), `"seq":4,"time":"2`, `"seq":4,"time":"1`, 1)
 	run(t, changed, "audit", "--verify-file", "-").want(t, 1, "line 4 was changed (record 4)\n", "the chain is broken\nhint: ")
 	run(t, "", "audit", "--verify-file", dir+"/none").want(t, 1, "", "no such file")

@@ -96,4 +96,10 @@ func TestFileOverARestore(t *testing.T) {
 	if got := strings.Join(kinds, " "); got != `{"seq":1unlock {"seq":2unlock {"seq":3unlock {"seq":2restore {"seq":3unlock` {
 		t.Errorf("%s", got)
 	}
+	out, err := exec.Command(filepath.Join(factordtest.Build(t), "factorctl"), "audit", "--verify-file", file).CombinedOutput()
+	for _, want := range []string{"line 4: restored from a backup: numbers begin again at 2", "5 records, 1 to 3; 1 times a backup was restored"} {
+		if err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%v: %s", err, out)
+		}
+	}
 }

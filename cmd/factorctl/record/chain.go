@@ -12,11 +12,19 @@ import (
 // maxLine is the longest line of a copy, in bytes; factord's own are under 8 kB.
 const maxLine = 1 << 20
 
+// maxSeen is how many records a restore may set the numbers back and still be
+// compared with what it builds on.
+const maxSeen = 100_000
+
 // Chain is what a check of a copy has come to.
 type Chain struct {
 	Records     uint64 // that are in the chain
-	First, Last uint64 // their numbers
-	Bad         []string
+	First, Last uint64 // the numbers of the first and the last line of it
+	Refusals    uint64 // lines that are in no chain: nothing vouches for them
+	// Restores are the places where a database was restored: the chain begins
+	// again at an older record, and nothing vouches for the one before.
+	Restores []string
+	Bad      []string
 }
 
 // Verify checks a copy of audit records, a line each: the prev of each is the
@@ -24,7 +32,7 @@ type Chain struct {
 // factor, which have no place in the chain. A copy may begin anywhere: nobody
 // can tell what was before it, or after its last line.
 func Verify(lines io.Reader) (Chain, error) {
-	v := verifier{}
+	v := verifier{seen: map[uint64][]byte{}}
 	scanner := bufio.NewScanner(lines)
 	scanner.Buffer(nil, maxLine)
 	for scanner.Scan() {
@@ -39,13 +47,17 @@ func Verify(lines io.Reader) (Chain, error) {
 type link struct {
 	Seq  *uint64 `json:"seq"`
 	Prev []byte  `json:"prev"`
+	Kind string  `json:"kind"`
 }
 
 type verifier struct {
 	Chain
-	line uint64 // lines so far
-	at   uint64 // the line of the newest record
-	hash []byte // of the newest record; nil: not known
+	line uint64            // lines so far
+	at   uint64            // the line of the newest record
+	hash []byte            // of the newest record; nil: not known
+	seen map[uint64][]byte // hashes of records, by number
+	// sure: the newest record's number follows that of the one before.
+	sure bool
 	// doubt: the newest record, or the one before it, at line was, is not what
 	// it was. The next record tells which.
 	doubt bool
@@ -68,23 +80,72 @@ func (v *verifier) add(line []byte) {
 		v.hash = nil // so what follows can't be compared
 		return
 	}
-	if l.Seq == nil {
-		return
+	switch {
+	case l.Seq != nil:
+		v.record(*l.Seq, l, sha256.Sum256(line))
+	case l.Kind == "refused", l.Kind == "answer":
+		v.Refusals++
+	default:
+		v.bad("line %d has no number, and is of no refusal: it was added or changed", v.line)
 	}
-	v.settle(l.Prev)
+}
+
+// record takes a record of the chain.
+func (v *verifier) record(seq uint64, l link, hash [sha256.Size]byte) {
+	next, prev := v.Last+1, l.Prev
+	if seq != next { // it does not tell which of two before it was changed
+		prev = nil
+	}
+	v.settle(prev)
+	fits, known := bytes.Equal(l.Prev, v.hash), hash[:]
+	sure := seq == next
 	switch {
 	case v.Records == 0:
-		v.First = *l.Seq
+		v.First = seq
+	case l.Kind == "restore" && seq <= v.Last:
+		sure = v.restored(seq, l.Prev)
 	case v.hash == nil: // a bad line comes before
-	case *l.Seq > v.Last+1:
-		v.bad("line %d: before it %s missing", v.line, span(v.Last+1, *l.Seq-1))
-	case *l.Seq <= v.Last:
-		v.bad("line %d: record %d comes after record %d", v.line, *l.Seq, v.Last)
-	case !bytes.Equal(l.Prev, v.hash):
+	case seq != next && fits: // nothing was between them, nor is it in another place
+		v.bad("line %d was changed: its number is %d, after record %d", v.line, seq, v.Last)
+		seq, known = next, nil
+	case seq > next && v.sure:
+		v.bad("line %d: before it %s missing", v.line, span(next, seq-1))
+	case seq > next:
+		v.bad("line %d: before it %s missing, or the number of line %d was changed", v.line, span(next, seq-1), v.at)
+	case seq < next:
+		v.bad("line %d: record %d comes after record %d of line %d; one of them was changed, or is in the wrong place", v.line, seq, v.Last, v.at)
+	case !fits:
 		v.doubt, v.was = true, v.at
 	}
-	hash := sha256.Sum256(line)
-	v.Records, v.Last, v.hash, v.at = v.Records+1, *l.Seq, hash[:], v.line
+	v.Records, v.Last, v.hash, v.at, v.sure = v.Records+1, seq, known, v.line, sure
+	v.remember(seq, known)
+}
+
+// remember keeps the hashes of the newest numbers. Numbers that leap are of no
+// copy of factord's.
+func (v *verifier) remember(seq uint64, hash []byte) {
+	if len(v.seen) > 2*maxSeen {
+		clear(v.seen)
+	}
+	v.seen[seq] = hash
+	delete(v.seen, seq-maxSeen)
+}
+
+// restored takes the record of a restore, which sets the numbers back, and reports
+// whether its place is known: it follows the record of the backup that the copy
+// has too.
+func (v *verifier) restored(seq uint64, prev []byte) bool {
+	before := v.seen[seq-1]
+	if before != nil && !bytes.Equal(before, prev) {
+		v.bad("line %d: restored from a backup, but what it follows is not record %d of this file; one of them was changed", v.line, seq-1)
+		return false
+	}
+	text := fmt.Sprintf("line %d: restored from a backup: numbers begin again at %d, and nothing vouches for record %d before it", v.line, seq, v.Last)
+	if before == nil && seq > 1 {
+		text += fmt.Sprintf("; record %d is not in this file", seq-1)
+	}
+	v.Restores = append(v.Restores, text)
+	return before != nil
 }
 
 func span(from, to uint64) string {
