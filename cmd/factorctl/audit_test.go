@@ -213,6 +213,75 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// A follower is told of a restore, and shown its record and what came after it,
+// whether the numbers have passed those that it has seen or not, and though a
+// filter hides them.
+func TestFollowOverARestore(t *testing.T) {
+	factordtest.NeedRoot(t)
+	for name, test := range map[string]struct {
+		after int
+		args  []string
+		want  string
+	}{
+		"behind":   {0, nil, "1 2 3 4 2"},
+		"level":    {2, nil, "1 2 3 4 2 3 4"},
+		"overtook": {5, nil, "1 2 3 4 2 3 4 5 6 7"},
+		"filtered": {5, []string{"--user", "nobody"}, "1 2 3 3 4 5 6 7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := factordtest.StartProcess(t, factordtest.ProcessOptions{})
+			p.MustCall("UNLOCK user=nobody")
+			backup := filepath.Join(p.Dir, "backup")
+			offline(t, p, "--backup", backup)
+			p.MustCall("UNLOCK user=nobody")
+			p.MustCall("UNLOCK user=nobody")
+			p.MustCall("UNLOCK user=daemon")
+			cmd := command(append([]string{"audit", "--follow", "--json", "--socket", p.Socket}, test.args...)...)
+			f, stderr := &output{}, &output{}
+			cmd.Stdout, cmd.Stderr = f, stderr
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			f.await(t, `{"seq":3,`)
+			time.Sleep(time.Second / 2) // the whole answer has been read, and the next is not asked for
+			cmd.Process.Signal(syscall.SIGSTOP)
+			offline(t, p, "--restore", backup)
+			for range test.after {
+				p.MustCall("UNLOCK user=nobody")
+			}
+			cmd.Process.Signal(syscall.SIGCONT)
+			stderr.await(t, "the chain was replaced: record 4 is not the one that was seen; going on with the restore, record 2\n")
+			for end := time.Now().Add(5 * time.Second); strings.Count(f.String(), "\n") < len(strings.Fields(test.want)) && time.Now().Before(end); {
+				time.Sleep(5 * time.Millisecond)
+			}
+			cmd.Process.Signal(os.Interrupt)
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("%v: %s", err, stderr)
+			}
+			var seqs []string
+			for line := range strings.Lines(f.String()) {
+				seq, _, _ := strings.Cut(strings.TrimPrefix(line, `{"seq":`), ",")
+				seqs = append(seqs, seq)
+			}
+			if got := strings.Join(seqs, " "); got != test.want {
+				t.Errorf("shown: %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// offline runs factord for one of its other tasks, while the daemon is stopped.
+func offline(t *testing.T, p *factordtest.Process, args ...string) {
+	t.Helper()
+	p.Stop()
+	cmd := exec.Command(filepath.Join(factordtest.Build(t), "factord"), append(args, "--state", p.State, "--config", p.ConfigFile)...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+	p.Start()
+}
+
 // A copy that factord wrote is checked without it, and what was done to it named.
 func TestVerifyFile(t *testing.T) {
 	factordtest.NeedRoot(t)

@@ -10,7 +10,7 @@ import (
 	"github.com/factord/factord/daemon/factordtest"
 )
 
-// offline runs factord --what while the daemon is stopped.
+// offline runs factord for one of its other tasks, while the daemon is stopped.
 func offline(t *testing.T, p *factordtest.Process, args ...string) {
 	t.Helper()
 	p.Stop()

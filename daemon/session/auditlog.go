@@ -2,7 +2,10 @@ package session
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -23,8 +26,10 @@ type auditQuery struct {
 	last uint64
 	// from is the first record that is looked at, and where checking begins.
 	from uint64
-	// follow: the answer ends with the number to ask from the next time.
+	// follow: the answer ends with the number to ask from the next time, and with
+	// the hash of the record before it, which is to come back as after.
 	follow   bool
+	after    string
 	refusals bool
 }
 
@@ -55,6 +60,7 @@ func (r *request) auditQuery() (q auditQuery, err error) {
 	if q.refusals, err = r.args.TakeFlag("refusals"); err != nil {
 		return q, err
 	}
+	q.after = r.args.Take("after")
 	return q, r.done()
 }
 
@@ -87,7 +93,13 @@ func (r *request) audit() (any, error) {
 		if err != nil {
 			return err
 		}
-		if q.from > newest+1 {
+		replaced, err := replaced(tx, q)
+		switch {
+		case err != nil:
+			return err
+		case replaced:
+			return r.sendRestore(tx, q)
+		case q.from > newest+1:
 			return problemf(wire.ReasonInternal, "the audit chain has been set back: record %d was asked for, and the newest is %d", q.from, newest)
 		}
 		if err := r.sendRecords(tx, q); err != nil {
@@ -97,10 +109,67 @@ func (r *request) audit() (any, error) {
 			return problemf(wire.ReasonInternal, "the audit chain is broken: %s\nhint: copies in the journal or the [audit] file show what was there", err)
 		}
 		if q.follow {
-			r.data(map[string]uint64{"next": newest + 1})
+			hash, err := hashOf(tx, newest)
+			r.data(map[string]any{"next": newest + 1, "hash": hash})
+			return err
 		}
 		return nil
 	})
+}
+
+// replaced reports whether the record before the one that is asked for is not
+// what the follower has seen: a restore may have set the numbers back, and they
+// may have passed that one since.
+func replaced(tx *store.Tx, q auditQuery) (bool, error) {
+	if q.after == "" || q.from == 0 {
+		return false, nil
+	}
+	hash, err := hashOf(tx, q.from-1)
+	if err != nil || hash == q.after {
+		return false, err
+	}
+	if hash != "" {
+		return true, nil
+	}
+	newest, err := tx.LastEvent() // else it has been dropped, and nobody can tell
+	return q.from-1 > newest, err
+}
+
+// hashOf returns the hash of a record as text, "" if there is none.
+func hashOf(tx *store.Tx, seq uint64) (hash string, err error) {
+	err = tx.Records(seq, func(at uint64, line []byte, _ store.Event, _ error) error {
+		if at == seq {
+			sum := sha256.Sum256(line)
+			hash = hex.EncodeToString(sum[:])
+		}
+		return errEnough
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return hash, err
+}
+
+// errEnough ends a walk through the records.
+var errEnough = errors.New("enough")
+
+// sendRestore tells a follower where to go on: at the newest restore.
+func (r *request) sendRestore(tx *store.Tx, q auditQuery) error {
+	restored := uint64(0)
+	err := tx.Records(0, func(seq uint64, _ []byte, e store.Event, err error) error {
+		if err == nil && e.Kind == "restore" {
+			restored = seq
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if restored == 0 {
+		return problemf(wire.ReasonInternal, "the audit chain was replaced: record %d is not the one that was shown, and there is no record of a restore", q.from-1)
+	}
+	r.data(map[string]uint64{"replaced": restored})
+	return nil
 }
 
 // sendRecords sends the newest q.last records that match, oldest first.

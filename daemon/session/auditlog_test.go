@@ -31,8 +31,20 @@ func TestAuditRefuses(t *testing.T) {
 			t.Errorf("%s: %v", command, err)
 		}
 	}
-	if got := d.MustCall("AUDIT from=2 follow=1"); got != `{"next":2}` {
+	got := d.MustCall("AUDIT from=2 follow=1")
+	hash, ok := strings.CutPrefix(got, `{"hash":"`)
+	hash, next, _ := strings.Cut(hash, `"`)
+	if !ok || next != `,"next":2}` || len(hash) != 64 {
 		t.Errorf("nothing new: %s", got)
+	}
+	// Who has seen another record 1, or more of them, and no restore has been.
+	if again := d.MustCall("AUDIT from=2 follow=1 after=" + hash); again != got {
+		t.Errorf("nothing new again: %s", again)
+	}
+	for _, command := range []string{"AUDIT from=2 follow=1 after=" + hash[1:], "AUDIT from=9 follow=1 after=" + hash} {
+		if _, err := factordtest.Call(d.Socket, -1, command); err == nil || !strings.Contains(err.Error(), "the audit chain was replaced") {
+			t.Errorf("%s: %v", command, err)
+		}
 	}
 	if _, err := factordtest.Call(d.Socket, 1000, "AUDIT"); err == nil {
 		t.Error("anybody may read the log")

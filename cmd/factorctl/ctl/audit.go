@@ -37,7 +37,8 @@ day, or how long ago: 90m, 12h, 7d.
 
 --follow goes on with new records until it is interrupted; it asks once a second,
 so factord does not exit for want of work meanwhile. It outlives a restart of
-factord without losing or repeating a record.
+factord without losing or repeating a record. Of a restore it says that the chain was
+replaced, and goes on with its record.
 
 Logins that were refused before any factor was asked are counted apart, by uid and
 minute: --refusals. With --user these are the ones whose latest was that user's.

@@ -1,7 +1,10 @@
 package ctl
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +22,7 @@ type follower struct {
 	*app
 	query auditQuery
 	next  uint64 // the first record that has not been seen; 0: none has been asked for
+	after string // the hash of the one before it, in hexadecimal; "": not known
 	asked bool   // this connection has answered
 	told  bool   // that factord does not answer
 }
@@ -63,22 +67,41 @@ func (f *follower) poll(call func(string, func([]byte)) error) error {
 		q.last, q.since, from = 0, "", strconv.FormatUint(f.next, 10)
 	}
 	var failed error
-	err := call(q.command("from", from, "follow", "1"), func(line []byte) {
-		if failed != nil {
-			return
+	err := call(q.command("from", from, "after", f.after, "follow", "1"), func(line []byte) {
+		if failed == nil {
+			failed = f.take(line)
 		}
-		var end struct{ Next uint64 }
-		if failed = json.Unmarshal(line, &end); failed == nil && end.Next > 0 {
-			f.next = max(f.next, end.Next)
-			return
-		}
-		e, err := f.showEvent(line)
-		f.next, failed = max(f.next, e.Seq+1), err
 	})
 	if err == nil && failed == nil {
 		f.asked, f.told = true, false
 	}
 	return errors.Join(err, failed)
+}
+
+// take takes a line of the answer: a record, where to go on after the last one, or
+// where to go on because another database has taken the place of the one that was
+// followed. Its numbers say nothing of what has been shown.
+func (f *follower) take(line []byte) error {
+	var end struct {
+		Next, Replaced uint64
+		Hash           string
+	}
+	if err := json.Unmarshal(line, &end); err != nil {
+		return err
+	}
+	switch {
+	case end.Replaced > 0:
+		fmt.Fprintf(f.Stderr, "factorctl: the chain was replaced: record %d is not the one that was seen; going on with the restore, record %d\n", f.next-1, end.Replaced)
+		f.next, f.after = end.Replaced, ""
+	case end.Next > 0:
+		f.next, f.after = end.Next, end.Hash
+	default:
+		e, err := f.showEvent(line)
+		hash := sha256.Sum256(bytes.TrimSuffix(line, []byte("\n")))
+		f.next, f.after = e.Seq+1, hex.EncodeToString(hash[:])
+		return err
+	}
+	return nil
 }
 
 func sleep(ctx context.Context) error {
