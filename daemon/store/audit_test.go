@@ -76,6 +76,10 @@ func TestAuditChainNamesWhatWasDone(t *testing.T) {
 			b.Delete(seqKey(6))
 			return b.Put(seqKey(5), []byte(strings.Replace(v, `"prev":"`, `"prev":"AAAA`, 1)))
 		}, "record 5 was changed, or the one before it"},
+		"two, one no record": {func(b *bolt.Bucket) error {
+			b.Put(seqKey(4), []byte(strings.Replace(string(b.Get(seqKey(4))), "alice", "alicf", 1)))
+			return b.Put(seqKey(6), []byte("x"))
+		}, "record 4 or 5 was changed"},
 		"flipped first": {func(b *bolt.Bucket) error {
 			return b.Put(seqKey(1), []byte(strings.Replace(string(b.Get(seqKey(1))), "alice", "alicf", 1)))
 		}, "record 1 was changed"},
