@@ -48,7 +48,9 @@ func TestUnits(t *testing.T) {
 				"StartLimitIntervalSec": "0", // or five crashes shut the door
 				"LoadCredential":        "seal-key", "LimitCORE": "0", "NoNewPrivileges": "yes", "CapabilityBoundingSet": "",
 				"ProtectSystem": "strict", "StateDirectory": "factord", "StateDirectoryMode": "0700",
-				"LogsDirectory": "factord",
+				"LogsDirectory":           "factord",
+				"LogRateLimitIntervalSec": "0",                               // or journald drops copies of audit records
+				"ExecReload":              "/bin/sh -c 'kill -HUP $MAINPID'", // no program that is in a package of its own
 			},
 			absent: []string{
 				"RuntimeDirectory", // removes the socket's folder at idle exit
