@@ -2,6 +2,8 @@ package conf
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -121,7 +123,7 @@ func TestEverything(t *testing.T) {
 	c.Warnings = nil
 	want := &Config{
 		TOTP:  TOTP{Issuer: "example.com"},
-		Audit: Audit{Strict: true, File: "/var/log/factord.jsonl"},
+		Audit: Audit{Strict: true, File: "/var/log/factord.jsonl", Line: 9},
 		Rules: policy.Rules{{
 			Name: "all", Line: 11,
 			Services: []string{"sshd", "polkit-1"},
@@ -191,5 +193,27 @@ func TestWarnings(t *testing.T) {
 		if got := strings.Join(c.Warnings, "\n"); got != tt.want {
 			t.Errorf("%q:\n got %s\nwant %s", tt.text, got, tt.want)
 		}
+	}
+}
+
+func TestAuditApart(t *testing.T) {
+	dir := t.TempDir()
+	os.Mkdir(filepath.Join(dir, "real"), 0o700)
+	os.Symlink("real", filepath.Join(dir, "state"))
+	for file, refused := range map[string]bool{
+		"/state/seal.key": true, "/state/log/x": true, "/real/seal.key": true, "/state": true,
+		"/statement": false, "/state.jsonl": false, "/x": false,
+	} {
+		c, err := Parse("f", []byte("[audit]\nstrict = true\nfile = '"+dir+file+"'\n"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = c.Audit.Apart("f", dir+"/state/")
+		if (err != nil) != refused || refused && !strings.HasPrefix(err.Error(), "f:3: file: ") {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	if err := (Audit{}).Apart("f", "/"); err != nil {
+		t.Errorf("without a file: %v", err)
 	}
 }

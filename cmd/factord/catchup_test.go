@@ -1,11 +1,13 @@
 package main_test
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/factord/factord/daemon/factordtest"
 )
@@ -101,5 +103,31 @@ func TestFileOverARestore(t *testing.T) {
 		if err != nil || !strings.Contains(string(out), want) {
 			t.Errorf("%v: %s", err, out)
 		}
+	}
+}
+
+// Factord's own folder has no copies: neither a start, a reload nor --check-config
+// takes such a file.
+func TestFileInTheState(t *testing.T) {
+	factordtest.NeedRoot(t)
+	p := factordtest.StartProcess(t, factordtest.ProcessOptions{})
+	key := filepath.Join(p.State, "seal.key")
+	before, _ := os.ReadFile(key)
+	want := p.ConfigFile + ":2: file: " + key + " is in "
+	p.Configure(withAudit(`file = "` + key + `"`))
+	p.Hangup()
+	if why, _ := p.MustCall("STATUS")[0]["config_refused"].(string); !strings.HasPrefix(why, want) {
+		t.Errorf("reload: %s", why)
+	}
+	p.Stop()
+	for _, args := range [][]string{p.Args(), {p.Args()[0], "--check-config", "--config", p.ConfigFile, "--state", p.State}} {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
+		if cancel(); err == nil || !strings.Contains(string(out), want) {
+			t.Errorf("%v: %v: %s", args, err, out)
+		}
+	}
+	if after, _ := os.ReadFile(key); string(after) != string(before) || len(before) == 0 {
+		t.Errorf("the key was changed: %d bytes", len(after))
 	}
 }

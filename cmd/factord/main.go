@@ -76,7 +76,7 @@ func serve(o options) error {
 	if uid := os.Getuid(); uid == 0 {
 		log.Warn("running as root; as a service factord has a user of its own")
 	}
-	copies := audit.New(audit.Config{Log: log, Journal: audit.UnderJournal()})
+	copies := audit.New(audit.Config{Log: log, Journal: audit.UnderJournal(), State: o.state})
 	defer copies.Close()
 	settings, err := load(o, copies, log)
 	if err != nil {

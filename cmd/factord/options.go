@@ -10,7 +10,7 @@ import (
 
 const usage = `Usage: factord [--config FILE] [--state DIR] [--socket PATH]
        factord --init [--state DIR]
-       factord --check-config [--config FILE]
+       factord --check-config [--config FILE] [--state DIR]
        factord --backup FILE | --restore FILE [--state DIR]
        factord --rekey [--new-key-file FILE] [--state DIR]
 

@@ -30,16 +30,30 @@ type settings struct {
 	refused atomic.Pointer[string]
 }
 
+// configuration reads and checks the file.
+func configuration(o options) (*conf.Config, error) {
+	c, err := conf.Load(o.config, conf.BuiltIn())
+	if err == nil {
+		err = c.Audit.Apart(o.config, o.state)
+	}
+	return c, err
+}
+
+// copiesOf are the settings of copies.
+func copiesOf(c *conf.Config) audit.Settings {
+	return audit.Settings{Strict: c.Audit.Strict, File: c.Audit.File}
+}
+
 // load reads the configuration for the first time.
 func load(o options, copies *audit.Copies, log *slog.Logger) (*settings, error) {
 	s := &settings{copies: copies}
-	c, err := conf.Load(o.config, conf.BuiltIn())
+	c, err := configuration(o)
 	if err != nil {
 		return nil, err
 	}
 	// A log file that can't be written, or hangs, is no reason to refuse everybody,
 	// unless it is the only place for copies that must not be lost.
-	if err := copies.TryFirst(audit.Settings(c.Audit)); err != nil {
+	if err := copies.TryFirst(copiesOf(c)); err != nil {
 		if c.Audit.Strict && !copies.HasJournal() {
 			return nil, err
 		}
@@ -51,11 +65,11 @@ func load(o options, copies *audit.Copies, log *slog.Logger) (*settings, error) 
 
 // reload puts a new configuration in force if nothing is wrong with it.
 func (s *settings) reload(o options, log *slog.Logger) error {
-	c, err := conf.Load(o.config, conf.BuiltIn())
+	c, err := configuration(o)
 	if err != nil {
 		return err
 	}
-	if err := s.copies.Try(audit.Settings(c.Audit)); err != nil {
+	if err := s.copies.Try(copiesOf(c)); err != nil {
 		return fmt.Errorf("%s: %w", o.config, err)
 	}
 	s.enforce(c, log)
@@ -67,7 +81,7 @@ func (s *settings) enforce(c *conf.Config, log *slog.Logger) {
 	for _, w := range c.Warnings {
 		log.Warn(w)
 	}
-	s.copies.Configure(audit.Settings(c.Audit))
+	s.copies.Configure(copiesOf(c))
 	s.conf.Store(c)
 	s.session.Store(&session.Settings{Rules: c.Rules, Factors: factors(c)})
 }
@@ -152,7 +166,7 @@ func wire(o options, s *settings, db *store.Store, log *slog.Logger) *daemon.Ser
 
 // checkConfig says what is wrong with the configuration.
 func checkConfig(o options, stdout io.Writer) error {
-	c, err := conf.Load(o.config, conf.BuiltIn())
+	c, err := configuration(o)
 	if err != nil {
 		return err
 	}

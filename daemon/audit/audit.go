@@ -48,11 +48,15 @@ type Config struct {
 	Log *slog.Logger
 	// Journal has copies given to journald.
 	Journal bool
+	// State is factord's own folder, in which no copies are written: a line more,
+	// and the seal key or the database opens no more.
+	State string
 }
 
 // Copies passes audit records on. It is safe for concurrent use.
 type Copies struct {
 	log     *slog.Logger
+	state   string
 	journal *destination // nil: none
 	text    *destination // nil: the journal has it all
 
@@ -66,9 +70,9 @@ type Copies struct {
 // New returns copies without a file, and not strict; see Configure.
 func New(c Config) *Copies {
 	if c.Journal {
-		return &Copies{log: c.Log, journal: newDestination("journal", &journald{}, c.Log)}
+		return &Copies{log: c.Log, state: c.State, journal: newDestination("journal", &journald{}, c.Log)}
 	}
-	return &Copies{log: c.Log, text: newDestination("log", text{c.Log.Handler()}, c.Log)}
+	return &Copies{log: c.Log, state: c.State, text: newDestination("log", text{c.Log.Handler()}, c.Log)}
 }
 
 // ErrNowhere is strict without a destination.
@@ -115,7 +119,7 @@ func (c *Copies) reach(path string, wait time.Duration, look func(*file) error) 
 	result := make(chan error, 1)
 	go func() {
 		defer c.opening.Store(false)
-		f := &file{path: path}
+		f := &file{path: path, state: c.state}
 		err := f.follow()
 		if err == nil {
 			err = look(f)
@@ -145,7 +149,7 @@ func (c *Copies) Configure(s Settings) {
 		}
 		c.file = nil
 		if s.File != "" {
-			c.file = newDestination(s.File, &file{path: s.File}, c.log)
+			c.file = newDestination(s.File, &file{path: s.File, state: c.state}, c.log)
 		}
 	}
 	c.settings = s

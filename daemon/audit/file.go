@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -17,11 +18,12 @@ const fileMode = 0o600
 // file is a file of JSON lines, each as the record stands in the database. A
 // line is one write to a file opened for appending.
 type file struct {
-	path string
-	open *os.File // nil: not open
-	info fs.FileInfo
-	torn bool // the file does not end with the end of a line
-	line []byte
+	path  string
+	state string   // see Config.State
+	open  *os.File // nil: not open
+	info  fs.FileInfo
+	torn  bool // the file does not end with the end of a line
+	line  []byte
 }
 
 // put implements sink. A write that comes to an end half way (a full disk) is
@@ -57,6 +59,9 @@ func (f *file) follow() error {
 		return f.check()
 	}
 	f.close()
+	if err := f.apart(); err != nil {
+		return err
+	}
 	// Not through a link, nor waiting for the reader of a FIFO; readable, to
 	// see how it ends.
 	f.open, err = os.OpenFile(f.path, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, fileMode)
@@ -74,6 +79,27 @@ func (f *file) follow() error {
 		f.close()
 	}
 	return err
+}
+
+// apart refuses a file in factord's own folder, by whatever way it gets there.
+func (f *file) apart() error {
+	state, err := os.Stat(f.state)
+	if err != nil {
+		return nil // there is none
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(f.path))
+	if err != nil {
+		return nil // opening it says what is wrong
+	}
+	for {
+		if here, err := os.Stat(dir); err == nil && os.SameFile(here, state) {
+			return fmt.Errorf("%s is in %s, which has factord's own state\nhint: write file = \"/var/log/factord/audit.jsonl\", say", f.path, f.state)
+		}
+		if dir == filepath.Dir(dir) {
+			return nil
+		}
+		dir = filepath.Dir(dir)
+	}
 }
 
 // check refuses a file that others could have written, or could write.

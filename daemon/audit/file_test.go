@@ -143,6 +143,34 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
+// Factord's own folder has no copies, by whatever way they would get there: a line
+// more in the seal key, and the database opens no more.
+func TestFileInTheState(t *testing.T) {
+	dir := t.TempDir()
+	state := filepath.Join(dir, "state")
+	os.MkdirAll(filepath.Join(state, "below"), 0o700)
+	os.Symlink("state", filepath.Join(dir, "link"))
+	os.Symlink("state/below", filepath.Join(dir, "deep"))
+	key := filepath.Join(state, "seal.key")
+	os.WriteFile(key, []byte("key"), 0o600)
+	for _, path := range []string{key, state + "/new", state + "/below/new", dir + "/link/seal.key", dir + "/deep/new"} {
+		f := &file{path: path, state: state}
+		if err := putLine(f, "x"); err == nil || !strings.Contains(err.Error(), "factord's own state\nhint: ") {
+			t.Errorf("%s: %v", path, err)
+		}
+		c := &Copies{state: state}
+		if err := c.Try(Settings{File: path}); err == nil {
+			t.Errorf("%s: tried in vain", path)
+		}
+	}
+	if left, _ := os.ReadDir(state); len(left) != 2 || content(t, key) != "key" {
+		t.Errorf("%v", left)
+	}
+	if err := putLine(&file{path: dir + "/state.jsonl", state: state}, "x"); err != nil {
+		t.Error(err)
+	}
+}
+
 // A file that becomes writable for others while it is open takes nothing more.
 func TestFileThatIsOpenedUp(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
