@@ -13,13 +13,26 @@ static = CGO_ENABLED=0 $(GO) build $(GOFLAGS) -ldflags '-s -w' -o bin/
 cgo    = CGO_ENABLED=1 $(GO) build $(GOFLAGS) -o bin/
 tool   = $(GO) tool -modfile=packaging/tools/go.mod
 
-.PHONY: build demo test check bench e2e fuzz install clean
+# The PAM module: no parser or buffer of it is to be trusted without these.
+CC        ?= gcc
+# Where libpam looks for modules, whatever PREFIX is.
+PAMDIR    ?= $(firstword $(wildcard /usr/lib/$(shell $(CC) -print-multiarch 2>/dev/null)/security /usr/lib64/security /usr/lib/security))
+MODFLAGS   = -std=gnu11 -Wall -Wextra -Werror -O2 -fPIC -fvisibility=hidden -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+MODLDFLAGS = -shared -Wl,-z,relro,-z,now,-z,defs
+MODSOURCES = pam/pam_factord.c pam/options.c pam/verdict.c pam/link.c
+
+.PHONY: build module demo test check bench e2e fuzz install clean
 
 build:
 	@packaging/need build
 	$(cgo) ./cmd/factord
 	$(static) ./cmd/factor-helper
 	$(static) ./cmd/factorctl
+	@$(MAKE) module
+
+MODULE ?= bin/pam_factord.so
+module:
+	$(CC) $(MODFLAGS) $(CFLAGS) $(MODLDFLAGS) -o $(MODULE) $(MODSOURCES) -lpam
 
 demo: build
 	@bin/factorctl demo
@@ -51,10 +64,11 @@ bench: build
 	$(GO) run ./daemon/factordtest/bench -bin bin
 
 install:
-	@test -x bin/factord -a -x bin/factorctl -a -x bin/factor-helper || { echo "make build first"; exit 1; }
+	@test -x bin/factord -a -x bin/factorctl -a -x bin/factor-helper -a -f bin/pam_factord.so || { echo "make build first"; exit 1; }
 	install -D -m 0755 bin/factord $(DESTDIR)$(PREFIX)/sbin/factord
 	install -D -m 0755 bin/factorctl $(DESTDIR)$(PREFIX)/bin/factorctl
 	install -D -m 0755 bin/factor-helper $(DESTDIR)$(PREFIX)/libexec/factor-helper
+	install -D -m 0644 bin/pam_factord.so $(DESTDIR)$(PAMDIR)/pam_factord.so
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/factord/pam
 	install -m 0644 README.md conf/factord.toml $(DESTDIR)$(PREFIX)/share/doc/factord/
 	for f in pam/snippets/*; do \

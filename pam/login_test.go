@@ -45,7 +45,7 @@ func factordFirst(t *testing.T, snippet string) string {
 func TestLogin(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, factordtest.ProcessOptions{})
-	after := l.snippet("login")
+	after := l.snippet("login-pam_exec")
 	for _, order := range []struct {
 		name, text, first, second string
 	}{
@@ -72,14 +72,14 @@ func TestLogin(t *testing.T) {
 func TestLoginRefused(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, factordtest.ProcessOptions{})
-	x := l.login(l.who.Name, map[string]string{"/etc/pam.d/login": l.snippet("login")})
+	x := l.login(l.who.Name, map[string]string{"/etc/pam.d/login": l.snippet("login-pam_exec")})
 	x.Expect("Password: ")
 	x.Type("not it\r")
 	x.Expect("Login incorrect")
 	if len(l.audit()) != 1 { // of the enrolment
 		t.Errorf("a wrong password got as far as factord: %v", l.audit())
 	}
-	x = l.login(l.who.Name, map[string]string{"/etc/pam.d/login": l.snippet("login")})
+	x = l.login(l.who.Name, map[string]string{"/etc/pam.d/login": l.snippet("login-pam_exec")})
 	x.Expect("Password: ")
 	x.Type(l.who.Password + "\r")
 	for range 3 {
@@ -99,7 +99,7 @@ func TestBreakGlass(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, factordtest.ProcessOptions{})
 	l.Kill9()
-	replace := map[string]string{"/etc/pam.d/login": l.snippet("login"), "/etc/shadow": l.shadowForRoot()}
+	replace := map[string]string{"/etc/pam.d/login": l.snippet("login-pam_exec"), "/etc/shadow": l.shadowForRoot()}
 	x := l.login("root", replace)
 	x.Expect("Password: ")
 	x.Type(l.who.Password + "\r")

@@ -69,7 +69,7 @@ func TestSudoExposeAuthtok(t *testing.T) {
 
 func TestSudoOnTerminal(t *testing.T) {
 	t.Parallel()
-	l := sudoLab(t, "sudo")
+	l := sudoLab(t, "sudo-pam_exec")
 	x := l.sudoAtCode()
 	code := l.code()
 	x.Type(code + "\r")
@@ -98,7 +98,7 @@ func TestSudoOnTerminal(t *testing.T) {
 // Who uses up their backup codes hears of it where they are.
 func TestSudoTellsWhatIsLeft(t *testing.T) {
 	t.Parallel()
-	l := sudoLab(t, "sudo")
+	l := sudoLab(t, "sudo-pam_exec")
 	set := l.MustEnroll(l.who.Name, "backup")
 	for i, left := range []string{"9 backup codes left", "8 backup codes left"} {
 		x := l.sudoAtCode()
@@ -113,7 +113,7 @@ func TestSudoTellsWhatIsLeft(t *testing.T) {
 
 func TestSudoWrongCode(t *testing.T) {
 	t.Parallel()
-	l := sudoLab(t, "sudo")
+	l := sudoLab(t, "sudo-pam_exec")
 	x := l.sudoAtCode()
 	for range 2 {
 		x.Type(l.wrong() + "\r")
@@ -132,7 +132,7 @@ func TestSudoWrongCode(t *testing.T) {
 // asks for when a stack fails.
 func TestSudoInterrupted(t *testing.T) {
 	t.Parallel()
-	l := sudoLab(t, "sudo")
+	l := sudoLab(t, "sudo-pam_exec")
 	best := time.Hour
 	for range 3 {
 		x := l.sudoAtCode()
@@ -156,7 +156,7 @@ func TestSudoInterrupted(t *testing.T) {
 // When sudo is killed at the prompt, nothing of the login stays. Not parallel:
 // it looks at the time.
 func TestSudoKilled(t *testing.T) {
-	l := sudoLab(t, "sudo")
+	l := sudoLab(t, "sudo-pam_exec")
 	best := time.Hour
 	for range 3 {
 		x := l.sudoAtCode()

@@ -1,0 +1,399 @@
+//go:build ignore
+
+/* pam_factord asks factord whether a login may go on. It is a client of factord's
+ * socket and nothing else: it moves questions and answers between the program and
+ * factord, and turns the verdict into a PAM code. It decides nothing, forks nothing
+ * and keeps nothing; see pam_factord(8) for its arguments. */
+#define _GNU_SOURCE
+#include <security/pam_ext.h>
+#include <security/pam_modules.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "link.h"
+#include "options.h"
+#include "verdict.h"
+
+enum {
+	TIMEOUT = 65,      /* seconds: factord's 60 for an attempt, and time to hear it */
+	MAX_CUE = 4 * 1000 /* bytes of text that waits for a prompt */
+};
+
+static const char unreachable[] = "The second factor cannot be checked: factord is not available.";
+
+/* attempt is one login put to factord. */
+struct attempt {
+	pam_handle_t *pamh;
+	const struct options *o;
+	struct link link;
+	const char *user, *service, *rhost, *ruser, *tty, *key;
+	enum conv conv;
+	bool silent;
+	const char *code; /* of single_field, for the first question */
+	bool code_spent;
+	char cue[MAX_CUE];      /* text that is shown with the next prompt */
+	char said[MAX_LINE + 1]; /* the last text shown */
+};
+
+/* item is a PAM item, "" if it is not set. */
+static const char *item(pam_handle_t *pamh, int type)
+{
+	const void *value = NULL;
+
+	return pam_get_item(pamh, type, &value) == PAM_SUCCESS && value != NULL ? value : "";
+}
+
+/* printable makes text fit for a terminal. factord has done so already; whoever
+ * listens in its place may not have. */
+static char *printable(char *text)
+{
+	for (unsigned char *p = (unsigned char *)text; *p != '\0'; p++) {
+		if (*p < ' ' || *p == 0x7f)
+			*p = '?';
+		if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			*p = p[1] = '?';
+	}
+	return text;
+}
+
+/* show shows a text, now or together with the next prompt: sshd shows nothing
+ * before that, and a program that wants silence nothing at all. */
+static void show(struct attempt *a, const char *text)
+{
+	size_t used = strlen(a->cue);
+
+	snprintf(a->said, sizeof a->said, "%s", text);
+	if (a->conv == CONV_NONE)
+		return;
+	if (a->conv == CONV_FLUSH || a->silent)
+		snprintf(a->cue + used, sizeof a->cue - used, "%s\n", text);
+	else
+		pam_info(a->pamh, "%s", text);
+}
+
+/* finish shows what is left to say when the verdict has come. */
+static void finish(struct attempt *a, const char *refusal)
+{
+	size_t used = strlen(a->cue);
+
+	if (a->silent || a->conv == CONV_NONE)
+		return;
+	if (used > 0) {
+		a->cue[used - 1] = '\0';
+		pam_info(a->pamh, "%s", a->cue);
+	}
+	if (*refusal != '\0' && strcmp(refusal, a->said) != 0)
+		pam_error(a->pamh, "%s", refusal);
+}
+
+/* put answers an inquiry; NULL cancels it. The answer is wiped. */
+static enum link_error put(struct attempt *a, char *answer)
+{
+	enum link_error err;
+
+	if (answer == NULL || strlen(answer) > MAX_ANSWER)
+		err = link_send(&a->link, "CAN\n", 4);
+	else
+		err = link_answer(&a->link, answer, strlen(answer));
+	if (answer != NULL) {
+		explicit_bzero(answer, strlen(answer));
+		free(answer);
+	}
+	return err;
+}
+
+/* ask puts a question to the person and their answer to factord. No answer at all
+ * is not an empty one. */
+static enum link_error ask(struct attempt *a, int style, const char *text)
+{
+	char *answer = NULL;
+
+	if (a->o->code_size > 0) { /* the program can't ask: the code came with the password */
+		bool given = a->code != NULL && !a->code_spent && style == PAM_PROMPT_ECHO_OFF;
+
+		a->code_spent = a->code_spent || given;
+		return given ? link_answer(&a->link, a->code, strlen(a->code)) : link_send(&a->link, "CAN\n", 4);
+	}
+	if (pam_prompt(a->pamh, style, &answer, "%s%s", a->cue, text) != PAM_SUCCESS) {
+		free(answer);
+		answer = NULL;
+	}
+	a->cue[0] = a->said[0] = '\0';
+	return put(a, answer);
+}
+
+/* inquire serves one INQUIRE. */
+static enum link_error inquire(struct attempt *a, char *rest)
+{
+	const char *kind = strsep(&rest, " ");
+	char *text = rest == NULL ? rest : printable(rest);
+
+	if (strcmp(kind, "AUTHINFO") == 0 && rest == NULL) {
+		if (*a->key == '\0' || strlen(a->key) > MAX_AUTHINFO)
+			return link_send(&a->link, "CAN\n", 4);
+		return link_answer(&a->link, a->key, strlen(a->key));
+	}
+	if (text == NULL || !unescape(text))
+		return LINK_GRAMMAR;
+	printable(text);
+	if (strcmp(kind, "SECRET") == 0)
+		return ask(a, PAM_PROMPT_ECHO_OFF, text);
+	if (strcmp(kind, "PROMPT") == 0)
+		return ask(a, PAM_PROMPT_ECHO_ON, text);
+	return link_send(&a->link, "CAN\n", 4);
+}
+
+/* add appends key=value to the AUTH line. */
+static bool add(char *line, size_t *used, const char *key, const char *value)
+{
+	if (*value == '\0')
+		return true;
+	return escape(line, MAX_LINE, used, " ", 1, false) && escape(line, MAX_LINE, used, key, strlen(key), false) &&
+	       escape(line, MAX_LINE, used, "=", 1, false) && escape(line, MAX_LINE, used, value, strlen(value), true);
+}
+
+/* greet reads the greeting and sends the AUTH line. */
+static enum link_error greet(struct attempt *a, const char *phase)
+{
+	static const char *const convs[] = {"", "none", "info", "prompt", "flush"};
+	char line[MAX_LINE + 1] = "AUTH", *greeting;
+	size_t used = 4;
+	enum link_error err = link_line(&a->link, &greeting);
+	bool first = a->o->first || *a->key != '\0';
+
+	if (err != LINK_OK)
+		return err;
+	if ((strcmp(greeting, "OK factord 1") != 0 && strncmp(greeting, "OK factord 1 ", 13) != 0) || link_more(&a->link))
+		return LINK_GRAMMAR;
+	if (!add(line, &used, "user", a->user) || !add(line, &used, "service", a->service) || !add(line, &used, "rhost", a->rhost) ||
+	    !add(line, &used, "ruser", a->ruser) || !add(line, &used, "tty", a->tty) || !add(line, &used, "phase", phase) ||
+	    !add(line, &used, "conv", a->silent && a->conv == CONV_PROMPT ? "flush" : convs[a->conv]) ||
+	    !add(line, &used, "auth-info", *a->key == '\0' ? "" : "1") || !add(line, &used, "first", first ? "1" : ""))
+		return LINK_GRAMMAR;
+	line[used++] = '\n';
+	return link_send(&a->link, line, used);
+}
+
+/* judge reads the line after the verdict's, and returns the PAM code. */
+static enum link_error judge(struct attempt *a, char *rest, int *code)
+{
+	struct verdict v;
+	enum link_error err;
+	char *line, *text;
+
+	if (!verdict_read(&v, rest))
+		return LINK_GRAMMAR;
+	err = link_line(&a->link, &line);
+	if (err != LINK_OK)
+		return err;
+	text = verdict_confirm(&v, line);
+	if (text == NULL || link_more(&a->link))
+		return LINK_GRAMMAR;
+	*code = verdict_pam(&v);
+	finish(a, v.allow ? "" : printable(text));
+	return LINK_OK;
+}
+
+/* converse serves factord's lines until the verdict. code is set only then. */
+static enum link_error converse(struct attempt *a, int *code)
+{
+	for (;;) {
+		char *line;
+		enum link_error err = link_line(&a->link, &line);
+
+		if (err != LINK_OK)
+			return err;
+		if (strncmp(line, "S VERDICT ", 10) == 0)
+			return judge(a, line + 10, code);
+		if (strncmp(line, "S INFO ", 7) == 0 && unescape(line + 7))
+			show(a, printable(line + 7));
+		else if (strncmp(line, "INQUIRE ", 8) != 0)
+			return LINK_GRAMMAR;
+		else if ((err = inquire(a, line + 8)) != LINK_OK)
+			return err;
+	}
+}
+
+/* fail is the PAM code of an attempt without a verdict. */
+static int fail(struct attempt *a, enum link_error err)
+{
+	static const char *const why[] = {
+		[LINK_OK] = "", [LINK_ABSENT] = "nobody answers; is factord.socket enabled?",
+		[LINK_STRANGER] = "the one who listens is neither root nor factord", [LINK_LATE] = "no verdict in time",
+		[LINK_INTERRUPTED] = "interrupted", [LINK_GRAMMAR] = "not factord's protocol"};
+
+	pam_syslog(a->pamh, LOG_ERR, "%s: %s", a->o->socket, why[err]);
+	if (err == LINK_INTERRUPTED)
+		return PAM_ABORT;
+	if (!a->silent && a->conv != CONV_NONE)
+		pam_error(a->pamh, "%s", unreachable);
+	return PAM_AUTHINFO_UNAVAIL;
+}
+
+/* login puts one attempt to factord. */
+static int login(struct attempt *a, const char *phase)
+{
+	int code = PAM_AUTHINFO_UNAVAIL;
+	enum link_error err = link_open(&a->link, a->o->socket, a->o->timeout > 0 ? a->o->timeout : TIMEOUT);
+
+	if (err == LINK_OK)
+		err = greet(a, phase);
+	if (err == LINK_OK)
+		err = converse(a, &code);
+	link_close(&a->link);
+	return err == LINK_OK ? code : fail(a, err);
+}
+
+/* begin reads the items of the login. PAM_USER is read, and never set. */
+static int begin(struct attempt *a, pam_handle_t *pamh, int flags, const struct options *o)
+{
+	const char *key = pam_getenv(pamh, "SSH_AUTH_INFO_0");
+	int err;
+
+	memset(a, 0, sizeof *a);
+	a->pamh = pamh;
+	a->o = o;
+	a->link.fd = -1;
+	a->silent = (flags & PAM_SILENT) != 0;
+	err = pam_get_user(pamh, &a->user, NULL);
+	if (err != PAM_SUCCESS)
+		return err == PAM_CONV_AGAIN ? PAM_INCOMPLETE : PAM_USER_UNKNOWN;
+	a->service = item(pamh, PAM_SERVICE);
+	a->rhost = item(pamh, PAM_RHOST);
+	a->ruser = item(pamh, PAM_RUSER);
+	a->tty = item(pamh, PAM_TTY);
+	a->key = key != NULL && strcmp(a->tty, "ssh") == 0 ? key : "";
+	a->conv = o->conv != CONV_AUTO ? o->conv : strcmp(a->tty, "ssh") == 0 ? CONV_FLUSH : CONV_PROMPT;
+	return PAM_SUCCESS;
+}
+
+/* single_field asks with the end of the program's one field as the code. If the end
+ * has not the form of one, nothing of the field is sent. */
+static int single_field(struct attempt *a)
+{
+	size_t want = (size_t)a->o->code_size, size;
+	const char *field = NULL;
+	char code[MAX_ANSWER + 1] = "", rest[PAM_MAX_RESP_SIZE] = "";
+	int result;
+
+	if (pam_get_authtok(a->pamh, PAM_AUTHTOK, &field, NULL) != PAM_SUCCESS || field == NULL)
+		return PAM_AUTH_ERR;
+	size = strlen(field);
+	a->conv = CONV_INFO;
+	if (size >= want && size < sizeof rest && strspn(field + size - want, a->o->code_alphabet) == want) {
+		memcpy(code, field + size - want, want + 1);
+		memcpy(rest, field, size - want);
+		a->code = code;
+		a->conv = CONV_PROMPT;
+	}
+	result = login(a, "auth");
+	if (a->code_spent && pam_set_item(a->pamh, PAM_AUTHTOK, rest) != PAM_SUCCESS)
+		result = PAM_AUTHINFO_UNAVAIL;
+	explicit_bzero(code, sizeof code);
+	explicit_bzero(rest, sizeof rest);
+	return result;
+}
+
+/* mark says that auth has shown a factor for this login. It is left in the PAM
+ * handle, where only modules of this process reach it, and used once. */
+struct mark {
+	char user[257], service[257], rhost[257];
+};
+
+static const char mark_name[] = "factord_mark";
+
+static void free_mark(pam_handle_t *pamh, void *data, int error)
+{
+	(void)pamh;
+	(void)error;
+	free(data);
+}
+
+static bool copy(char *to, size_t room, const char *from)
+{
+	return (size_t)snprintf(to, room, "%s", from) < room;
+}
+
+static void leave_mark(struct attempt *a)
+{
+	struct mark *m = calloc(1, sizeof *m);
+
+	/* Without a mark the account phase asks factord. */
+	if (m == NULL)
+		return;
+	if (!copy(m->user, sizeof m->user, a->user) || !copy(m->service, sizeof m->service, a->service) ||
+	    !copy(m->rhost, sizeof m->rhost, a->rhost) || pam_set_data(a->pamh, mark_name, m, free_mark) != PAM_SUCCESS)
+		free(m);
+}
+
+static bool take_mark(struct attempt *a)
+{
+	const void *data = NULL;
+	const struct mark *m;
+	bool same;
+
+	if (pam_get_data(a->pamh, mark_name, &data) != PAM_SUCCESS || data == NULL)
+		return false;
+	m = data;
+	same = strcmp(m->user, a->user) == 0 && strcmp(m->service, a->service) == 0 && strcmp(m->rhost, a->rhost) == 0;
+	return pam_set_data(a->pamh, mark_name, NULL, NULL) == PAM_SUCCESS && same;
+}
+
+/* read_options reads the arguments; a mistake refuses, whatever it was meant for. */
+static bool read_options(pam_handle_t *pamh, struct options *o, int argc, const char **argv)
+{
+	const char *wrong = options_read(o, argc, argv);
+
+	if (wrong != NULL)
+		pam_syslog(pamh, LOG_ERR, "argument \"%s\" is not understood: see pam_factord(8)", wrong);
+	return wrong == NULL;
+}
+
+__attribute__((visibility("default"))) int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+	struct options o;
+	struct attempt a;
+	int result;
+
+	if (!read_options(pamh, &o, argc, argv))
+		return PAM_SERVICE_ERR;
+	result = begin(&a, pamh, flags, &o);
+	if (result != PAM_SUCCESS)
+		return result;
+	result = o.code_size > 0 ? single_field(&a) : login(&a, "auth");
+	if (result == PAM_SUCCESS)
+		leave_mark(&a);
+	return result;
+}
+
+/* The account phase runs where auth may not have: for "ssh -N" with a key alone. */
+__attribute__((visibility("default"))) int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+	struct options o;
+	struct attempt a;
+	int result;
+
+	if (!read_options(pamh, &o, argc, argv))
+		return PAM_SERVICE_ERR;
+	if (!o.gate)
+		return PAM_IGNORE;
+	result = begin(&a, pamh, flags, &o);
+	if (result != PAM_SUCCESS)
+		return result;
+	if (take_mark(&a))
+		return PAM_SUCCESS;
+	a.conv = CONV_NONE;
+	return login(&a, "account");
+}
+
+/* sshd drops the connection if nobody answers this one. */
+__attribute__((visibility("default"))) int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, const char **argv)
+{
+	(void)pamh;
+	(void)flags;
+	(void)argc;
+	(void)argv;
+	return PAM_SUCCESS;
+}
