@@ -32,6 +32,7 @@ type lab struct {
 	who   pamtest.Account
 	token factordtest.Token
 	codes []string // right ones that have not been used, in the order of time
+	build build    // of pam_factord.so
 }
 
 // newLab starts a factord, unless wideRule is replaced with that configuration.

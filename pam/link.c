@@ -4,18 +4,23 @@
 #include "link.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "text.h"
+
 enum {
-	SLICE = 100,  /* ms between looks at pending signals */
-	BACKLOG = 10, /* ms before connecting again to a full backlog */
-	PASSWD = 4096 /* bytes of one account of the user database */
+	SLICE = 100,           /* ms between looks at pending signals */
+	BACKLOG = 10,          /* ms before connecting again to a full backlog */
+	PASSWD = 1024,         /* bytes of one account of the user database, at first */
+	MAX_PASSWD = 1024 * 1024 /* and at last */
 };
 
 /* left is how many milliseconds remain, at most SLICE. */
@@ -34,17 +39,19 @@ static int left(const struct link *l)
 static bool interrupted(void)
 {
 	static const int ends[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+	struct sigaction now;
 	sigset_t pending;
 
 	if (sigpending(&pending) != 0)
 		return false;
 	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-		if (sigismember(&pending, ends[i]) == 1)
+		if (sigismember(&pending, ends[i]) == 1 && sigaction(ends[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
 			return true;
 	return false;
 }
 
-/* await waits until the socket is ready for what events say. */
+/* await waits until the socket is ready for what events say. After the deadline it
+ * never is, or whoever sends without end would be listened to. */
 static enum link_error await(const struct link *l, short events)
 {
 	struct pollfd p = {.fd = l->fd, .events = events};
@@ -55,13 +62,31 @@ static enum link_error await(const struct link *l, short events)
 
 		if (interrupted())
 			return LINK_INTERRUPTED;
+		if (ms == 0)
+			return LINK_LATE;
 		if (n > 0)
 			return LINK_OK;
 		if (n < 0 && errno != EINTR)
 			return LINK_ABSENT;
-		if (ms == 0)
-			return LINK_LATE;
 	}
+}
+
+/* is_factord reports whether a uid is that of the account factord. */
+static bool is_factord(uid_t uid)
+{
+	struct passwd account, *found = NULL;
+	bool same = false;
+	int err = ERANGE;
+
+	for (size_t size = PASSWD; err == ERANGE && size <= MAX_PASSWD; size *= 4) {
+		char *buf = malloc(size);
+		if (buf == NULL)
+			break;
+		err = getpwnam_r("factord", &account, buf, size, &found);
+		same = err == 0 && found != NULL && found->pw_uid == uid;
+		free(buf);
+	}
+	return same;
 }
 
 /* trusted reports whether the one who listens may decide: root, factord, or, for
@@ -70,14 +95,10 @@ static bool trusted(int fd)
 {
 	struct ucred peer;
 	socklen_t size = sizeof peer;
-	struct passwd account, *found = NULL;
-	char buf[PASSWD];
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || size != sizeof peer)
 		return false;
-	if (peer.uid == 0 || (geteuid() != 0 && peer.uid == geteuid()))
-		return true;
-	return getpwnam_r("factord", &account, buf, sizeof buf, &found) == 0 && found != NULL && found->pw_uid == peer.uid;
+	return peer.uid == 0 || (geteuid() != 0 && peer.uid == geteuid()) || is_factord(peer.uid);
 }
 
 static enum link_error reach(const struct link *l, const struct sockaddr_un *addr)
@@ -96,6 +117,19 @@ static enum link_error reach(const struct link *l, const struct sockaddr_un *add
 	}
 }
 
+/* new_socket is none of the three that a program takes for its terminal, though it
+ * may have closed them: it would show its prompts to factord. */
+static int new_socket(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), high = fd;
+
+	if (fd >= 0 && fd <= STDERR_FILENO) {
+		high = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		close(fd);
+	}
+	return high;
+}
+
 enum link_error link_open(struct link *l, const char *path, int seconds)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
@@ -108,7 +142,7 @@ enum link_error link_open(struct link *l, const char *path, int seconds)
 	memcpy(addr.sun_path, path, size + 1);
 	clock_gettime(CLOCK_MONOTONIC, &l->deadline);
 	l->deadline.tv_sec += seconds;
-	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	l->fd = new_socket();
 	if (l->fd < 0)
 		return LINK_ABSENT;
 	return reach(l, &addr);
@@ -211,63 +245,4 @@ void link_close(struct link *l)
 		close(l->fd);
 	l->fd = -1;
 	explicit_bzero(l->in, sizeof l->in);
-}
-
-bool escape(char *out, size_t room, size_t *used, const char *text, size_t size, bool value)
-{
-	static const char hex[] = "0123456789ABCDEF";
-
-	for (size_t i = 0; i < size; i++) {
-		unsigned char c = (unsigned char)text[i];
-		bool plain = c != '%' && c != '\r' && c != '\n' && !(value && (c <= ' ' || c == 0x7f));
-
-		if (*used + (plain ? 1 : 3) > room)
-			return false;
-		if (plain) {
-			out[(*used)++] = (char)c;
-			continue;
-		}
-		out[(*used)++] = '%';
-		out[(*used)++] = hex[c >> 4];
-		out[(*used)++] = hex[c & 15];
-	}
-	return true;
-}
-
-static int unhex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
-bool unescape(char *text)
-{
-	char *to = text;
-
-	for (const char *from = text; *from != '\0'; from++) {
-		if (*from != '%') {
-			*to++ = *from;
-			continue;
-		}
-		int high = unhex(from[1]), low = high < 0 ? -1 : unhex(from[2]);
-		if (low < 0 || (high == 0 && low == 0))
-			return false;
-		*to++ = (char)(high << 4 | low);
-		from += 2;
-	}
-	*to = '\0';
-	return true;
-}
-
-bool has_control(const char *text)
-{
-	for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++)
-		if (*p < ' ' || *p == 0x7f || (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0))
-			return true;
-	return false;
 }

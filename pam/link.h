@@ -18,7 +18,8 @@ enum link_error {
 	LINK_STRANGER,    /* somebody else listens */
 	LINK_LATE,        /* the deadline has passed */
 	LINK_INTERRUPTED, /* a signal is pending that the program has blocked: Ctrl-C under sudo */
-	LINK_GRAMMAR      /* a line that factord does not send */
+	LINK_GRAMMAR,     /* a line that factord does not send */
+	LINK_LONG         /* what would be sent does not fit into a line */
 };
 
 struct link {
@@ -47,16 +48,5 @@ enum link_error link_answer(struct link *l, const char *data, size_t size);
 /* link_close wipes what was received. It takes a link that was never opened, if
  * its fd is -1. */
 void link_close(struct link *l);
-
-/* escape appends text to out, which has room for so many bytes, and reports
- * whether it fitted. As a value: spaces and control characters are escaped too. */
-bool escape(char *out, size_t room, size_t *used, const char *text, size_t size, bool value);
-
-/* unescape decodes %XX in place. It refuses escapes that are none and whatever
- * would become a NUL; the result ends in one. */
-bool unescape(char *text);
-
-/* has_control reports control characters: C0, DEL, and C1 in UTF-8. */
-bool has_control(const char *text);
 
 #endif

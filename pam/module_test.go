@@ -2,7 +2,6 @@ package pam_test
 
 import (
 	"fmt"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -13,7 +12,7 @@ import (
 // moduleLine is a line of a PAM service with pam_factord.so in it.
 func (l *lab) moduleLine(kind, control, args string) string {
 	l.t.Helper()
-	return fmt.Sprintf("%s %s %s socket=%s %s\n", kind, control, factordtest.Module(l.t), l.Socket, args)
+	return fmt.Sprintf("%s %s %s socket=%s %s\n", kind, control, l.build.module(l.t), l.Socket, args)
 }
 
 // tests runs pamtester with answers, one a line, and returns what it says.
@@ -23,7 +22,10 @@ func (l *lab) tests(service, answers string, operations ...string) string {
 	if len(operations) == 0 {
 		operations = []string{"authenticate"}
 	}
-	_, out := run(l.t, answers, exec.Command("pamtester", append([]string{service, l.who.Name}, operations...)...))
+	_, out := run(l.t, answers, l.build.command(append([]string{"pamtester", service, l.who.Name}, operations...)...))
+	if complaint(out) {
+		l.t.Error(out)
+	}
 	return out
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,16 +30,22 @@ type script struct {
 	t      *testing.T
 	socket string
 	lines  chan []string
+	build  build
 }
 
 func newScript(t *testing.T) *script {
 	t.Helper()
-	s := &script{t: t, socket: filepath.Join(factordtest.OpenDir(t), "f.sock"), lines: make(chan []string, 1)}
+	s := &script{t: t, socket: filepath.Join(factordtest.OpenDir(t), "f.sock"), lines: make(chan []string, 3)}
 	l, err := net.Listen("unix", s.socket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
+	s.serve(l)
+	return s
+}
+
+func (s *script) serve(l net.Listener) {
+	s.t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -50,7 +55,6 @@ func newScript(t *testing.T) *script {
 			s.say(c, <-s.lines)
 		}
 	}()
-	return s
 }
 
 func (s *script) say(c net.Conn, lines []string) {
@@ -69,7 +73,10 @@ func (s *script) say(c net.Conn, lines []string) {
 func (s *script) asked(service string, lines ...string) string {
 	s.t.Helper()
 	s.lines <- lines
-	_, out := run(s.t, "123456\n", exec.Command("pamtester", service, "root", "authenticate"))
+	_, out := run(s.t, "123456\n", s.build.command("pamtester", service, "root", "authenticate"))
+	if complaint(out) {
+		s.t.Error(out)
+	}
 	return out
 }
 
@@ -78,18 +85,31 @@ func after(lines ...string) []string {
 	return append([]string{wire.Greeting + "\n", "<"}, strings.Join(lines, "\n")+"\n")
 }
 
-func scripted(t *testing.T) (*script, string) {
+func scripted(t *testing.T, b build) (*script, string) {
 	t.Helper()
 	factordtest.NeedRoot(t)
 	factordtest.NeedProgram(t, "pamtester")
 	s := newScript(t)
-	return s, pamtest.Service(t, fmt.Sprintf("auth required %s socket=%s\n", factordtest.Module(t), s.socket))
+	s.build = b
+	return s, s.service("")
+}
+
+// service installs a stack of the module alone.
+func (s *script) service(args string) string {
+	s.t.Helper()
+	module := s.build.module(s.t)
+	return pamtest.Service(s.t, fmt.Sprintf("auth required %s socket=%s %s\naccount required %s socket=%s gate %s\n",
+		module, s.socket, args, module, s.socket, args))
 }
 
 // Each verdict has the PAM code of the wire's table.
 func TestModuleVerdicts(t *testing.T) {
 	t.Parallel()
-	s, service := scripted(t)
+	verdicts(t, build{})
+}
+
+func verdicts(t *testing.T, b build) {
+	s, service := scripted(t, b)
 	for basis, want := range map[string]string{
 		"factor factor=totp rule=a%20b": saysSuccess, "remembered": saysSuccess, "exempt": saysIgnore,
 		"not-enrolled rule=#1": saysIgnore, "audit would=101": saysIgnore, "unavailable": saysIgnore,
@@ -120,57 +140,64 @@ func TestModuleVerdicts(t *testing.T) {
 // a jump could take for an allow.
 func TestModuleGrammar(t *testing.T) {
 	t.Parallel()
-	s, service := scripted(t)
-	const allow, deny = "S VERDICT allow basis=factor", "S VERDICT deny reason=denied"
-	for name, lines := range map[string][]string{
-		"silence":               {},
-		"another greeting":      {"OK gpg-agent\n"},
-		"a later version":       {"OK factord 11\n"},
-		"half a greeting":       {"OK factord 1"},
-		"allow without AUTH":    {wire.Greeting + "\n" + allow + "\nOK\n"},
-		"no final line":         after(allow),
-		"allow and ERR":         after(allow, "ERR 101 denied"),
-		"allow and nonsense":    after(allow, "OKAY"),
-		"lower case":            after(allow, "ok"),
-		"text between":          after(allow, "S INFO hello", "OK"),
-		"two verdicts":          after(allow, allow, "OK"),
-		"something after OK":    after(allow, "OK", deny),
-		"OK alone":              after("OK"),
-		"ERR alone":             after("ERR 101 denied"),
-		"no basis":              after("S VERDICT allow", "OK"),
-		"unknown basis":         after("S VERDICT allow basis=trust", "OK"),
-		"empty basis":           after("S VERDICT allow basis=", "OK"),
-		"basis twice":           after("S VERDICT allow basis=factor basis=factor", "OK"),
-		"unknown key":           after(allow+" more=1", "OK"),
-		"no key":                after(allow+" more", "OK"),
-		"two spaces":            after("S VERDICT allow  basis=factor", "OK"),
-		"bad escape":            after(allow+" rule=%zz", "OK"),
-		"cut escape":            after(allow+" rule=%4", "OK"),
-		"escaped NUL":           after(allow+" rule=a%00b", "OK"),
-		"control character":     after(allow+" rule=a%0Ab", "OK"),
-		"C1 control":            after(allow+" rule=%C2%9B", "OK"),
-		"reason in allow":       after(allow+" reason=denied", "OK"),
-		"would without audit":   after(allow+" would=101", "OK"),
-		"audit without would":   after("S VERDICT allow basis=audit", "OK"),
-		"would out of range":    after("S VERDICT allow basis=audit would=115", "OK"),
-		"would no number":       after("S VERDICT allow basis=audit would=1x1", "OK"),
-		"neither":               after("S VERDICT maybe basis=factor", "OK"),
-		"deny and OK":           after(deny, "OK"),
-		"another number":        after(deny, "ERR 102 denied"),
-		"unknown reason":        after("S VERDICT deny reason=tired", "ERR 101 denied"),
-		"no reason":             after("S VERDICT deny", "ERR 101 denied"),
-		"basis in deny":         after(deny+" basis=factor", "ERR 101 denied"),
-		"a NUL in a line":       after("S VERDICT allow basis=factor\x00", "OK"),
-		"a line of 1001":        after(allow+" rule="+strings.Repeat("a", 1001-len(allow)-6), "OK"),
-		"an endless line":       after(strings.Repeat("x", 1<<20)),
-		"an unknown status":     after("S PROGRESS 1", allow, "OK"),
-		"a bad escape in INFO":  after("S INFO %", allow, "OK"),
-		"a bad escape in text":  after("INQUIRE SECRET %4", allow, "OK"),
-		"verdict with no space": after("S VERDICTallow basis=factor", "OK"),
-	} {
-		got := s.asked(service, lines...)
-		if !strings.Contains(got, saysUnavail) {
+	refuses(t, build{})
+}
+
+func refuses(t *testing.T, b build) {
+	s, service := scripted(t, b)
+	for name, lines := range grammar {
+		if got := s.asked(service, lines...); !strings.Contains(got, saysUnavail) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
+}
+
+const allow, deny = "S VERDICT allow basis=factor", "S VERDICT deny reason=denied"
+
+// grammar is what factord does not say.
+var grammar = map[string][]string{
+	"silence":               {},
+	"another greeting":      {"OK gpg-agent\n"},
+	"a later version":       {"OK factord 11\n"},
+	"half a greeting":       {"OK factord 1"},
+	"allow without AUTH":    {wire.Greeting + "\n" + allow + "\nOK\n"},
+	"no final line":         after(allow),
+	"allow and ERR":         after(allow, "ERR 101 denied"),
+	"allow and nonsense":    after(allow, "OKAY"),
+	"lower case":            after(allow, "ok"),
+	"text between":          after(allow, "S INFO hello", "OK"),
+	"two verdicts":          after(allow, allow, "OK"),
+	"something after OK":    after(allow, "OK", deny),
+	"OK alone":              after("OK"),
+	"ERR alone":             after("ERR 101 denied"),
+	"no basis":              after("S VERDICT allow", "OK"),
+	"unknown basis":         after("S VERDICT allow basis=trust", "OK"),
+	"empty basis":           after("S VERDICT allow basis=", "OK"),
+	"basis twice":           after("S VERDICT allow basis=factor basis=factor", "OK"),
+	"unknown key":           after(allow+" more=1", "OK"),
+	"no key":                after(allow+" more", "OK"),
+	"two spaces":            after("S VERDICT allow  basis=factor", "OK"),
+	"bad escape":            after(allow+" rule=%zz", "OK"),
+	"cut escape":            after(allow+" rule=%4", "OK"),
+	"escaped NUL":           after(allow+" rule=a%00b", "OK"),
+	"control character":     after(allow+" rule=a%0Ab", "OK"),
+	"C1 control":            after(allow+" rule=%C2%9B", "OK"),
+	"reason in allow":       after(allow+" reason=denied", "OK"),
+	"would without audit":   after(allow+" would=101", "OK"),
+	"audit without would":   after("S VERDICT allow basis=audit", "OK"),
+	"would out of range":    after("S VERDICT allow basis=audit would=115", "OK"),
+	"would no number":       after("S VERDICT allow basis=audit would=1x1", "OK"),
+	"neither":               after("S VERDICT maybe basis=factor", "OK"),
+	"deny and OK":           after(deny, "OK"),
+	"another number":        after(deny, "ERR 102 denied"),
+	"unknown reason":        after("S VERDICT deny reason=tired", "ERR 101 denied"),
+	"no reason":             after("S VERDICT deny", "ERR 101 denied"),
+	"basis in deny":         after(deny+" basis=factor", "ERR 101 denied"),
+	"a NUL in a line":       after("S VERDICT allow basis=factor\x00", "OK"),
+	"a line of 1001":        after(allow+" rule="+strings.Repeat("a", 1001-len(allow)-6), "OK"),
+	"an endless line":       after(strings.Repeat("x", 1<<20)),
+	"an unknown status":     after("S PROGRESS 1", allow, "OK"),
+	"a bad escape in INFO":  after("S INFO %", allow, "OK"),
+	"a bad escape in text":  after("INQUIRE SECRET %4", allow, "OK"),
+	"verdict with no space": after("S VERDICTallow basis=factor", "OK"),
 }

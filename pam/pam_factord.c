@@ -13,7 +13,9 @@
 #include <syslog.h>
 
 #include "link.h"
+#include "mark.h"
 #include "options.h"
+#include "text.h"
 #include "verdict.h"
 
 enum {
@@ -22,13 +24,17 @@ enum {
 };
 
 static const char unreachable[] = "The second factor cannot be checked: factord is not available.";
+static const char late[] = "Timed out.";
 
 /* attempt is one login put to factord. */
 struct attempt {
 	pam_handle_t *pamh;
 	const struct options *o;
 	struct link link;
-	const char *user, *service, *rhost, *ruser, *tty, *key;
+	/* Valid until the program is asked something, and may change them. */
+	const char *user, *service, *rhost, *ruser, *tty, *key, *field;
+	struct mark mark;
+	bool marks;
 	enum conv conv;
 	bool silent;
 	const char *code; /* of single_field, for the first question */
@@ -43,19 +49,6 @@ static const char *item(pam_handle_t *pamh, int type)
 	const void *value = NULL;
 
 	return pam_get_item(pamh, type, &value) == PAM_SUCCESS && value != NULL ? value : "";
-}
-
-/* printable makes text fit for a terminal. factord has done so already; whoever
- * listens in its place may not have. */
-static char *printable(char *text)
-{
-	for (unsigned char *p = (unsigned char *)text; *p != '\0'; p++) {
-		if (*p < ' ' || *p == 0x7f)
-			*p = '?';
-		if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
-			*p = p[1] = '?';
-	}
-	return text;
 }
 
 /* show shows a text, now or together with the next prompt: sshd shows nothing
@@ -88,20 +81,12 @@ static void finish(struct attempt *a, const char *refusal)
 		pam_error(a->pamh, "%s", refusal);
 }
 
-/* put answers an inquiry; NULL cancels it. The answer is wiped. */
-static enum link_error put(struct attempt *a, char *answer)
+/* put answers an inquiry; NULL cancels it. */
+static enum link_error put(struct attempt *a, const char *answer)
 {
-	enum link_error err;
-
 	if (answer == NULL || strlen(answer) > MAX_ANSWER)
-		err = link_send(&a->link, "CAN\n", 4);
-	else
-		err = link_answer(&a->link, answer, strlen(answer));
-	if (answer != NULL) {
-		explicit_bzero(answer, strlen(answer));
-		free(answer);
-	}
-	return err;
+		return link_send(&a->link, "CAN\n", 4);
+	return link_answer(&a->link, answer, strlen(answer));
 }
 
 /* ask puts a question to the person and their answer to factord. No answer at all
@@ -109,40 +94,44 @@ static enum link_error put(struct attempt *a, char *answer)
 static enum link_error ask(struct attempt *a, int style, const char *text)
 {
 	char *answer = NULL;
+	enum link_error err;
+	bool answered;
 
 	if (a->o->code_size > 0) { /* the program can't ask: the code came with the password */
 		bool given = a->code != NULL && !a->code_spent && style == PAM_PROMPT_ECHO_OFF;
 
 		a->code_spent = a->code_spent || given;
-		return given ? link_answer(&a->link, a->code, strlen(a->code)) : link_send(&a->link, "CAN\n", 4);
+		return put(a, given ? a->code : NULL);
 	}
-	if (pam_prompt(a->pamh, style, &answer, "%s%s", a->cue, text) != PAM_SUCCESS) {
-		free(answer);
-		answer = NULL;
-	}
+	if (a->conv == CONV_NONE || a->conv == CONV_INFO)
+		return put(a, NULL);
+	answered = pam_prompt(a->pamh, style, &answer, "%s%s", a->cue, text) == PAM_SUCCESS;
 	a->cue[0] = a->said[0] = '\0';
-	return put(a, answer);
+	a->key = ""; /* factord asks for it before any question */
+	err = put(a, answered ? answer : NULL);
+	if (answer != NULL)
+		explicit_bzero(answer, strlen(answer));
+	free(answer);
+	return err;
 }
 
 /* inquire serves one INQUIRE. */
 static enum link_error inquire(struct attempt *a, char *rest)
 {
 	const char *kind = strsep(&rest, " ");
-	char *text = rest == NULL ? rest : printable(rest);
 
 	if (strcmp(kind, "AUTHINFO") == 0 && rest == NULL) {
-		if (*a->key == '\0' || strlen(a->key) > MAX_AUTHINFO)
-			return link_send(&a->link, "CAN\n", 4);
-		return link_answer(&a->link, a->key, strlen(a->key));
+		size_t size = strlen(a->key);
+
+		return size == 0 || size > MAX_AUTHINFO ? put(a, NULL) : link_answer(&a->link, a->key, size);
 	}
-	if (text == NULL || !unescape(text))
+	if (rest == NULL || !unescape(rest))
 		return LINK_GRAMMAR;
-	printable(text);
 	if (strcmp(kind, "SECRET") == 0)
-		return ask(a, PAM_PROMPT_ECHO_OFF, text);
+		return ask(a, PAM_PROMPT_ECHO_OFF, printable(rest));
 	if (strcmp(kind, "PROMPT") == 0)
-		return ask(a, PAM_PROMPT_ECHO_ON, text);
-	return link_send(&a->link, "CAN\n", 4);
+		return ask(a, PAM_PROMPT_ECHO_ON, printable(rest));
+	return put(a, NULL);
 }
 
 /* add appends key=value to the AUTH line. */
@@ -171,7 +160,7 @@ static enum link_error greet(struct attempt *a, const char *phase)
 	    !add(line, &used, "ruser", a->ruser) || !add(line, &used, "tty", a->tty) || !add(line, &used, "phase", phase) ||
 	    !add(line, &used, "conv", a->silent && a->conv == CONV_PROMPT ? "flush" : convs[a->conv]) ||
 	    !add(line, &used, "auth-info", *a->key == '\0' ? "" : "1") || !add(line, &used, "first", first ? "1" : ""))
-		return LINK_GRAMMAR;
+		return LINK_LONG;
 	line[used++] = '\n';
 	return link_send(&a->link, line, used);
 }
@@ -222,13 +211,14 @@ static int fail(struct attempt *a, enum link_error err)
 	static const char *const why[] = {
 		[LINK_OK] = "", [LINK_ABSENT] = "nobody answers; is factord.socket enabled?",
 		[LINK_STRANGER] = "the one who listens is neither root nor factord", [LINK_LATE] = "no verdict in time",
-		[LINK_INTERRUPTED] = "interrupted", [LINK_GRAMMAR] = "not factord's protocol"};
+		[LINK_INTERRUPTED] = "interrupted", [LINK_GRAMMAR] = "not factord's protocol",
+		[LINK_LONG] = "user, service, rhost, ruser and tty are too long for a line"};
 
 	pam_syslog(a->pamh, LOG_ERR, "%s: %s", a->o->socket, why[err]);
 	if (err == LINK_INTERRUPTED)
 		return PAM_ABORT;
 	if (!a->silent && a->conv != CONV_NONE)
-		pam_error(a->pamh, "%s", unreachable);
+		pam_error(a->pamh, "%s", err == LINK_LATE ? late : unreachable);
 	return PAM_AUTHINFO_UNAVAIL;
 }
 
@@ -249,7 +239,7 @@ static int login(struct attempt *a, const char *phase)
 /* begin reads the items of the login. PAM_USER is read, and never set. */
 static int begin(struct attempt *a, pam_handle_t *pamh, int flags, const struct options *o)
 {
-	const char *key = pam_getenv(pamh, "SSH_AUTH_INFO_0");
+	const char *key;
 	int err;
 
 	memset(a, 0, sizeof *a);
@@ -258,14 +248,21 @@ static int begin(struct attempt *a, pam_handle_t *pamh, int flags, const struct 
 	a->link.fd = -1;
 	a->silent = (flags & PAM_SILENT) != 0;
 	err = pam_get_user(pamh, &a->user, NULL);
-	if (err != PAM_SUCCESS)
-		return err == PAM_CONV_AGAIN ? PAM_INCOMPLETE : PAM_USER_UNKNOWN;
+	if (err == PAM_CONV_AGAIN)
+		return PAM_INCOMPLETE;
+	/* Without a user factord would take the caller's own. */
+	if (err != PAM_SUCCESS || a->user == NULL || *a->user == '\0')
+		return PAM_AUTH_ERR;
+	if (o->code_size > 0 && (pam_get_authtok(pamh, PAM_AUTHTOK, &a->field, NULL) != PAM_SUCCESS || a->field == NULL))
+		return PAM_AUTH_ERR;
+	key = pam_getenv(pamh, "SSH_AUTH_INFO_0");
 	a->service = item(pamh, PAM_SERVICE);
 	a->rhost = item(pamh, PAM_RHOST);
 	a->ruser = item(pamh, PAM_RUSER);
 	a->tty = item(pamh, PAM_TTY);
 	a->key = key != NULL && strcmp(a->tty, "ssh") == 0 ? key : "";
 	a->conv = o->conv != CONV_AUTO ? o->conv : strcmp(a->tty, "ssh") == 0 ? CONV_FLUSH : CONV_PROMPT;
+	a->marks = mark_fill(&a->mark, a->user, a->service, a->rhost, o->socket);
 	return PAM_SUCCESS;
 }
 
@@ -273,18 +270,14 @@ static int begin(struct attempt *a, pam_handle_t *pamh, int flags, const struct 
  * has not the form of one, nothing of the field is sent. */
 static int single_field(struct attempt *a)
 {
-	size_t want = (size_t)a->o->code_size, size;
-	const char *field = NULL;
+	size_t want = (size_t)a->o->code_size, size = strlen(a->field);
 	char code[MAX_ANSWER + 1] = "", rest[PAM_MAX_RESP_SIZE] = "";
 	int result;
 
-	if (pam_get_authtok(a->pamh, PAM_AUTHTOK, &field, NULL) != PAM_SUCCESS || field == NULL)
-		return PAM_AUTH_ERR;
-	size = strlen(field);
 	a->conv = CONV_INFO;
-	if (size >= want && size < sizeof rest && strspn(field + size - want, a->o->code_alphabet) == want) {
-		memcpy(code, field + size - want, want + 1);
-		memcpy(rest, field, size - want);
+	if (size >= want && size < sizeof rest && strspn(a->field + size - want, a->o->code_alphabet) == want) {
+		memcpy(code, a->field + size - want, want + 1);
+		memcpy(rest, a->field, size - want);
 		a->code = code;
 		a->conv = CONV_PROMPT;
 	}
@@ -294,51 +287,6 @@ static int single_field(struct attempt *a)
 	explicit_bzero(code, sizeof code);
 	explicit_bzero(rest, sizeof rest);
 	return result;
-}
-
-/* mark says that auth has shown a factor for this login. It is left in the PAM
- * handle, where only modules of this process reach it, and used once. */
-struct mark {
-	char user[257], service[257], rhost[257];
-};
-
-static const char mark_name[] = "factord_mark";
-
-static void free_mark(pam_handle_t *pamh, void *data, int error)
-{
-	(void)pamh;
-	(void)error;
-	free(data);
-}
-
-static bool copy(char *to, size_t room, const char *from)
-{
-	return (size_t)snprintf(to, room, "%s", from) < room;
-}
-
-static void leave_mark(struct attempt *a)
-{
-	struct mark *m = calloc(1, sizeof *m);
-
-	/* Without a mark the account phase asks factord. */
-	if (m == NULL)
-		return;
-	if (!copy(m->user, sizeof m->user, a->user) || !copy(m->service, sizeof m->service, a->service) ||
-	    !copy(m->rhost, sizeof m->rhost, a->rhost) || pam_set_data(a->pamh, mark_name, m, free_mark) != PAM_SUCCESS)
-		free(m);
-}
-
-static bool take_mark(struct attempt *a)
-{
-	const void *data = NULL;
-	const struct mark *m;
-	bool same;
-
-	if (pam_get_data(a->pamh, mark_name, &data) != PAM_SUCCESS || data == NULL)
-		return false;
-	m = data;
-	same = strcmp(m->user, a->user) == 0 && strcmp(m->service, a->service) == 0 && strcmp(m->rhost, a->rhost) == 0;
-	return pam_set_data(a->pamh, mark_name, NULL, NULL) == PAM_SUCCESS && same;
 }
 
 /* read_options reads the arguments; a mistake refuses, whatever it was meant for. */
@@ -363,8 +311,10 @@ __attribute__((visibility("default"))) int pam_sm_authenticate(pam_handle_t *pam
 	if (result != PAM_SUCCESS)
 		return result;
 	result = o.code_size > 0 ? single_field(&a) : login(&a, "auth");
-	if (result == PAM_SUCCESS)
-		leave_mark(&a);
+	if (result == PAM_SUCCESS && a.marks)
+		mark_leave(pamh, &a.mark);
+	else if (result != PAM_IGNORE) /* an attempt before this one may have left it */
+		mark_take(pamh, &a.mark);
 	return result;
 }
 
@@ -379,10 +329,11 @@ __attribute__((visibility("default"))) int pam_sm_acct_mgmt(pam_handle_t *pamh, 
 		return PAM_SERVICE_ERR;
 	if (!o.gate)
 		return PAM_IGNORE;
+	o.code_size = 0; /* nobody types anything here */
 	result = begin(&a, pamh, flags, &o);
 	if (result != PAM_SUCCESS)
 		return result;
-	if (take_mark(&a))
+	if (mark_take(pamh, &a.mark) && a.marks)
 		return PAM_SUCCESS;
 	a.conv = CONV_NONE;
 	return login(&a, "account");

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "link.h"
+#include "text.h"
 
 /* reasons, in the order of the wire, and what PAM is told. */
 static const struct {
@@ -73,7 +73,7 @@ static bool read_fields(struct fields *f, char *rest)
 			return false;
 		*value++ = '\0';
 		place = field(f, word);
-		if (place == NULL || *place != NULL || !unescape(value) || has_control(value))
+		if (place == NULL || *place != NULL || !unescape(value) || !plain(value))
 			return false;
 		*place = value;
 	}
