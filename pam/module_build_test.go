@@ -44,7 +44,7 @@ func (b build) app(t testing.TB, service, user string, words ...string) string {
 
 // complaint reports whether a checker of memory has spoken.
 func complaint(out string) bool {
-	return slices.ContainsFunc([]string{"Sanitizer", "runtime error:", "Invalid read", "Invalid write", "uninitialised"},
+	return slices.ContainsFunc([]string{"Sanitizer", "runtime error:", "Invalid read", "Invalid write", "Invalid free", "uninitialised", "definitely lost"},
 		func(mark string) bool { return strings.Contains(out, mark) })
 }
 

@@ -67,3 +67,30 @@ func applications(t *testing.T, b build) {
 		}
 	}
 }
+
+// What is shown moves no cursor, whatever factord sends.
+func TestModuleText(t *testing.T) {
+	t.Parallel()
+	texts(t, build{})
+}
+
+func texts(t *testing.T, b build) {
+	for sent, shown := range map[string]string{
+		"Pixel 5, Größe 日本 😀":                       "Pixel 5, Größe 日本 😀",
+		"a%1B[2Jb%0Ac%7F":                           "a?[2Jb?c?",
+		"a\x1b[2Jb\tc":                              "a?[2Jb?c",
+		"C1: \u009b2J":                              "C1: ??2J",
+		"C1: %C2%9B2J":                              "C1: ??2J",
+		"eight bits: \x9b2J":                        "eight bits: ?2J",
+		"cut: \xe6\x97":                             "cut: ??",
+		"overlong: \xc1\x9b":                        "overlong: ??",
+		"overlong: \xe0\x82\x9b, \xf0\x80\x82\x9b":  "overlong: ???, ????",
+		"surrogate: \xed\xa0\x80, \xf5\x80\x80\x80": "surrogate: ???, ????",
+	} {
+		s, _ := scripted(t, b)
+		s.lines <- append(after("S INFO "+sent, "INQUIRE PROMPT "+sent+":%20"), "<", "<", allow+"\nOK\n")
+		if got, want := b.app(t, s.service(""), "root", "authenticate"), "shown: "+shown+"\nasked: "+shown+": \n"; !strings.HasPrefix(got, want) {
+			t.Errorf("%q: %q, want %q", sent, got, want)
+		}
+	}
+}

@@ -31,7 +31,12 @@ func (l *lab) tests(service, answers string, operations ...string) string {
 
 func TestModule(t *testing.T) {
 	t.Parallel()
+	logins(t, build{})
+}
+
+func logins(t *testing.T, b build) {
 	l := newLab(t, factordtest.ProcessOptions{})
+	l.build = b
 	service := pamtest.Service(t, l.moduleLine("auth", "required", "first"))
 	code := l.code()
 	backup := l.MustEnroll(l.who.Name, "backup").Codes[0]
@@ -112,7 +117,12 @@ func TestModuleGate(t *testing.T) {
 // One field for both: its end is the code, and pam_unix gets the rest.
 func TestModuleSingleField(t *testing.T) {
 	t.Parallel()
+	singleFields(t, build{})
+}
+
+func singleFields(t *testing.T, b build) {
 	l := newLab(t, factordtest.ProcessOptions{})
+	l.build = b
 	service := pamtest.Service(t, l.moduleLine("auth", "required", "single_field=6")+"auth required pam_unix.so use_first_pass\n")
 	for _, tc := range []struct {
 		name, field string

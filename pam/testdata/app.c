@@ -81,6 +81,8 @@ static void phase(const char *name, int code)
 /* repeated is a value "N*c" in full. */
 static const char *repeated(const char *value)
 {
+	static char *kept[16];
+	static int n_kept;
 	char *rest;
 	unsigned long n = strtoul(value, &rest, 10);
 	char *text;
@@ -90,7 +92,7 @@ static const char *repeated(const char *value)
 	text = malloc(n + 1);
 	memset(text, rest[1], n);
 	text[n] = '\0';
-	return text; /* until the end */
+	return kept[n_kept++ % 16] = text; /* until the end */
 }
 
 static void blocked(int sig, int raised)
@@ -126,7 +128,11 @@ static void carry_out(char *word)
 		blocked(SIGINT, 1);
 	else if (strcmp(word, "ignored") == 0)
 		signal(SIGINT, SIG_IGN);
-	else if (strcmp(word, "mute") == 0)
+	else if (strcmp(word, "broken") == 0) {
+		char *volatile twice = malloc(1);
+		free(twice);
+		free(twice);
+	} else if (strcmp(word, "mute") == 0)
 		pam_set_item(pamh, PAM_CONV, &(struct pam_conv){NULL, NULL});
 	else if (strcmp(word, "answer") == 0)
 		answer = repeated(value);
