@@ -21,7 +21,7 @@ MODFLAGS   = -std=gnu11 -Wall -Wextra -Werror -O2 -fPIC -fvisibility=hidden -fst
 MODLDFLAGS = -shared -Wl,-z,relro,-z,now,-z,defs
 MODSOURCES = pam/pam_factord.c pam/options.c pam/verdict.c pam/mark.c pam/link.c pam/text.c
 
-.PHONY: build module demo test check bench e2e fuzz install clean
+.PHONY: build module demo test check bench e2e fuzz fuzz-module install clean
 
 build:
 	@packaging/need build
@@ -56,8 +56,11 @@ check: test fuzz
 
 # Every parser for $(FUZZTIME). What a run finds interesting stays in .fuzz, and
 # the next one starts from it.
-fuzz:
+fuzz: fuzz-module
 	@packaging/fuzz $(FUZZTIME)
+
+fuzz-module:
+	@packaging/fuzz-module $(FUZZTIME)
 
 bench: build
 	@packaging/need bench
