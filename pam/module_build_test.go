@@ -64,7 +64,7 @@ var making struct {
 // made returns a file beside the shipped programs, made once for a test process.
 func made(t testing.TB, name string, command func(path string) []string) string {
 	t.Helper()
-	path := filepath.Join(factordtest.Build(t), name)
+	path := filepath.Join(filepath.Dir(factordtest.Module(t)), name)
 	making.Lock()
 	defer making.Unlock()
 	err, done := making.done[name]

@@ -2,6 +2,7 @@ package factordtest
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
@@ -27,10 +28,31 @@ var moduleFile = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("looking for the sources: %w", err)
 	}
+	top := string(root[:len(root)-1])
+	if err := dependOn(filepath.Join(top, "pam/*.[ch]"), filepath.Join(top, "pam/testdata/*.c"), filepath.Join(top, "Makefile")); err != nil {
+		return "", err
+	}
 	path := filepath.Join(dir, "pam_factord.so")
-	cmd := exec.Command("make", "-s", "-C", string(root[:len(root)-1]), "module", "MODULE="+path)
+	cmd := exec.Command("make", "-s", "-C", top, "module", "MODULE="+path)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building pam_factord.so: %w\n%s", err, out)
 	}
 	return path, nil
 })
+
+// dependOn looks at the files that a test's commands read: "go test" would else
+// take the result of a run before they changed.
+func dependOn(patterns ...string) error {
+	for _, pattern := range patterns {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			return err
+		}
+		for _, file := range files {
+			if _, err := os.Stat(file); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -90,13 +90,16 @@ static int play_peer(int fd, int level, int name, void *value, socklen_t *size)
 	return 0;
 }
 
-/* play_recv gives what factord says in pieces, and at last its end. */
+/* play_recv gives what factord says in pieces, and at last its end. The greeting is a
+ * piece, since nothing may follow it unasked. */
 static ssize_t play_recv(int fd, void *buf, size_t size, int flags)
 {
 	static const size_t pieces[] = {1, 2, 3, 13, 100, 999, 1001, 4096};
 	size_t n = pieces[person & 7];
 
 	(void)fd, (void)flags;
+	if (n_sent == 0 && !(shape & NO_GREETING) && heard < sizeof greeting - 1)
+		size = size < sizeof greeting - 1 - heard ? size : sizeof greeting - 1 - heard;
 	n = n < size ? n : size;
 	n = n < size_said - heard ? n : size_said - heard;
 	memcpy(buf, said + heard, n);
