@@ -13,10 +13,13 @@ const usualFiles = 1024
 // logins are the cases of the process benchmarks.
 type logins struct {
 	floor, exec, helper    *process // pamtester itself, and what pam_exec decides
+	module                 *process // what pam_factord.so decides
 	google, oath, oathMany *process // the peers
 	usage, empty           *process // no PAM: factor-helper's start, and Go's own
 	execMany, helperMany   *process // exec and helper under the inherited limit
-	dir                    string   // has the private copy of /etc
+	moduleCrowd            *crowd
+	googleCrowd            *crowd
+	dir                    string // has the private copy of /etc
 }
 
 // benchPAM measures whole logins by pamtester, and factor-helper alone. It comes
@@ -28,7 +31,7 @@ func benchPAM(r *report, bin, dir string, rounds int) error {
 	}
 	defer f.stop()
 	helper := filepath.Join(bin, "factor-helper")
-	l, err := newLogins(f, dir, helper)
+	l, err := newLogins(f, dir, bin)
 	if err != nil {
 		return err
 	}
@@ -42,6 +45,9 @@ func benchPAM(r *report, bin, dir string, rounds int) error {
 	if err := takeTurns(rounds, l.usual()); err != nil {
 		return err
 	}
+	if err := l.parallel(rounds); err != nil {
+		return err
+	}
 	replays, err := l.replay()
 	if err != nil {
 		return err
@@ -49,25 +55,48 @@ func benchPAM(r *report, bin, dir string, rounds int) error {
 	r.logins(l, rounds, few)
 	r.ratio(fmt.Sprintf("  the same under the inherited hard limit, %d", many), ratio(l.helperMany, l.execMany))
 	r.atMost("replayed codes let in", float64(replays), 0)
+	r.crowds(l)
 	return r.alone(l, helper)
 }
 
 // newLogins sets up every case.
-func newLogins(f *factord, dir, helper string) (*logins, error) {
+func newLogins(f *factord, dir, bin string) (*logins, error) {
 	l := &logins{dir: dir}
+	helper := filepath.Join(bin, "factor-helper")
 	if err := l.throughExec(f, helper); err != nil {
+		return nil, err
+	}
+	if err := l.throughModule(f, filepath.Join(bin, "pam_factord.so")); err != nil {
 		return nil, err
 	}
 	if err := l.throughPeers(f.dir); err != nil {
 		return nil, err
 	}
+	if err := l.crowds(f); err != nil {
+		return nil, err
+	}
 	return l, l.alone(f.dir, helper)
+}
+
+// throughModule sets up the logins of the PAM module, of a user of its own.
+func (l *logins) throughModule(f *factord, module string) error {
+	argv, err := service(l.dir, "module", module+" socket="+f.socket)
+	if err != nil {
+		return err
+	}
+	argv[2] = userName(crowdSize)
+	next := func() (string, error) {
+		_, code := f.next(crowdSize)
+		return code + "\n", nil
+	}
+	l.module = &process{name: "pam_factord, factord: HOTP", argv: argv, input: next}
+	return nil
 }
 
 // usual are the cases that take turns under the usual limit of open files, and
 // inherited those that do so before, under the one this program was started with.
 func (l *logins) usual() []*process {
-	return []*process{l.floor, l.exec, l.helper, l.google, l.oath, l.oathMany, l.usage, l.empty}
+	return []*process{l.floor, l.exec, l.helper, l.module, l.google, l.oath, l.oathMany, l.usage, l.empty}
 }
 
 func (l *logins) inherited() []*process { return []*process{l.execMany, l.helperMany} }
@@ -127,7 +156,7 @@ func (l *logins) throughOath(dir, name string, users int) (*process, error) {
 // replay logs in with each token's last code again, and returns how often that
 // succeeds: a login that spends nothing would be measured for nothing.
 func (l *logins) replay() (accepted int, err error) {
-	for _, p := range []*process{l.helper, l.google, l.oath, l.oathMany} {
+	for _, p := range []*process{l.helper, l.module, l.google, l.oath, l.oathMany} {
 		state, _, err := p.run()
 		if err != nil {
 			return 0, fmt.Errorf("%s: %w", p.name, err)
@@ -145,8 +174,11 @@ func (r *report) logins(l *logins, rounds int, files uint64) {
 		r.due(p.name, &p.sample)
 	}
 	floor := l.floor.p50()
-	for _, p := range []*process{l.floor, l.exec, l.helper, l.google, l.oath, l.oathMany} {
+	for _, p := range []*process{l.floor, l.exec, l.helper, l.module, l.google, l.oath, l.oathMany} {
 		r.against(p.name, p.p50(), floor)
 	}
 	r.atMost("factor-helper / /bin/true, both under pam_exec", ratio(l.helper, l.exec), 1.6)
+	r.atMost("pam_factord / the floor", ratio(l.module, l.floor), 1.4)
+	r.atMost("pam_factord / pam_google_authenticator", ratio(l.module, l.google), 1.05)
+	r.atMost("pam_factord / pam_oath, 1 user", ratio(l.module, l.oath), 1)
 }
