@@ -201,13 +201,11 @@ bool link_more(const struct link *l)
 
 enum link_error link_send(struct link *l, const char *data, size_t size)
 {
-	while (size > 0) {
-		enum link_error err = await(l, POLLOUT);
-		ssize_t n;
+	enum link_error err = left(l) == 0 ? LINK_LATE : LINK_OK;
 
-		if (err != LINK_OK)
-			return err;
-		n = send(l->fd, data, size, MSG_NOSIGNAL);
+	while (size > 0 && err == LINK_OK) {
+		ssize_t n = send(l->fd, data, size, MSG_NOSIGNAL);
+
 		if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
 			return LINK_OK; /* the verdict may have crossed the answer: reading tells */
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
@@ -216,27 +214,36 @@ enum link_error link_send(struct link *l, const char *data, size_t size)
 			data += n;
 			size -= (size_t)n;
 		}
+		if (size > 0)
+			err = await(l, POLLOUT);
 	}
-	return LINK_OK;
+	return err;
 }
 
+/* The end goes with the last line, or factord would wake up once for each. */
 enum link_error link_answer(struct link *l, const char *data, size_t size)
 {
+	static const char end[] = "END\n";
+	char lines[MAX_LINE + 1 + sizeof end];
 	enum link_error err = LINK_OK;
-	char line[MAX_LINE + 1];
 
-	while (size > 0 && err == LINK_OK) {
-		size_t used = 2;
-		memcpy(line, "D ", used);
-		while (size > 0 && escape(line, MAX_LINE, &used, data, 1, false)) {
+	do {
+		size_t used = 0;
+
+		if (size > 0)
+			used = (size_t)(stpcpy(lines, "D ") - lines);
+		while (size > 0 && escape(lines, MAX_LINE, &used, data, 1, false)) {
 			data++;
 			size--;
 		}
-		line[used++] = '\n';
-		err = link_send(l, line, used);
-	}
-	explicit_bzero(line, sizeof line);
-	return err == LINK_OK ? link_send(l, "END\n", 4) : err;
+		if (used > 0)
+			lines[used++] = '\n';
+		if (size == 0)
+			used = (size_t)(stpcpy(lines + used, end) - lines);
+		err = link_send(l, lines, used);
+	} while (size > 0 && err == LINK_OK);
+	explicit_bzero(lines, sizeof lines);
+	return err;
 }
 
 void link_close(struct link *l)
