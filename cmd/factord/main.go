@@ -103,8 +103,12 @@ func serve(o options) error {
 	daemon.Notify(log, "READY=1")
 	log.Info("ready", "socket", l.Addr().String(), "activated", activated)
 	err = server.Serve(ctx, l)
+	why := "idle"
+	if ctx.Err() != nil {
+		why = "signal"
+	}
 	stopping() // if it was idle and not told to, or has ended before that was said
-	log.Info("stopped")
+	log.Info("stopped", "why", why)
 	return err
 }
 
