@@ -19,7 +19,6 @@ import (
 
 	"github.com/factord/factord/daemon"
 	"github.com/factord/factord/daemon/audit"
-	"github.com/factord/factord/daemon/store"
 )
 
 func main() {
@@ -110,29 +109,4 @@ func serve(o options) error {
 	stopping() // if it was idle and not told to, or has ended before that was said
 	log.Info("stopped", "why", why)
 	return err
-}
-
-// openStore opens the database. One that the key does not open may have been given
-// another since the key was read, by a --rekey at work: the key is read once more.
-func openStore(o options, copies *audit.Copies, log *slog.Logger) (*store.Store, error) {
-	for again := false; ; again = true {
-		key, err := sealKey(o, func() { log.Warn(keySettled) })
-		if err != nil {
-			return nil, err
-		}
-		db, err := store.Open(store.Config{Dir: o.state, Key: key, Committed: copies.Committed})
-		clear(key[:])
-		if again || !errors.Is(err, store.ErrSealKey) {
-			return db, err
-		}
-	}
-}
-
-// shorten leaves the time to the journal when there is one, and drops what is
-// empty.
-func shorten(_ []string, a slog.Attr) slog.Attr {
-	if a.Key == slog.TimeKey && os.Getenv("JOURNAL_STREAM") != "" || a.Value.Kind() == slog.KindString && a.Value.String() == "" {
-		return slog.Attr{}
-	}
-	return a
 }
