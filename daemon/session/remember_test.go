@@ -45,6 +45,7 @@ type client struct {
 // overSSH is alice with a key, from an address, at a daemon whose rule remembers.
 func overSSH(t *testing.T, o factordtest.Options) *client {
 	t.Helper()
+	factordtest.NeedRoot(t)
 	if o.Config == "" {
 		o.Config = rememberRule
 	}
@@ -305,6 +306,7 @@ name = "rest"
 mode = "exempt"
 callers = ["root", "user"]
 `
+	factordtest.NeedRoot(t)
 	var place session.Place
 	var lost error
 	d := factordtest.NewDaemon(t, factordtest.Options{Config: rules,
