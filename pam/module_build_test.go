@@ -52,7 +52,7 @@ func complaint(out string) bool {
 func application(t testing.TB) string {
 	t.Helper()
 	return made(t, "app", func(path string) []string {
-		return []string{"gcc", "-Wall", "-Wextra", "-Werror", "-g", "-o", path, "testdata/app.c", "-lpam"}
+		return []string{"gcc", "-Wall", "-Wextra", "-Werror", "-g", "-rdynamic", "-o", path, "testdata/app.c", "-lpam"}
 	})
 }
 

@@ -5,6 +5,8 @@
  *	app SERVICE USER [key=value ...]
  *
  * Each word is carried out in its order; a value "N*c" is N times the character c.
+ * What "once" says is typed once, one word after the other, and nothing after that.
+ * "clock" is the time that modules see.
  * authenticate and acct_mgmt are words too. It says what it was shown and asked, and
  * the PAM code of each phase. */
 #define _GNU_SOURCE
@@ -15,11 +17,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static int report; /* a descriptor of the program's own */
 static pam_handle_t *pamh;
 static const char *answer = "123456", *behaviour = "answers";
+static const char *once[8];
+static int n_once, n_typed;
+static time_t stopped; /* clock, 0 if it goes */
+
+/* time stands before the C library's in what a module finds. */
+time_t time(time_t *out)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (stopped != 0)
+		now.tv_sec = stopped;
+	if (out != NULL)
+		*out = now.tv_sec;
+	return now.tv_sec;
+}
 
 /* descriptors says which ones a program that is started now would get, and who has
  * taken the place of a standard one. */
@@ -51,7 +70,9 @@ static int behave(struct pam_response *reply)
 		descriptors("descriptors when asked");
 	if (strcmp(behaviour, "null") == 0)
 		return PAM_SUCCESS;
-	reply->resp = strdup(answer);
+	if (n_once > 0 && n_typed == n_once)
+		return PAM_CONV_ERR;
+	reply->resp = strdup(n_once > 0 ? once[n_typed++] : answer);
 	return strcmp(behaviour, "fails") == 0 ? PAM_CONV_ERR : strcmp(behaviour, "ignores") == 0 ? PAM_IGNORE :
 	       strcmp(behaviour, "again") == 0 ? PAM_CONV_AGAIN : PAM_SUCCESS;
 }
@@ -136,6 +157,10 @@ static void carry_out(char *word)
 		pam_set_item(pamh, PAM_CONV, &(struct pam_conv){NULL, NULL});
 	else if (strcmp(word, "answer") == 0)
 		answer = repeated(value);
+	else if (strcmp(word, "once") == 0 && n_once < (int)(sizeof once / sizeof *once))
+		once[n_once++] = value;
+	else if (strcmp(word, "clock") == 0)
+		stopped = atol(value);
 	else if (strcmp(word, "behaviour") == 0)
 		behaviour = value;
 	else if (strcmp(word, "key") == 0) {
