@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/factord/factord/daemon/qr"
 	"github.com/factord/factord/daemon/wire"
 )
 
@@ -42,12 +43,13 @@ func (s Shown) Show(out io.Writer, whom string, columns int) error {
 }
 
 func drawQR(out io.Writer, uri string, columns int) error {
-	drawing, width, err := QR(uri)
+	code, err := qr.Encode(uri)
 	if err != nil {
 		return err
 	}
-	if width > columns {
-		drawing = fmt.Sprintf("(The QR code needs %d columns, and this terminal has %d: make it wider and\nenrol again, or type the secret into the app.)\n", width, columns)
+	drawing := code.Coloured()
+	if code.Width > columns {
+		drawing = fmt.Sprintf("(The QR code needs %d columns, and this terminal has %d: make it wider and\nenrol again, or type the secret into the app.)\n", code.Width, columns)
 	}
 	_, err = fmt.Fprintf(out, "%s\n", drawing)
 	return err

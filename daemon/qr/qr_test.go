@@ -1,10 +1,8 @@
-package token
+package qr
 
 import (
-	"bytes"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/boombuler/barcode/qr"
 )
@@ -35,10 +33,11 @@ func modules(t *testing.T, drawing string) [][]bool {
 }
 
 func TestQR(t *testing.T) {
-	drawing, width, err := QR(uri)
+	c, err := Encode(uri)
 	if err != nil {
 		t.Fatal(err)
 	}
+	width := c.Width
 	code, err := qr.Encode(uri, qr.L, qr.Auto)
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +46,7 @@ func TestQR(t *testing.T) {
 	if width != size+8 || (size-17)%4 != 0 || width > 80 {
 		t.Fatalf("width %d for %d modules", width, size)
 	}
-	rows := modules(t, drawing)
+	rows := modules(t, c.Coloured())
 	if len(rows) < width || len(rows) > width+1 {
 		t.Errorf("%d rows for a width of %d", len(rows), width)
 	}
@@ -75,20 +74,31 @@ func TestQR(t *testing.T) {
 	}
 }
 
-func TestShowNarrow(t *testing.T) {
-	var out bytes.Buffer
-	if err := (Shown{Factor: "totp", URI: uri}).Show(&out, "alice", 40); err != nil {
+// Both ways of drawing show the same code: what one draws, the other leaves out.
+func TestLines(t *testing.T) {
+	c, err := Encode(uri)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if s := out.String(); !strings.Contains(s, "this terminal has 40") || strings.Contains(s, "\x1b") || !strings.Contains(s, "Secret: D3OA 4B7O ") {
-		t.Errorf("%s", s)
+	rows := modules(t, c.Coloured())
+	lines := c.Lines()
+	if len(lines) != len(rows)/2 {
+		t.Fatalf("%d lines for %d rows", len(lines), len(rows))
 	}
-}
-
-func TestShowHidesControls(t *testing.T) {
-	var out bytes.Buffer
-	Shown{Factor: "totp\x1b[2J", URI: "otpauth://x\x07", Codes: []string{"a\x9bb"}}.Show(&out, "alice", 0)
-	if s := out.String(); strings.ContainsAny(s, "\x1b\x07") || !utf8.ValidString(s) {
-		t.Errorf("%q", s)
+	for i, line := range lines {
+		x := 0
+		for _, cell := range line {
+			above, below := cell == '▀' || cell == '█', cell == '▄' || cell == '█'
+			if above == rows[2*i][x] || below == rows[2*i+1][x] {
+				t.Fatalf("line %d, column %d is %q", i, x, cell)
+			}
+			x++
+		}
+		if x != c.Width {
+			t.Fatalf("line %d has %d columns", i, x)
+		}
+	}
+	if _, err := Encode(strings.Repeat("x", 10_000)); err == nil {
+		t.Error("10 kB fit into a QR code")
 	}
 }

@@ -1,0 +1,28 @@
+package token
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+const uri = "otpauth://totp/factord%20demo:alice?algorithm=SHA1&digits=6&issuer=factord%20demo&period=30&secret=D3OA4B7OGCLXRQYLKKATSZZ2QJREU6JJ"
+
+func TestShowNarrow(t *testing.T) {
+	var out bytes.Buffer
+	if err := (Shown{Factor: "totp", URI: uri}).Show(&out, "alice", 40); err != nil {
+		t.Fatal(err)
+	}
+	if s := out.String(); !strings.Contains(s, "this terminal has 40") || strings.Contains(s, "\x1b") || !strings.Contains(s, "Secret: D3OA 4B7O ") {
+		t.Errorf("%s", s)
+	}
+}
+
+func TestShowHidesControls(t *testing.T) {
+	var out bytes.Buffer
+	Shown{Factor: "totp\x1b[2J", URI: "otpauth://x\x07", Codes: []string{"a\x9bb"}}.Show(&out, "alice", 0)
+	if s := out.String(); strings.ContainsAny(s, "\x1b\x07") || !utf8.ValidString(s) {
+		t.Errorf("%q", s)
+	}
+}
