@@ -88,6 +88,9 @@ func (a *attempt) Info(text string) {
 	a.said = text
 }
 
+// Enrolling implements wire.Enroller.
+func (a *attempt) Enrolling() { a.watch.extend(enrolTime) }
+
 // Ask answers with the value from expose_authtok, once, or asks on the terminal.
 func (a *attempt) Ask(kind, text string) ([]byte, wire.Reply) {
 	switch {

@@ -29,6 +29,10 @@ const (
 // attempt, and time to hear its verdict.
 const DefaultDeadline = 65 * time.Second
 
+// enrolTime is how much longer it may take when the person sets up their first
+// factor.
+const enrolTime = 30 * time.Second
+
 // Config is everything that a run takes from its process.
 type Config struct {
 	Args                  []string // without the program's name

@@ -17,6 +17,7 @@ func TestVerdicts(t *testing.T) {
 		{"allow with crlf", allow + "\r\nOK\r\n", 0},
 		{"allow, OK with text", allow + "\nOK welcome\n", 0},
 		{"info first", "S INFO hello\n" + allow + "\nOK\n", 0},
+		{"somebody enrols", "S ENROLLING\nS INFO hello\n" + allow + "\nOK\n", 0},
 		{"every basis: remembered", "S VERDICT allow basis=remembered\nOK\n", 0},
 		{"every basis: exempt", "S VERDICT allow basis=exempt\nOK\n", 0},
 		{"every basis: not-enrolled", "S VERDICT allow basis=not-enrolled\nOK\n", 0},
@@ -68,6 +69,8 @@ func TestVerdicts(t *testing.T) {
 		{"not UTF-8", "S VERDICT allow basis=factor rule=%ff\nOK\n", 3},
 		{"bad escape in the refusal", denied + "\nERR 101 %q\n", 3},
 		{"bad escape in a message", "S INFO %\n" + allow + "\nOK\n", 3},
+		{"somebody enrols twice", "S ENROLLING\nS ENROLLING\n" + allow + "\nOK\n", 3},
+		{"somebody enrols for long", "S ENROLLING 3600\n" + allow + "\nOK\n", 3},
 		{"unknown status line", "S PROGRESS x\n" + allow + "\nOK\n", 3},
 		{"data", "D x\n" + allow + "\nOK\n", 3},
 		{"line of 1001 bytes", "S INFO " + strings.Repeat("x", 994) + "\n" + allow + "\nOK\n", 3},
@@ -166,5 +169,24 @@ func TestRefusalIsSafeToShow(t *testing.T) {
 	got := call{args: []string{"pam", "--socket", socket}, env: login()}.run(t)
 	if want := "wait?[2J\nno??root:?]0;x? ?\n"; got.code != 1 || got.stdout != want || got.stderr != "" {
 		t.Errorf("exit %d, stdout %q, want %q; stderr %q", got.code, got.stdout, want, got.stderr)
+	}
+}
+
+// Who sets up a factor has more time; who has cancelled, no more.
+func TestMoreTime(t *testing.T) {
+	w, err := newWatch(DefaultDeadline, cancelGrace)
+	defer w.close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &attempt{watch: w}
+	a.Enrolling()
+	if left := time.Until(w.end()); left > 95*time.Second || left < 90*time.Second {
+		t.Errorf("%v are left", left)
+	}
+	w.cancel()
+	a.Enrolling()
+	if left := time.Until(w.end()); left > cancelGrace {
+		t.Errorf("cancelled, and %v are left", left)
 	}
 }

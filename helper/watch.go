@@ -94,6 +94,13 @@ func (w *watch) cancel() {
 	}
 }
 
+// extend gives an attempt that nobody has cancelled more time.
+func (w *watch) extend(d time.Duration) {
+	if !w.cancelled {
+		w.deadline = w.deadline.Add(d)
+	}
+}
+
 // wait blocks until a or b is ready, and returns what poll(2) says of each.
 func (w *watch) wait(a, b pollFd) (int16, int16, error) {
 	for {

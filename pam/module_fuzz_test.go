@@ -20,7 +20,8 @@ var talks = []string{
 	deny + " rule=#1\nERR 101 wrong%20code\n", "S VERDICT deny reason=push-denied\nERR 114 denied\n",
 	"S INFO Push sent to Pixel 5\nINQUIRE SECRET Passcode:%20\n" + allow + "\nOK\n",
 	"INQUIRE AUTHINFO\nINQUIRE PROMPT Name:%20\nS INFO %C3%A9\nINQUIRE SECRET Passcode:%20\n" + deny + "\nERR 101 no\n",
-	strings.Repeat("S INFO "+strings.Repeat("x", 990)+"\n", 6) + "INQUIRE SECRET Passcode:%20\n" + allow + "\nOK\n",
+	strings.Repeat("S INFO "+strings.Repeat("x", 990)+"\n", 13) + "INQUIRE SECRET Passcode:%20\n" + allow + "\nOK\n",
+	"INQUIRE AUTHINFO\nS ENROLLING\n" + strings.Repeat("S INFO "+strings.Repeat("█▀▄", 23)+"\n", 35) + "INQUIRE PROMPT First code:%20\nINQUIRE PROMPT Done:%20\n" + allow + "\nOK\n",
 	strings.Repeat("INQUIRE SECRET "+strings.Repeat("y", 980)+":%20\n", 4) + allow + "\nOK\n",
 }
 
@@ -39,8 +40,8 @@ func TestModuleFuzzSeeds(t *testing.T) {
 	}
 	argv := []string{}
 	for i, text := range said {
-		if len(text) > 8000 {
-			text = text[:8000]
+		if len(text) > 16000 {
+			text = text[:16000]
 		}
 		for j, shape := range []string{"\x00\x12", "\x02\x1f", "\x06\x00", "\x08\x11", "\x18\x2f", "\x01\x17", "\x20\x25", "\x40\x33", "\x62\xd2", "\x80\x17"} {
 			path := filepath.Join(dir, fmt.Sprintf("seed-%d-%d", i, j))

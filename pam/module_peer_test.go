@@ -97,6 +97,7 @@ func TestModuleDeadline(t *testing.T) {
 	for name, lines := range map[string][]string{
 		"silence":   {"OK factord 1\n", "<", "<"},
 		"mute":      {"<"},
+		"enrolling": append(after("S ENROLLING"), "<"), // timeout= stays the cap
 		"no end":    append([]string{"OK factord 1\n", "<"}, endless...),
 		"an answer": append(after("INQUIRE SECRET Passcode:%20"), "<", "<", allow+"\nOK\n"),
 	} {

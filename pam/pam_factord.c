@@ -19,8 +19,9 @@
 #include "verdict.h"
 
 enum {
-	TIMEOUT = 65,      /* seconds: factord's 60 for an attempt, and time to hear it */
-	MAX_CUE = 4 * 1000 /* bytes of text that waits for a prompt */
+	TIMEOUT = 65,       /* seconds: factord's 60 for an attempt, and time to hear it */
+	ENROLLING = 30,     /* seconds more, for who sets up a first factor */
+	MAX_CUE = 12 * 1000 /* bytes of text that waits for a prompt: a QR code of 80 columns, and lines around it */
 };
 
 static const char unreachable[] = "The second factor cannot be checked: factord is not available.";
@@ -39,6 +40,8 @@ struct attempt {
 	bool silent;
 	const char *code; /* of single_field, for the first question */
 	bool code_spent;
+	bool asked;     /* something, of the person */
+	bool enrolling; /* the person sets up a factor in this login */
 	char cue[MAX_CUE];      /* text that is shown with the next prompt */
 	char said[MAX_LINE + 1]; /* the last text shown */
 };
@@ -58,7 +61,8 @@ static void show(struct attempt *a, const char *text)
 	size_t used = strlen(a->cue);
 
 	snprintf(a->said, sizeof a->said, "%s", text);
-	if (a->conv == CONV_NONE)
+	/* One field takes no second answer, so a secret is not shown in vain. */
+	if (a->conv == CONV_NONE || (a->enrolling && a->o->code_size > 0))
 		return;
 	if (a->conv == CONV_FLUSH || a->silent)
 		snprintf(a->cue + used, sizeof a->cue - used, "%s\n", text);
@@ -97,6 +101,7 @@ static enum link_error ask(struct attempt *a, int style, const char *text)
 	enum link_error err;
 	bool answered;
 
+	a->asked = true;
 	if (a->o->code_size > 0) { /* the program can't ask: the code came with the password */
 		bool given = a->code != NULL && !a->code_spent && style == PAM_PROMPT_ECHO_OFF;
 
@@ -106,7 +111,8 @@ static enum link_error ask(struct attempt *a, int style, const char *text)
 	if (a->conv == CONV_NONE || a->conv == CONV_INFO)
 		return put(a, NULL);
 	answered = pam_prompt(a->pamh, style, &answer, "%s%s", a->cue, text) == PAM_SUCCESS;
-	a->cue[0] = a->said[0] = '\0';
+	explicit_bzero(a->cue, sizeof a->cue); /* it may have been a secret */
+	a->said[0] = '\0';
 	a->key = ""; /* factord asks for it before any question */
 	err = put(a, answered ? answer : NULL);
 	if (answer != NULL)
@@ -165,6 +171,17 @@ static enum link_error greet(struct attempt *a, const char *phase)
 	return link_send(&a->link, line, used);
 }
 
+/* enroll waits longer, once, unless the administrator has said for how long. */
+static bool enroll(struct attempt *a)
+{
+	if (a->asked || a->enrolling)
+		return false;
+	a->enrolling = true;
+	if (a->o->timeout == 0)
+		a->link.deadline.tv_sec += ENROLLING;
+	return true;
+}
+
 /* judge reads the line after the verdict's, and returns the PAM code. */
 static enum link_error judge(struct attempt *a, char *rest, int *code)
 {
@@ -198,6 +215,8 @@ static enum link_error converse(struct attempt *a, int *code)
 			return judge(a, line + 10, code);
 		if (strncmp(line, "S INFO ", 7) == 0 && unescape(line + 7))
 			show(a, printable(line + 7));
+		else if (strcmp(line, "S ENROLLING") == 0 && enroll(a))
+			continue;
 		else if (strncmp(line, "INQUIRE ", 8) != 0)
 			return LINK_GRAMMAR;
 		else if ((err = inquire(a, line + 8)) != LINK_OK)
@@ -233,6 +252,8 @@ static int login(struct attempt *a, const char *phase)
 	if (err == LINK_OK)
 		err = converse(a, &code);
 	link_close(&a->link);
+	explicit_bzero(a->cue, sizeof a->cue);
+	explicit_bzero(a->said, sizeof a->said);
 	return err == LINK_OK ? code : fail(a, err);
 }
 

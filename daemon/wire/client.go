@@ -22,6 +22,13 @@ type Conversation interface {
 	Ask(kind, text string) ([]byte, Reply)
 }
 
+// Enroller is a Conversation that is told when the person is about to set up their
+// first factor, which takes longer than an answer.
+type Enroller interface {
+	Conversation
+	Enrolling()
+}
+
 // Login asks factord for a verdict over l, which no other command has used. An
 // error is a refusal, and so is a Verdict that does not allow.
 func Login(l *Lines, a Auth, conv Conversation) (Verdict, error) {
@@ -53,7 +60,7 @@ func Greet(l *Lines) error {
 
 // awaitVerdict serves inquiries until the verdict has come with its final line.
 func (l *Lines) awaitVerdict(race bool, conv Conversation) (Verdict, error) {
-	raced := false
+	raced, asked, enrolling := false, false, false
 	for {
 		line, err := l.Read()
 		if err != nil {
@@ -72,7 +79,13 @@ func (l *Lines) awaitVerdict(race bool, conv Conversation) (Verdict, error) {
 				return Verdict{}, err
 			}
 			conv.Info(Printable(string(decoded)))
+		case string(line) == StatusEnrolling && !asked && !enrolling:
+			enrolling = true
+			if e, ok := conv.(Enroller); ok {
+				e.Enrolling()
+			}
 		case verb == "INQUIRE":
+			asked = asked || kind != AuthInfo
 			reply, err := l.answer(kind, text, conv)
 			if err != nil {
 				return Verdict{}, err

@@ -45,6 +45,7 @@ func FuzzParseVerdict(f *testing.F) {
 
 func FuzzLogin(f *testing.F) {
 	f.Add(Greeting+"\nINQUIRE SECRET Passcode:%20\nS VERDICT allow basis=factor factor=totp\nOK\n", true)
+	f.Add(Greeting+"\n"+StatusEnrolling+"\nS INFO x\nINQUIRE PROMPT First code:%20\nS VERDICT allow basis=factor factor=totp\nOK\n", false)
 	f.Add(Greeting+"\nS VERDICT deny reason=denied\nERR 101 no\n", false)
 	f.Fuzz(func(t *testing.T, said string, race bool) {
 		v, err := Login(NewLines(&script{Reader: strings.NewReader(said)}), Auth{Race: race}, &typist{reply: ReplyAnswer})

@@ -50,6 +50,25 @@ func TestLoginAllows(t *testing.T) {
 	}
 }
 
+// enroller is a typist who is told when somebody enrols.
+type enroller struct {
+	typist
+	told int
+}
+
+func (e *enroller) Enrolling() { e.told++ }
+
+func TestLoginEnrolling(t *testing.T) {
+	lines := []string{Greeting, "INQUIRE AUTHINFO", "S INFO hello", StatusEnrolling, "INQUIRE PROMPT First code:%20", "S VERDICT allow basis=factor factor=totp", "OK"}
+	p := &enroller{typist: typist{reply: ReplyAnswer}}
+	if v, err := Login(NewLines(say(lines...)), Auth{}, p); err != nil || !v.Allow || p.told != 1 {
+		t.Errorf("%+v, %v, told %d times", v, err, p.told)
+	}
+	if v, err := Login(NewLines(say(lines...)), Auth{}, &typist{reply: ReplyAnswer}); err != nil || !v.Allow {
+		t.Errorf("who need not be told: %+v, %v", v, err)
+	}
+}
+
 func TestLoginDenies(t *testing.T) {
 	v, err := Login(NewLines(say(Greeting, "S VERDICT deny reason=locked rule=#2", "ERR 104 wait%1b[2J 4 s")), Auth{}, &typist{})
 	if err != nil || v.Allow || v.Reason != ReasonLocked || v.Rule != "#2" || v.Text != "wait?[2J 4 s" {
@@ -88,6 +107,11 @@ func TestGrammarViolations(t *testing.T) {
 		"two spaces":                  {Greeting, "S VERDICT allow  basis=factor", "OK"},
 		"ALLOW":                       {Greeting, "S VERDICT ALLOW basis=factor", "OK"},
 		"OKAY":                        {Greeting, allow, "OKAY"},
+		"enrolling twice":             {Greeting, StatusEnrolling, StatusEnrolling, allow, "OK"},
+		"enrolling, and more":         {Greeting, StatusEnrolling + " 1000", allow, "OK"},
+		"enrolling, lower case":       {Greeting, "S enrolling", allow, "OK"},
+		"enrolling after a question":  {Greeting, "INQUIRE SECRET x:%20", StatusEnrolling, allow, "OK"},
+		"enrolling after the verdict": {Greeting, allow, StatusEnrolling, "OK"},
 		"unknown status":              {Greeting, "S PROGRESS x", allow, "OK"},
 		"comment":                     {Greeting, "# hello", allow, "OK"},
 		"data":                        {Greeting, "D x", allow, "OK"},
@@ -123,6 +147,7 @@ func TestRaceEndsAnInquiryWithTheVerdictOnly(t *testing.T) {
 	}
 	for name, lines := range map[string][]string{
 		"info in an inquiry":    {Greeting, inquiry, "S INFO x", allow, "OK"},
+		"enrolling in one":      {Greeting, inquiry, StatusEnrolling, allow, "OK"},
 		"inquiry in an inquiry": {Greeting, inquiry, inquiry, allow, "OK"},
 	} {
 		if v, err := Login(NewLines(say(lines...)), Auth{Race: true}, &typist{reply: ReplyRaced}); v.Allow || err == nil {

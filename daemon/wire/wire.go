@@ -32,6 +32,13 @@ const (
 // Greeting is factord's first line; the number is the version of the wire.
 const Greeting = "OK factord 1"
 
+// StatusEnrolling is the one status line beside INFO and VERDICT. It says that a
+// person is about to set up their first factor in the login, so that the client has
+// to wait longer for the verdict: 30 seconds more than for any other. It comes at
+// most once in a connection, after AUTH and before the first question; an INQUIRE of
+// AUTHINFO is none. Anywhere else it is a refusal, as any other line out of place.
+const StatusEnrolling = "S ENROLLING"
+
 // Errors of the wire. All of them mean refusal.
 var (
 	ErrLineTooLong = errors.New("line is longer than 1000 bytes")

@@ -5,7 +5,10 @@
  *	- only what says "S VERDICT allow " gives SUCCESS or IGNORE;
  *	- text that is shown is UTF-8, of lines without control characters;
  *	- what is sent is lines of the wire, AUTH first and once;
- *	- of a single field, nothing is sent but the code.
+ *	- of a single field, nothing is sent but the code, and nothing is shown that it
+ *	  could not be asked about;
+ *	- nothing is waited for beyond 95 seconds, and beyond 65 only where factord has
+ *	  said that somebody enrols.
  *
  * With -DSEEDS it is a program that runs the files that it is given. */
 #define _GNU_SOURCE
@@ -44,9 +47,12 @@ static ssize_t play_send(int fd, const void *buf, size_t size, int flags);
 #undef getsockopt
 #undef recv
 #undef send
+static void play_close(struct link *l);
 #include "../mark.c"
 #include "../options.c"
+#define link_close play_close
 #include "../pam_factord.c"
+#undef link_close
 #include "../text.c"
 #include "../verdict.c"
 
@@ -61,6 +67,8 @@ static size_t size_said, heard; /* was heard */
 static char sent[MAX_LINE + 1]; /* the line that is being sent */
 static size_t size_sent, n_sent;
 static char *token;         /* PAM_AUTHTOK */
+static struct timespec opened; /* when the module connected */
+static int extended;        /* attempts that were given more time */
 static void *kept;          /* pam_set_data */
 static void (*release_kept)(pam_handle_t *, void *, int);
 
@@ -73,7 +81,18 @@ static int play_socket(int domain, int type, int protocol)
 static int play_connect(int fd, const struct sockaddr *addr, socklen_t size)
 {
 	(void)fd, (void)addr, (void)size;
+	clock_gettime(CLOCK_MONOTONIC, &opened);
 	return 0;
+}
+
+static void play_close(struct link *l)
+{
+	long longest = l->deadline.tv_sec - opened.tv_sec;
+
+	MUST(longest <= TIMEOUT || memmem(said, heard, "S ENROLLING", 11) != NULL);
+	MUST(longest <= 95);
+	extended += longest > TIMEOUT + 1;
+	link_close(l);
 }
 
 static int play_poll(struct pollfd *p, nfds_t n, int ms)
@@ -271,7 +290,7 @@ int main(int argc, char **argv)
 		if (f != NULL)
 			fclose(f);
 	}
-	printf("%d seeds\n", argc - 1);
+	printf("%d seeds%s\n", argc - 1, extended > 0 ? "" : ", none of somebody who enrols");
 	return 0;
 }
 #endif
