@@ -180,9 +180,12 @@ func TestWarnings(t *testing.T) {
 			"f:4: rule #1: remember has no effect for a caller that is not root\n" +
 				"f:6: rule #1: unavailable has no effect for a caller that is not root\n" +
 				"f:5: rule #1: enroll has no effect for a caller that is not root\n" +
-				"f:5: rule #1: enroll has no effect in this factord: nobody can enrol while logging in\n" +
 				"f:6: rule #1: unavailable has no effect in this factord: no factor asks a server"},
 		{"[[rule]]\ncallers = ['user', 'root']\nfactors = ['totp']\nremember = '1h'", ""},
+		{"[[rule]]\nfactors = ['backup', 'totp']\nenroll = 'login'\nenroll_until = 2027-01-31", ""},
+		{"[[rule]]\nfactors = ['backup']\nenroll = 'login'", "f:3: rule #1: enroll has no effect: of its factors none can be set up in a login, as totp can"},
+		{"[[rule]]\nfactors = ['totp']\nenroll = 'login'\nsubject = 'caller'",
+			`f:3: rule #1: enroll has no effect: with subject = "caller" the first factor may be another person's`},
 	}
 	for _, tt := range tests {
 		c, err := Parse("f", []byte(tt.text), builtIn)

@@ -49,3 +49,6 @@ func warnUnknownFactors(t *table, r *policy.Rule, known Factors) {
 		t.report.warn(t.line("factors"), "rule %s: no factor of it is built into this factord, so nobody can pass it", title(r))
 	}
 }
+
+// loginFactors are those that a person can set up in the middle of a login.
+func loginFactors() []string { return []string{"totp"} }

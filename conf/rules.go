@@ -2,6 +2,8 @@ package conf
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/factord/factord/daemon/policy"
 )
@@ -24,6 +26,7 @@ func readRules(file *table, known Factors) policy.Rules {
 		warnUnknownFactors(t, &rules[i], known)
 		warnUserRule(t, &rules[i])
 		warnWithoutEffect(t, &rules[i])
+		warnEnrolment(t, &rules[i])
 	}
 	if len(tables) == 0 && !file.has("rule") {
 		file.report.warn(0, "no rule: every login is refused")
@@ -37,12 +40,26 @@ func readRules(file *table, known Factors) policy.Rules {
 // these makes a rule laxer or easier, so passing it over is the strict side.
 func warnWithoutEffect(t *table, r *policy.Rule) {
 	for _, k := range []struct{ key, why string }{
-		{"enroll", "nobody can enrol while logging in"},
 		{"unavailable", "no factor asks a server"}, {"presence", "no factor is a key"},
 	} {
 		if t.has(k.key) {
 			t.report.warn(t.line(k.key), "rule %s: %s has no effect in this factord: %s", title(r), k.key, k.why)
 		}
+	}
+}
+
+// warnEnrolment tells why nobody can set up a factor in the logins of a rule that
+// asks for it.
+func warnEnrolment(t *table, r *policy.Rule) {
+	vain := func(why string) {
+		t.report.warn(t.line("enroll"), "rule %s: enroll has no effect: %s", title(r), why)
+	}
+	switch {
+	case !r.EnrollLogin || len(r.Factors) == 0:
+	case r.SubjectCaller:
+		vain(`with subject = "caller" the first factor may be another person's`)
+	case !slices.ContainsFunc(r.Factors, func(f string) bool { return slices.Contains(loginFactors(), f) }):
+		vain("of its factors none can be set up in a login, as " + strings.Join(loginFactors(), ", ") + " can")
 	}
 }
 

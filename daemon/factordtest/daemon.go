@@ -37,7 +37,9 @@ type Options struct {
 	Config string // TOML; AnyRule if empty
 	// AttemptTime replaces the time an attempt may take.
 	AttemptTime time.Duration
-	IdleExit    time.Duration
+	// LoginEnrolTime replaces the time of one in which somebody enrols.
+	LoginEnrolTime time.Duration
+	IdleExit       time.Duration
 	// Stay is daemon.Server's.
 	Stay func() bool
 	// Factors are built in beside totp, backup and bypass.
@@ -143,8 +145,9 @@ func (d *Daemon) Run() {
 	}
 	server := &daemon.Server{Log: log, IdleExit: d.options.IdleExit, Stay: d.options.Stay, Sessions: session.New(session.Config{
 		Store: d.Store, Users: d.Users, Places: d.options.Places, Clock: d.Clock.Now, Log: log, AttemptTime: d.options.AttemptTime,
-		Settings: func() session.Settings { return *d.settings.Load() },
-		Bypass:   backup.NewBypass(backup.Config{}), Invite: backup.NewInvite(backup.Config{}), Refused: d.copies.Refused,
+		LoginEnrolTime: d.options.LoginEnrolTime,
+		Settings:       func() session.Settings { return *d.settings.Load() },
+		Bypass:         backup.NewBypass(backup.Config{}), Invite: backup.NewInvite(backup.Config{}), Refused: d.copies.Refused,
 	})}
 	d.serve(server, l)
 }

@@ -143,7 +143,7 @@ func (r *request) grant(granter Granter, scope string, d time.Duration) (any, er
 }
 
 // sameAccount refuses a name whose account is another than the enrolled one.
-func (r *request) sameAccount(tx *store.Tx, id Identity) error {
+func (c *conn) sameAccount(tx *store.Tx, id Identity) error {
 	user, found, err := tx.User(id.Name)
 	if err == nil && found && user.UID != id.UID {
 		return problemf(wire.ReasonNotPermitted, "%q was enrolled with uid %d and has uid %d now\nhint: if it is the same person: factorctl unlock %s", id.Name, user.UID, id.UID, id.Name)

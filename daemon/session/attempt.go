@@ -80,6 +80,9 @@ func (a *attempt) run(ctx context.Context, rest string) (v wire.Verdict) {
 			return v
 		}
 	}
+	if f, _, _ := a.starter(); f != nil {
+		return a.start(f)
+	}
 	if r := a.askable(ctx); r != nil {
 		return a.end(ctx, *r)
 	}
@@ -293,7 +296,11 @@ func (a *attempt) enrolment(ctx context.Context) *ruling {
 		return &ruling{reason: wire.ReasonNotPermitted, text: textDenied,
 			log: fmt.Sprintf("uid %d is enrolled as %q; if the account was renamed, remove that one's factors and enrol anew", a.identity.UID, s.renamed)}
 	case a.known && !s.enrolled && a.plan.Mode == policy.Enrolled:
-		return &ruling{basis: wire.BasisNotEnrolled}
+		f, log, _ := a.starter()
+		if f != nil {
+			return nil
+		}
+		return &ruling{basis: wire.BasisNotEnrolled, log: log}
 	}
 	return nil
 }
@@ -301,14 +308,16 @@ func (a *attempt) enrolment(ctx context.Context) *ruling {
 // askable rules if there is nobody or nothing to ask.
 func (a *attempt) askable(context.Context) *ruling {
 	s := &a.standing
+	_, log, text := a.starter()
 	switch {
+	case text != "":
+		return &ruling{reason: wire.ReasonNotEnrolled, text: text, log: "not enrolled, and not in this login: " + log}
 	case !a.auth.Conv.CanAsk():
 		return &ruling{reason: wire.ReasonDenied, text: "this login can't ask for a code", log: "conv=" + a.auth.Conv.String() + " can't ask, and no factor does without"}
 	case !a.proven():
 		return nil
 	case len(s.offers) == 0 && !s.enrolled:
-		return &ruling{reason: wire.ReasonNotEnrolled, log: "not enrolled",
-			text: "you have no second factor yet: ask your administrator for an invitation, then run: factorctl enroll totp"}
+		return &ruling{reason: wire.ReasonNotEnrolled, log: "not enrolled", text: textNoFactor}
 	case len(s.offers) == 0:
 		return &ruling{reason: wire.ReasonDenied, text: "none of your second factors can be used here", log: "enrolled, but with nothing this rule takes"}
 	}

@@ -138,8 +138,8 @@ func (r *request) commit(id Identity, keeper factor.Keeper, draft factor.Draft, 
 
 // admit makes the user's entry, or checks that it is still the same account.
 // tombstone notes that the user has had a factor.
-func (r *request) admit(tx *store.Tx, id Identity, tombstone bool) error {
-	if err := r.sameAccount(tx, id); err != nil {
+func (c *conn) admit(tx *store.Tx, id Identity, tombstone bool) error {
+	if err := c.sameAccount(tx, id); err != nil {
 		return err
 	}
 	if other, err := tx.NameOf(id.UID); err != nil {
@@ -152,7 +152,7 @@ func (r *request) admit(tx *store.Tx, id Identity, tombstone bool) error {
 		return err
 	}
 	if !found {
-		user = store.User{UID: id.UID, Created: r.Clock().UTC()}
+		user = store.User{UID: id.UID, Created: c.Clock().UTC()}
 	}
 	user.Tombstone = tombstone
 	return tx.PutUser(id.Name, user)

@@ -22,7 +22,8 @@ type ruling struct {
 	// more: an answer was wrong, but the attempt goes on. There is no
 	// verdict yet.
 	more bool
-	// unasked: no factor was asked, so the record goes to the refusals.
+	// unasked: no factor was asked, so the record goes to the refusals, and
+	// nothing of the transaction is kept.
 	unasked bool
 	// gone: nobody is there to hear the verdict.
 	gone bool
@@ -44,10 +45,10 @@ func (a *attempt) decide(ctx context.Context, settle func(*store.Tx) (ruling, er
 		if r, err = settle(tx); err != nil {
 			return err
 		}
-		r = a.inAudit(r)
 		if r.unasked {
-			return errUnasked // nothing to keep
+			return errUnasked // nothing to keep, in audit mode neither
 		}
+		r = a.inAudit(r)
 		e = a.event(r)
 		if !a.quota.take(a.peer.UID, a.Clock()) {
 			return errQuota
@@ -59,6 +60,9 @@ func (a *attempt) decide(ctx context.Context, settle func(*store.Tx) (ruling, er
 		}
 		return nil
 	})
+	if errors.Is(err, errUnasked) && r.more {
+		return a.verdict(r), true
+	}
 	if errors.Is(err, errUnasked) {
 		return a.refuse(r), false
 	}

@@ -151,8 +151,15 @@ func (r *request) explain() (any, error) {
 		return nil, err
 	}
 	outcome := "asked for a factor"
-	if ruling := a.imagine(r.ctx); ruling != nil {
+	ruling := a.imagine(r.ctx)
+	f, _, _ := a.starter()
+	switch {
+	case ruling != nil:
 		outcome = describeRuling(*ruling)
+	case f != nil && a.optional():
+		outcome = "asked to set up " + f.Name() + " in this login, and let in without if they would rather not"
+	case f != nil:
+		outcome = "asked to set up " + f.Name() + " in this login"
 	}
 	e := a.explanation(outcome)
 	if r.peer.UID != 0 {
@@ -167,18 +174,27 @@ func (a *attempt) imagine(ctx context.Context) *ruling {
 		a.readStanding(ctx) // who is asked nothing may have a factor all the same
 		return r
 	}
-	return a.take(ctx, a.enrolment, a.askable)
+	if r := a.enrolment(ctx); r != nil {
+		return r
+	}
+	if f, _, _ := a.starter(); f != nil {
+		return nil
+	}
+	return a.askable(ctx)
 }
 
 func describeRuling(r ruling) string {
 	if r.basis != wire.BasisNone {
-		return "allowed, basis " + r.basis.String()
+		return joined("allowed, basis "+r.basis.String(), r.log)
 	}
-	text := "refused, " + r.reason.String()
-	if r.log != "" {
-		text += ": " + r.log
+	return joined("refused, "+r.reason.String(), r.log)
+}
+
+func joined(text, more string) string {
+	if more == "" {
+		return text
 	}
-	return text
+	return text + ": " + more
 }
 
 func (a *attempt) explanation(outcome string) explanation {

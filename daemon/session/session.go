@@ -25,6 +25,9 @@ import (
 const (
 	// AttemptTime is how long an attempt may take, the person included.
 	AttemptTime = 60 * time.Second
+	// LoginEnrolTime is how long one may take in which a person sets up their
+	// first factor.
+	LoginEnrolTime = 90 * time.Second
 	// IdleTime is how long a connection may wait between commands.
 	IdleTime = 60 * time.Second
 	// EnrolTime is how long a person has to set up a new token.
@@ -61,8 +64,8 @@ type Config struct {
 	Invite Inviter
 	// Status is the daemon's part of the answer to STATUS, for root.
 	Status func() map[string]any
-	// AttemptTime and IdleTime replace the constants in tests.
-	AttemptTime, IdleTime time.Duration
+	// AttemptTime, LoginEnrolTime and IdleTime replace the constants in tests.
+	AttemptTime, LoginEnrolTime, IdleTime time.Duration
 }
 
 // Settings are what a reload of the configuration can change.
@@ -88,6 +91,9 @@ func New(c Config) *Sessions {
 	}
 	if c.AttemptTime == 0 {
 		c.AttemptTime = AttemptTime
+	}
+	if c.LoginEnrolTime == 0 {
+		c.LoginEnrolTime = LoginEnrolTime
 	}
 	if c.IdleTime == 0 {
 		c.IdleTime = IdleTime

@@ -32,12 +32,15 @@ func (c Config) random() io.Reader {
 	return c.Rand
 }
 
-// Factor is the factor "backup". It implements factor.Keeper.
+// Factor is the factor "backup". It implements factor.Keeper and factor.Reserve.
 type Factor struct {
 	rand io.Reader
 }
 
-var _ factor.Keeper = (*Factor)(nil)
+var (
+	_ factor.Keeper  = (*Factor)(nil)
+	_ factor.Reserve = (*Factor)(nil)
+)
 
 // New makes the factor.
 func New(c Config) *Factor { return &Factor{rand: c.random()} }

@@ -26,30 +26,35 @@ func (f *Factor) Kinds() []string { return []string{kind} }
 // Enroll implements factor.Keeper. A new set replaces the old one, also one that
 // can't be read.
 func (f *Factor) Enroll(e factor.Enrolment) (factor.Draft, error) {
-	if e.Kind != kind {
-		return factor.Draft{}, fmt.Errorf("unknown kind of backup codes: %q", e.Kind)
-	}
-	for _, key := range slices.Sorted(maps.Keys(e.Options)) {
-		return factor.Draft{}, fmt.Errorf("option %q: backup codes have no options", key)
-	}
-	if len(e.Seed) > 0 {
-		return factor.Draft{}, errors.New("backup codes are made here and can't be brought")
-	}
-	s, codes, err := newSet(f.rand)
+	s, codes, err := f.draft(e)
 	if err != nil {
-		return factor.Draft{}, err
-	}
-	s.id = nextID(e.Existing, kind)
-	if s.Name = e.Name; s.Name == "" {
-		s.Name = s.id
-	}
-	if err := s.check(); err != nil {
 		return factor.Draft{}, err
 	}
 	return factor.Draft{
 		Show:   Shown{ID: s.id, Factor: kind, Name: s.Name, Codes: codes},
 		Commit: s.commit,
 	}, nil
+}
+
+// draft makes a set that is not kept yet, and its codes.
+func (f *Factor) draft(e factor.Enrolment) (s *set, codes []string, err error) {
+	if e.Kind != kind {
+		return nil, nil, fmt.Errorf("unknown kind of backup codes: %q", e.Kind)
+	}
+	for _, key := range slices.Sorted(maps.Keys(e.Options)) {
+		return nil, nil, fmt.Errorf("option %q: backup codes have no options", key)
+	}
+	if len(e.Seed) > 0 {
+		return nil, nil, errors.New("backup codes are made here and can't be brought")
+	}
+	if s, codes, err = newSet(f.rand); err != nil {
+		return nil, nil, err
+	}
+	s.id = nextID(e.Existing, kind)
+	if s.Name = e.Name; s.Name == "" {
+		s.Name = s.id
+	}
+	return s, codes, s.check()
 }
 
 // commit is Draft.Commit. No code of a set that was kept before works after it.

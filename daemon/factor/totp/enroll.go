@@ -29,37 +29,7 @@ type Shown struct {
 
 // Enroll implements factor.Keeper.
 func (f *Factor) Enroll(e factor.Enrolment) (factor.Draft, error) {
-	t, err := newToken(e.Kind)
-	if err != nil {
-		return factor.Draft{}, err
-	}
-	existing, err := decodeAll(e.Existing)
-	if err != nil {
-		return factor.Draft{}, err
-	}
-	var fromURI map[string]string
-	if len(e.Seed) > 0 {
-		t.Secret, fromURI, err = parseSeed(e.Kind, e.Seed)
-	} else {
-		t.Secret, err = makeSeed(f.rand)
-	}
-	if err != nil {
-		return factor.Draft{}, err
-	}
-	if err := t.setAll(fromURI, e.Options); err != nil {
-		return factor.Draft{}, err
-	}
-	t.id = fmt.Sprintf("%s-%d", e.Kind, nextNumber(existing))
-	if t.Name = e.Name; t.Name == "" {
-		t.Name = t.id
-	}
-	if err := t.check(); err != nil {
-		return factor.Draft{}, err
-	}
-	if err := t.admit(existing); err != nil {
-		return factor.Draft{}, err
-	}
-	uri, err := t.uri(f.issuer, e.User)
+	t, uri, err := f.draft(e)
 	if err != nil {
 		return factor.Draft{}, err
 	}
@@ -68,6 +38,41 @@ func (f *Factor) Enroll(e factor.Enrolment) (factor.Draft, error) {
 		Ask:    "Code of the new token: ",
 		Commit: t.commit,
 	}, nil
+}
+
+// draft makes a token that is not kept yet, and the URI that an app reads.
+func (f *Factor) draft(e factor.Enrolment) (t *token, uri string, err error) {
+	if t, err = newToken(e.Kind); err != nil {
+		return nil, "", err
+	}
+	existing, err := decodeAll(e.Existing)
+	if err != nil {
+		return nil, "", err
+	}
+	var fromURI map[string]string
+	if len(e.Seed) > 0 {
+		t.Secret, fromURI, err = parseSeed(e.Kind, e.Seed)
+	} else {
+		t.Secret, err = makeSeed(f.rand)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	if err := t.setAll(fromURI, e.Options); err != nil {
+		return nil, "", err
+	}
+	t.id = fmt.Sprintf("%s-%d", e.Kind, nextNumber(existing))
+	if t.Name = e.Name; t.Name == "" {
+		t.Name = t.id
+	}
+	if err := t.check(); err != nil {
+		return nil, "", err
+	}
+	if err := t.admit(existing); err != nil {
+		return nil, "", err
+	}
+	uri, err = t.uri(f.issuer, e.User)
+	return t, uri, err
 }
 
 // nextNumber is one more than the highest number of the tokens there are.

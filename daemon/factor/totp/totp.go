@@ -30,14 +30,17 @@ type Config struct {
 	Rand io.Reader
 }
 
-// Factor keeps TOTP and HOTP tokens. It implements factor.Keeper.
+// Factor keeps TOTP and HOTP tokens. It implements factor.Keeper and factor.Starter.
 type Factor struct {
 	issuer string
 	window int64
 	rand   io.Reader
 }
 
-var _ factor.Keeper = (*Factor)(nil)
+var (
+	_ factor.Keeper  = (*Factor)(nil)
+	_ factor.Starter = (*Factor)(nil)
+)
 
 // New makes the factor. A window out of range is brought into it.
 func New(c Config) *Factor {
