@@ -20,6 +20,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		{"daemon/factor", module},
 		{"daemon/factor/totp", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/wire " + module + "conf"},
 		{"daemon/factor/backup", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/wire " + module + "conf"},
+		{"daemon/qr", module},
 		{"daemon/store", module + "daemon/session " + module + "daemon/policy " + module + "daemon/wire " + module + "conf net/http"},
 		{"daemon/audit", module + "daemon/session " + module + "daemon/policy " + module + "daemon/factor/ " + module + "conf net/http"},
 		{"daemon/session", module + "daemon/audit " + module + "conf " + module + "daemon/factor/ " + module + "daemon/logind net/http " + dbus},

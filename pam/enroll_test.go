@@ -203,3 +203,85 @@ func TestEnrolNeedsQuestions(t *testing.T) {
 		t.Errorf("refusals: %s, %v", text, err)
 	}
 }
+
+// A person's own client of the protocol: what it does not know it shows.
+func TestEnrolByHand(t *testing.T) {
+	t.Parallel()
+	l := newcomers(t, firstRule)
+	auth := wire.Command(wire.VerbAuth, "user", l.who.Name, "service", "sudo", "conv", "prompt", "first", "1")
+	out := l.agent("/let code 000000", "/definq PROMPT code", auth)
+	for _, want := range []string{"S ENROLLING\n", "S INFO Secret: ", "S INFO that is not a code of this token", "S VERDICT deny reason=attempts rule=first\n", "ERR 113 "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+}
+
+// kill -9 between any two writes of an enrolment leaves all of it or nothing, and
+// all where the person has seen backup codes.
+func TestKillAtEveryWriteOfAnEnrolment(t *testing.T) {
+	t.Parallel()
+	factordtest.NeedProgram(t, "strace")
+	for n, last := 0, false; !last; n++ {
+		l := newcomers(t, firstRule)
+		l.Stop()
+		tr := l.startTraced()
+		c := dial(t, l.Socket, -1)
+		c.send(wire.Command(wire.VerbAuth, "user", l.who.Name, "service", "sudo", "conv", "prompt", "first", "1") + "\n")
+		l.token = factordtest.Token{URI: "?secret=" + c.secret()}
+		c.answer(oathTOTP(t, l.token, time.Now(), 1)[0])
+		seen := make(chan bool, 1)
+		go func() { seen <- c.askedAgain() }()
+		shown, over := false, false
+		for tr.done() < n && !over {
+			select {
+			case shown = <-seen:
+				over = true
+			case <-time.After(time.Millisecond):
+			}
+		}
+		tr.Kill9()
+		if !over {
+			shown = <-seen
+		}
+		last = tr.done() < n
+		l.Start()
+		records := l.audit()
+		list, err := factordtest.Call(l.Socket, -1, wire.Command(wire.VerbList, "user", l.who.Name))
+		items := strings.Count(strings.Join(list, ""), `"id"`)
+		t.Logf("killed after %d calls: %d records, %d items, backup codes seen: %v", n, len(records), items, shown)
+		if whole, none := len(records) == 3 && items == 2, len(records) == 0 && items == 0; err != nil || !whole && !none || shown && none || last && !shown {
+			t.Errorf("killed after %d calls: %v and %v, %v", n, records, list, err)
+		}
+	}
+}
+
+// secret reads up to the first question, and returns the secret that is shown.
+func (c *client) secret() (secret string) {
+	c.t.Helper()
+	for {
+		line := c.line()
+		if found := groupsOfFour.FindStringSubmatch(line); found != nil {
+			secret = strings.ReplaceAll(found[1], " ", "")
+		}
+		if strings.HasPrefix(line, "INQUIRE PROMPT ") && secret != "" {
+			return secret
+		}
+		if !strings.HasPrefix(line, "S ") {
+			c.t.Fatalf("%q instead of a question", line)
+		}
+	}
+}
+
+// askedAgain reads up to the next question of a factord that may be killed.
+func (c *client) askedAgain() bool {
+	for {
+		line, err := c.lines.Read()
+		if err != nil {
+			return false
+		}
+		if strings.HasPrefix(string(line), "INQUIRE PROMPT ") {
+			return true
+		}
+	}
+}

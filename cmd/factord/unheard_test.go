@@ -4,7 +4,9 @@ import (
 	"crypto/ed25519"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -54,4 +56,55 @@ func TestUnheardProofIsNotRemembered(t *testing.T) {
 	if v := login(); v.Basis != wire.BasisRemembered {
 		t.Errorf("and now: %+v", v)
 	}
+}
+
+// So is a login in which somebody sets up a factor: what was kept can't be taken
+// back, and they hear that it may be there. The next login asks for its code.
+func TestUnheardEnrolment(t *testing.T) {
+	factordtest.NeedRoot(t)
+	file := filepath.Join(factordtest.OpenDir(t), "audit.jsonl")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := factordtest.StartProcess(t, factordtest.ProcessOptions{Config: "[audit]\nstrict = true\nfile = \"" + file +
+		"\"\n[totp]\nwindow = 10\n[[rule]]\nfactors = [\"totp\", \"backup\"]\nenroll = \"login\"\n"})
+	if err := os.Chmod(file, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	n := &newcomer{t: t}
+	c, err := factordtest.Dial(p.Socket, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	a := wire.Auth{User: person, Service: "sshd", First: true, Conv: wire.ConvPrompt}
+	v, err := wire.Login(wire.NewLines(c), a, n)
+	if err != nil || v.Allow || v.Reason != wire.ReasonUnavailable || !strings.Contains(v.Text, "may be set up") {
+		t.Fatalf("without a copy: %+v, %v", v, err)
+	}
+	if err := os.Chmod(file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if v := p.Login(-1, a, factordtest.TOTP(t, n.token, time.Now().Add(time.Minute))); !v.Allow || v.Factor != "totp" {
+		t.Errorf("with a copy: %+v", v)
+	}
+}
+
+// newcomer types the first code of the token that is shown.
+type newcomer struct {
+	t     *testing.T
+	token factordtest.Token
+}
+
+// Info implements wire.Conversation.
+func (n *newcomer) Info(text string) {
+	if secret, found := strings.CutPrefix(text, "Secret: "); found {
+		secret, _, _ = strings.Cut(secret, "  ")
+		n.token.URI = "?secret=" + strings.ReplaceAll(secret, " ", "")
+	}
+}
+
+// Ask implements wire.Conversation.
+func (n *newcomer) Ask(string, string) ([]byte, wire.Reply) {
+	return []byte(factordtest.TOTP(n.t, n.token, time.Now())), wire.ReplyAnswer
 }

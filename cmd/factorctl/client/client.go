@@ -22,8 +22,9 @@ const (
 	// dialTime is how long connecting may take: a full backlog is waited for.
 	dialTime = 5 * time.Second
 	// replyTime is how long factord may take for one line. An attempt has 60
-	// seconds there, a push that is waited for included.
-	replyTime = 70 * time.Second
+	// seconds there, a push that is waited for included, and 90 if somebody
+	// sets up a factor in it.
+	replyTime = 95 * time.Second
 	// greetingTime is how long it may take to greet, its start included. Behind
 	// a socket whose factord can't start there is nobody who ever would.
 	greetingTime = 10 * time.Second

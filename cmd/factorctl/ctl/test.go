@@ -23,7 +23,8 @@ func (a *app) testCommand() *cobra.Command {
 		Use: "test [--user USER] [--service SERVICE] [--rhost ADDRESS] [--first]", Args: noArguments,
 		Long: `Tries a login through factord: asks as the login would, and shows the verdict, what
 it rests on, and the time it took. Nobody is logged in, but all else is real: a code
-is spent, a wrong one counts, and the audit log has a record.
+is spent, a wrong one counts, and the audit log has a record. Of who has no factor,
+with --first, under a rule with enroll = "login", a factor is set up.
 
 Asked by root it is what PAM in sshd or sudo would get; asked by others it is what a
 screen locker would, and only rules with callers = ["user"] are looked at. Exit
