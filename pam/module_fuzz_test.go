@@ -21,6 +21,7 @@ var talks = []string{
 	"S INFO Push sent to Pixel 5\nINQUIRE SECRET Passcode:%20\n" + allow + "\nOK\n",
 	"INQUIRE AUTHINFO\nINQUIRE PROMPT Name:%20\nS INFO %C3%A9\nINQUIRE SECRET Passcode:%20\n" + deny + "\nERR 101 no\n",
 	strings.Repeat("S INFO "+strings.Repeat("x", 990)+"\n", 13) + "INQUIRE SECRET Passcode:%20\n" + allow + "\nOK\n",
+	"S INFO \n" + strings.Repeat("S INFO "+strings.Repeat("█", 330)+"\n", 14) + "INQUIRE SECRET Passcode:%20\n" + allow + "\nOK\n", // more than the cue holds
 	"INQUIRE AUTHINFO\nS ENROLLING\n" + strings.Repeat("S INFO "+strings.Repeat("█▀▄", 23)+"\n", 35) + "INQUIRE PROMPT First code:%20\nINQUIRE PROMPT Done:%20\n" + allow + "\nOK\n",
 	strings.Repeat("INQUIRE SECRET "+strings.Repeat("y", 980)+":%20\n", 4) + allow + "\nOK\n",
 }

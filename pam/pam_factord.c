@@ -64,10 +64,10 @@ static void show(struct attempt *a, const char *text)
 	/* One field takes no second answer, so a secret is not shown in vain. */
 	if (a->conv == CONV_NONE || (a->enrolling && a->o->code_size > 0))
 		return;
-	if (a->conv == CONV_FLUSH || a->silent)
-		snprintf(a->cue + used, sizeof a->cue - used, "%s\n", text);
-	else
+	if (a->conv != CONV_FLUSH && !a->silent)
 		pam_info(a->pamh, "%s", text);
+	else if (strlen(text) + 1 < sizeof a->cue - used) /* a part of a line could end in a part of a character */
+		snprintf(a->cue + used, sizeof a->cue - used, "%s\n", text);
 }
 
 /* finish shows what is left to say when the verdict has come. */

@@ -19,6 +19,9 @@ type Start struct {
 	// Ask is the question that follows. Without its end, which the session
 	// adds: "First code from the app".
 	Ask string
+	// Enter: a bare Enter is an answer too, as where a server has to be asked
+	// whether something has been done.
+	Enter bool
 	// Confirm takes the answer, and may ask a server whether what was to be
 	// done has been done. The claim settles as Proven if the factor is set up
 	// now, and then has spent what it rests on and kept the records. Of one

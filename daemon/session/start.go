@@ -71,8 +71,8 @@ func (a *attempt) start(f factor.Starter) wire.Verdict {
 	a.lines.Put(wire.StatusEnrolling)
 	ask := s.Ask + ": "
 	if a.optional() {
-		a.info("You have no second factor yet. Set one up now, or press Enter to do it another time.")
-		ask = s.Ask + ", or Enter to skip: "
+		a.info("You have no second factor yet. Set one up now, or skip this and do it another time.")
+		ask = s.Ask + ", or " + skipHint(s) + ": "
 	} else {
 		a.info("You have no second factor yet, and this login needs one: set it up now.")
 	}
@@ -93,6 +93,23 @@ func (a *attempt) start(f factor.Starter) wire.Verdict {
 	}
 }
 
+// skipWord is what to type where Enter is an answer.
+const skipWord = "skip"
+
+func skipHint(s factor.Start) string {
+	if s.Enter {
+		return skipWord
+	}
+	return "Enter to skip"
+}
+
+func skips(s factor.Start, typed factor.Secret) bool {
+	if s.Enter {
+		return string(typed) == skipWord
+	}
+	return len(typed) == 0
+}
+
 // putOff rules for somebody who would rather not.
 func (a *attempt) putOff() ruling {
 	if a.plan.Mode == policy.Enrolled {
@@ -105,10 +122,10 @@ func (a *attempt) putOff() ruling {
 // guesses, since nothing is kept yet that could be guessed: no budget counts them.
 func (a *attempt) confirm(ctx context.Context, f factor.Starter, s factor.Start, answer factor.Secret, left int) (v wire.Verdict, more bool) {
 	typed := trim(answer)
-	if len(typed) == 0 && a.optional() {
+	if a.optional() && skips(s, typed) {
 		return a.rule(ctx, a.putOff()), false
 	}
-	if len(typed) == 0 {
+	if len(typed) == 0 && !s.Enter {
 		r := a.unconfirmed("no code was given", "", left)
 		if r.more {
 			return a.verdict(r), true

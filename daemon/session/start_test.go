@@ -297,7 +297,7 @@ func (invited) Verify(context.Context, factor.Login, factor.Secret) (factor.Clai
 }
 func (f invited) Start(context.Context, factor.Login) (factor.Start, error) {
 	return factor.Start{
-		Show: []string{"Open https://duo.example/activate"}, Ask: "Activate the app, then press Enter or type a code",
+		Show: []string{"Open https://duo.example/activate"}, Ask: "Activate the app, then press Enter", Enter: true,
 		Confirm: func(context.Context, factor.Login, factor.Secret) (factor.Claim, error) {
 			activated := <-f.activated
 			return factor.Claim{Settle: func(rs factor.Records) (factor.Finding, error) {
@@ -317,13 +317,18 @@ func TestStartOfAnotherFactor(t *testing.T) {
 		Config: "[[rule]]\nfactors = [\"backup\", \"duo\", \"totp\"]\nenroll = \"login\"\n"})
 	f.activated <- false
 	f.activated <- true
-	n := giving(d, "ok", "ok", "")
+	n := giving(d, "", "", "")
 	expect(t, n.login(t, proven), "allow factor duo")
+	n.saw(t, "then press Enter: ")
 	n.saw(t, "it is not activated yet")
 	n.saw(t, "Open https://duo.example/activate")
 	if count, _ := kept(t, d); count != 2 {
 		t.Errorf("%d records", count)
 	}
+	d.Configure("[[rule]]\nfactors = [\"duo\"]\nenroll = \"login\"\nmode = \"enrolled\"\n")
+	n = giving(d, "skip")
+	expect(t, n.login(t, wire.Auth{User: "bob", First: true}), "allow not-enrolled")
+	n.saw(t, "then press Enter, or skip: ")
 }
 
 func TestExplainStart(t *testing.T) {

@@ -23,7 +23,7 @@ func TestStartOvertaken(t *testing.T) {
 			d.MustEnroll("alice", "totp")
 			d.MustCall("REMOVE user=alice id=totp-1")
 		},
-		"another person's account": func(t *testing.T, d *factordtest.Daemon) {
+		"by root, under another name": func(t *testing.T, d *factordtest.Daemon) {
 			d.Users.Alias("ALICE", "alice")
 			d.MustEnroll("ALICE", "totp")
 		},

@@ -175,7 +175,7 @@ int pam_prompt(pam_handle_t *pamh, int style, char **response, const char *forma
 	MUST(vsnprintf(text, sizeof text, format, args) < (int)sizeof text);
 	va_end(args);
 	for (char *line = text, *rest = text; (line = strsep(&rest, "\n")) != NULL;)
-		MUST(plain(line) || strlen(text) >= MAX_CUE - 1); /* a full cue may end in a part */
+		MUST(plain(line));
 	MUST(!(shape & ACCOUNT));
 	if (style != PAM_PROMPT_ECHO_OFF && style != PAM_PROMPT_ECHO_ON)
 		return PAM_SUCCESS;
