@@ -154,6 +154,29 @@ func TestEnrolInLoginCutShort(t *testing.T) {
 	}
 }
 
+// Who has had a factor is let set up another by root alone.
+func TestEnrolInLoginInvited(t *testing.T) {
+	t.Parallel()
+	l := newcomers(t, firstRule)
+	enter := entrances(t, l)["sshd"]
+	l.MustEnroll(l.who.Name, "totp")
+	l.MustCall(wire.Command(wire.VerbRemove, "user", l.who.Name, "id", "totp-1"))
+	x, _ := enter()
+	x.Expect("Permission denied")
+	x.Wait()
+	if strings.Contains(x.Screen(), "Secret: ") {
+		t.Errorf("a secret is shown:\n%s", x.Screen())
+	}
+	code := l.MustCall(wire.Command(wire.VerbInvite, "user", l.who.Name))[0]["code"].(string)
+	x, inside := enter()
+	x.Expect("Invitation code: ")
+	x.Type(code + "\r")
+	l.setUp(x)
+	x.Type("\r")
+	x.Expect(inside)
+	l.lastRecord(map[string]string{"verdict": "allow", "log": "enrolled in this login, with an invitation"})
+}
+
 // Wrong first codes leave nothing; the next login begins anew.
 func TestEnrolInLoginRefused(t *testing.T) {
 	t.Parallel()

@@ -27,6 +27,7 @@ type attempt struct {
 	key      string // fingerprint of the first factor's key, "" if unknown
 	begun    time.Time
 	standing standing
+	invite   factor.Secret // root's code, where one is needed to set up a factor
 }
 
 // Texts for people that more than one place says.

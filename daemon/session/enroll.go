@@ -250,19 +250,28 @@ func (r *request) invitation(id Identity) (factor.Secret, error) {
 	if err != nil {
 		return nil, err
 	}
-	outcome := factor.Wrong
-	errKeep := errors.New("not spent yet")
-	err = r.Store.Update(r.ctx, func(tx *store.Tx) (err error) {
-		outcome, err = r.Invite.Redeem(tx.Scope(id.Name, inviteScope), answer, r.Clock(), tx.Highest())
-		return errors.Join(err, errKeep)
-	})
-	if outcome == factor.Proven {
+	holds, err := r.invites(r.ctx, id, answer)
+	if holds {
 		return answer, nil
 	}
 	answer.Wipe()
-	if !errors.Is(err, errKeep) {
+	if err != nil {
 		return nil, err
 	}
 	r.refused(store.Event{Kind: lower[r.verb], User: id.Name, PeerUID: r.peer.UID, PeerPID: r.peer.PID, Reason: wire.ReasonDenied.String(), Log: "wrong invitation"})
 	return nil, problemf(wire.ReasonDenied, "this is no valid invitation\nhint: ask root for one: factorctl invite %s", id.Name)
+}
+
+// invites reports whether an answer is root's code for a user, without spending it.
+func (c *conn) invites(ctx context.Context, id Identity, answer factor.Secret) (bool, error) {
+	outcome := factor.Wrong
+	errKeep := errors.New("not spent yet")
+	err := c.Store.Update(ctx, func(tx *store.Tx) (err error) {
+		outcome, err = c.Invite.Redeem(tx.Scope(id.Name, inviteScope), answer, c.Clock(), tx.Highest())
+		return errors.Join(err, errKeep)
+	})
+	if outcome == factor.Proven || errors.Is(err, errKeep) {
+		err = nil
+	}
+	return outcome == factor.Proven, err
 }

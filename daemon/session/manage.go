@@ -24,6 +24,8 @@ type Inviter interface {
 	Granter
 	factor.Describer
 	Redeem(rs factor.Records, answer factor.Secret, now, highest time.Time) (factor.Outcome, error)
+	// Pending reports whether a code of those records would be taken now.
+	Pending(list []factor.Record, now, highest time.Time) bool
 }
 
 // request is one management command.

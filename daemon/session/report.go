@@ -156,10 +156,8 @@ func (r *request) explain() (any, error) {
 	switch {
 	case ruling != nil:
 		outcome = describeRuling(*ruling)
-	case f != nil && a.optional():
-		outcome = "asked to set up " + f.Name() + " in this login, and let in without if they would rather not"
 	case f != nil:
-		outcome = "asked to set up " + f.Name() + " in this login"
+		outcome = a.describeStart(f)
 	}
 	e := a.explanation(outcome)
 	if r.peer.UID != 0 {
@@ -181,6 +179,17 @@ func (a *attempt) imagine(ctx context.Context) *ruling {
 		return nil
 	}
 	return a.askable(ctx)
+}
+
+func (a *attempt) describeStart(f factor.Starter) string {
+	text := "asked to set up " + f.Name() + " in this login"
+	if a.needsInvitation() {
+		text += ", with the code of the invitation"
+	}
+	if a.optional() {
+		text += ", and let in without if they would rather not"
+	}
+	return text
 }
 
 func describeRuling(r ruling) string {

@@ -14,7 +14,8 @@ import (
 
 // Setting up the first factor in the middle of a login. What vouches for the person
 // then is the first factor alone, so it is for those only who have never had a
-// second one: whoever takes one away must not find the door open.
+// second one: whoever takes one away must not find the door open. Others, and
+// everybody after the rule's date, type the code of an invitation too.
 
 // askDone follows the last texts: where text is seen with a question only, they
 // would else never be seen.
@@ -41,10 +42,10 @@ func (a *attempt) starter() (s factor.Starter, log, text string) {
 		return nil, "clients that are not root can't enrol", textNoFactor
 	case !a.auth.First:
 		return nil, "no first factor was proven", "" // who learns nothing of what there is
-	case a.standing.user.Tombstone:
-		return nil, "has had a factor before", "you have had a second factor before, so this needs an invitation: ask your administrator (factorctl invite " + a.name() + "), then run: factorctl enroll totp"
-	case !a.plan.EnrollLogin:
-		return nil, "enroll_until has passed", "the time to set up a second factor while logging in is over: ask your administrator for an invitation, then run: factorctl enroll totp"
+	case a.standing.user.Tombstone && !a.invited():
+		return nil, "has had a factor before", "you have had a second factor before, so setting one up needs an invitation: ask your administrator (factorctl invite " + a.name() + "), then log in again"
+	case !a.plan.EnrollLogin && !a.invited():
+		return nil, "enroll_until has passed", "the time to set up a second factor is over: ask your administrator for an invitation (factorctl invite " + a.name() + "), then log in again"
 	case a.plan.SubjectCaller:
 		return nil, "the first factor was that of whom they become", textNoFactor
 	case a.auth.Phase != wire.PhaseAuth || !a.auth.Conv.CanAsk():
@@ -64,11 +65,18 @@ func (a *attempt) start(f factor.Starter) wire.Verdict {
 	a.setDeadline(a.LoginEnrolTime - time.Since(a.begun))
 	ctx, cancel := context.WithDeadlineCause(a.ctx, a.deadline, context.DeadlineExceeded)
 	defer cancel()
+	a.lines.Put(wire.StatusEnrolling)
+	if a.needsInvitation() {
+		v, ok := a.askInvitation(ctx)
+		defer a.invite.Wipe()
+		if !ok {
+			return v
+		}
+	}
 	s, err := f.Start(ctx, a.facts(nil))
 	if err != nil {
 		return a.refuse(refusal(reasonOf(err), textUnavailable, f.Name()+": beginning an enrolment: "+err.Error()))
 	}
-	a.lines.Put(wire.StatusEnrolling)
 	ask := s.Ask + ": "
 	if a.optional() {
 		a.info("You have no second factor yet. Set one up now, or skip this and do it another time.")
@@ -196,8 +204,15 @@ func (a *attempt) firstFactor(tx *store.Tx) (ruling, error) {
 	if err != nil {
 		return ruling{}, err
 	}
-	if user.Revision != a.standing.user.Revision || user.Tombstone {
-		return ruling{reason: wire.ReasonDenied, text: textOvertaken, log: "the user's factors were changed meanwhile", unasked: true}, nil
+	overtaken := ruling{reason: wire.ReasonDenied, text: textOvertaken, log: "the user's factors were changed meanwhile", unasked: true}
+	if user.Revision != a.standing.user.Revision {
+		return overtaken, nil
+	}
+	if a.needsInvitation() {
+		outcome, err := a.Invite.Redeem(tx.Scope(a.identity.Name, inviteScope), a.invite, a.Clock(), tx.Highest())
+		if err != nil || outcome != factor.Proven {
+			return overtaken, err
+		}
 	}
 	var p *problem
 	if err := a.admit(tx, a.identity, true); errors.As(err, &p) {
@@ -225,15 +240,20 @@ func (a *attempt) keepStart(tx *store.Tx, f factor.Starter, finding factor.Findi
 	if _, err := tx.Budget(a.subject(), &b); err != nil {
 		return ruling{}, err
 	}
-	finding.Note, finding.Log = textSetUp, logStarted
+	finding.Note, finding.Log = textSetUp, a.logStarted()
 	return a.prove(tx, &b, f.Name(), finding)
 }
 
 // logStarted marks the records of a factor that was set up in a login.
-const logStarted = "enrolled in this login"
+func (a *attempt) logStarted() string {
+	if a.needsInvitation() {
+		return "enrolled in this login, with an invitation"
+	}
+	return "enrolled in this login"
+}
 
 func (a *attempt) enrolled(factor, id string) store.Event {
-	e := a.event(ruling{factor: factor, id: id, log: logStarted})
+	e := a.event(ruling{factor: factor, id: id, log: a.logStarted()})
 	e.Kind, e.Verdict, e.Reason, e.Micros = lower[wire.VerbEnroll], "", "", 0
 	return e
 }

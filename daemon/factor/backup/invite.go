@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"slices"
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
@@ -47,4 +48,13 @@ func (v *Invite) Redeem(rs factor.Records, answer factor.Secret, now, highest ti
 	defer code.Wipe()
 	finding, err := v.tickets.redeem(rs, code, at(now, highest))
 	return finding.Outcome, err
+}
+
+// Pending reports whether one of the records is an invitation that holds. One that
+// can't be read does not.
+func (v *Invite) Pending(list []factor.Record, now, highest time.Time) bool {
+	return slices.ContainsFunc(list, func(r factor.Record) bool {
+		t, err := v.tickets.decode(r)
+		return err == nil && t.state(at(now, highest)) == valid
+	})
 }
