@@ -67,30 +67,32 @@ func (l *lab) setUp(x *pamtest.Terminal) (backup string) {
 	return codes[3]
 }
 
-// entrances are programs at which people set up a factor. Each returns a login
-// whose first factor has been shown, and what is on the screen inside.
-func entrances(t *testing.T, l *lab) map[string]func() (*pamtest.Terminal, string) {
-	s := moduleSSH(t, l, l.snippet("sshd"), "publickey,keyboard-interactive:pam")
-	pamtest.Sudoer(t, l.who, pamtest.Service(t, l.snippet("sudo")))
-	return map[string]func() (*pamtest.Terminal, string){
-		"sshd": func() (*pamtest.Terminal, string) {
+// entrance is a program at which people set up a factor. It returns how to log in
+// there, the first factor shown, and what is on the screen inside.
+func entrance(t *testing.T, l *lab, name string) func() (*pamtest.Terminal, string) {
+	switch name {
+	case "sshd":
+		s := moduleSSH(t, l, l.snippet("sshd"), "publickey,keyboard-interactive:pam")
+		return func() (*pamtest.Terminal, string) {
 			x := pamtest.NewTerminal(t)
 			// In another locale the client spells what is not ASCII as octal numbers.
 			x.Start(nil, append([]string{"env", "LC_ALL=C.UTF-8"}, s.client("ssh", "-l", l.who.Name, "port0", "id", "-un")...)...)
 			return x, "\n" + l.who.Name
-		},
-		"sudo": func() (*pamtest.Terminal, string) {
+		}
+	case "sudo":
+		pamtest.Sudoer(t, l.who, pamtest.Service(t, l.snippet("sudo")))
+		return func() (*pamtest.Terminal, string) {
 			x := l.sudo()
 			x.Expect("[sudo] password for " + l.who.Name)
 			x.Type(l.who.Password + "\r")
 			return x, "root"
-		},
-		"login": func() (*pamtest.Terminal, string) {
-			x := l.login(l.who.Name, map[string]string{"/etc/pam.d/login": l.snippet("login")})
-			x.Expect("Password: ")
-			x.Type(l.who.Password + "\r")
-			return x, "$ "
-		},
+		}
+	}
+	return func() (*pamtest.Terminal, string) {
+		x := l.login(l.who.Name, map[string]string{"/etc/pam.d/login": l.snippet("login")})
+		x.Expect("Password: ")
+		x.Type(l.who.Password + "\r")
+		return x, "$ "
 	}
 }
 
@@ -102,7 +104,7 @@ func TestEnrolInLogin(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newcomers(t, firstRule)
-			enter := entrances(t, l)[name]
+			enter := entrance(t, l, name)
 			x, inside := enter()
 			backup := l.setUp(x)
 			l.lastRecord(map[string]string{"verdict": "allow", "factor": "totp", "id": "totp-1", "log": "enrolled in this login"})
@@ -136,7 +138,7 @@ func TestEnrolInLoginCutShort(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newcomers(t, firstRule)
-			enter := entrances(t, l)["sudo"]
+			enter := entrance(t, l, "sudo")
 			x, _ := enter()
 			backup := l.setUp(x)
 			end(l, x)
@@ -158,7 +160,7 @@ func TestEnrolInLoginCutShort(t *testing.T) {
 func TestEnrolInLoginInvited(t *testing.T) {
 	t.Parallel()
 	l := newcomers(t, firstRule)
-	enter := entrances(t, l)["sshd"]
+	enter := entrance(t, l, "sshd")
 	l.MustEnroll(l.who.Name, "totp")
 	l.MustCall(wire.Command(wire.VerbRemove, "user", l.who.Name, "id", "totp-1"))
 	x, _ := enter()
@@ -181,7 +183,7 @@ func TestEnrolInLoginInvited(t *testing.T) {
 func TestEnrolInLoginRefused(t *testing.T) {
 	t.Parallel()
 	l := newcomers(t, firstRule)
-	enter := entrances(t, l)["sshd"]
+	enter := entrance(t, l, "sshd")
 	x, _ := enter()
 	for i := range 3 {
 		x.Expect(askFirst)

@@ -22,11 +22,11 @@ func (a *attempt) askInvitation(ctx context.Context) (v wire.Verdict, ok bool) {
 	a.info("You have no second factor now. To set one up, you need the invitation that your administrator has made.")
 	answer, err := a.inquire(wire.Secret, "Invitation code: ", wire.MaxAnswer)
 	if err != nil {
-		return a.unanswered(ctx, err, a.putOff()), false
+		return a.notStarted(ctx, err), false
 	}
 	a.invite = trim(answer)
 	if len(a.invite) == 0 && a.optional() {
-		return a.rule(ctx, a.putOff()), false
+		return a.putOff(ctx), false
 	}
 	holds, err := a.invites(ctx, a.identity, a.invite)
 	switch {

@@ -90,7 +90,7 @@ func (a *attempt) start(f factor.Starter) wire.Verdict {
 	for left := maxAnswers - 1; ; left-- {
 		answer, err := a.inquire(wire.Prompt, ask, wire.MaxAnswer)
 		if err != nil {
-			return a.unanswered(ctx, err, a.putOff())
+			return a.notStarted(ctx, err)
 		}
 		v, more := a.confirm(ctx, f, s, answer, left)
 		answer.Wipe()
@@ -118,12 +118,38 @@ func skips(s factor.Start, typed factor.Secret) bool {
 	return len(typed) == 0
 }
 
-// putOff rules for somebody who would rather not.
-func (a *attempt) putOff() ruling {
-	if a.plan.Mode == policy.Enrolled {
-		return ruling{basis: wire.BasisNotEnrolled, log: "put off setting up a factor"}
+// notStarted rules when no answer came.
+func (a *attempt) notStarted(ctx context.Context, err error) wire.Verdict {
+	if errors.Is(err, wire.ErrCancelled) {
+		return a.putOff(ctx)
 	}
-	return ruling{reason: wire.ReasonNotEnrolled, text: "nothing was set up: log in again to set up your second factor", log: "set up no factor", unasked: true}
+	return a.unanswered(ctx, err, ruling{unasked: true})
+}
+
+// putOff rules for somebody who would rather not. To be let in for having no factor,
+// they must have none yet.
+func (a *attempt) putOff(ctx context.Context) wire.Verdict {
+	if a.plan.Mode != policy.Enrolled {
+		return a.refuse(refusal(wire.ReasonNotEnrolled, "nothing was set up: log in again to set up your second factor", "set up no factor"))
+	}
+	v, _ := a.decide(ctx, func(tx *store.Tx) (ruling, error) {
+		if same, err := a.unchanged(tx); err != nil || !same {
+			return overtaken(), err
+		}
+		return ruling{basis: wire.BasisNotEnrolled, log: "put off setting up a factor"}, nil
+	})
+	return v
+}
+
+// unchanged reports whether the user's factors are as they were when the attempt
+// began. Another login of theirs may have been quicker, or root.
+func (a *attempt) unchanged(tx *store.Tx) (bool, error) {
+	user, _, err := tx.User(a.identity.Name)
+	return user.Revision == a.standing.user.Revision, err
+}
+
+func overtaken() ruling {
+	return ruling{reason: wire.ReasonDenied, text: textOvertaken, log: "the user's factors were changed meanwhile", unasked: true}
 }
 
 // confirm takes the answer that shows that the factor works. Wrong ones are no
@@ -131,7 +157,7 @@ func (a *attempt) putOff() ruling {
 func (a *attempt) confirm(ctx context.Context, f factor.Starter, s factor.Start, answer factor.Secret, left int) (v wire.Verdict, more bool) {
 	typed := trim(answer)
 	if a.optional() && skips(s, typed) {
-		return a.rule(ctx, a.putOff()), false
+		return a.putOff(ctx), false
 	}
 	if len(typed) == 0 && !s.Enter {
 		r := a.unconfirmed("no code was given", "", left)
@@ -197,21 +223,15 @@ func (a *attempt) settleStart(ctx context.Context, f factor.Starter, claim facto
 	return v, more
 }
 
-// firstFactor makes the entry of a user who still has no factor. Another login of
-// theirs may have been quicker, or root.
+// firstFactor makes the entry of a user who still has no factor.
 func (a *attempt) firstFactor(tx *store.Tx) (ruling, error) {
-	user, _, err := tx.User(a.identity.Name)
-	if err != nil {
-		return ruling{}, err
-	}
-	overtaken := ruling{reason: wire.ReasonDenied, text: textOvertaken, log: "the user's factors were changed meanwhile", unasked: true}
-	if user.Revision != a.standing.user.Revision {
-		return overtaken, nil
+	if same, err := a.unchanged(tx); err != nil || !same {
+		return overtaken(), err
 	}
 	if a.needsInvitation() {
 		outcome, err := a.Invite.Redeem(tx.Scope(a.identity.Name, inviteScope), a.invite, a.Clock(), tx.Highest())
 		if err != nil || outcome != factor.Proven {
-			return overtaken, err
+			return overtaken(), err
 		}
 	}
 	var p *problem

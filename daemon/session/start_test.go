@@ -182,6 +182,12 @@ func TestStartWrongCodes(t *testing.T) {
 	if count, known := kept(t, d); count != 0 || known || len(history(t, d)) != 0 {
 		t.Errorf("left: %d records, entry %v, %q", count, known, history(t, d))
 	}
+	d.Store.View(func(tx *store.Tx) error {
+		if tx.HasBudget("alice") {
+			t.Error("wrong first codes are counted")
+		}
+		return nil
+	})
 	n := &newcomer{d: d}
 	tries := 0
 	n.answer = func(string, string) (string, bool) {

@@ -46,6 +46,23 @@ func TestStartOvertaken(t *testing.T) {
 	}
 }
 
+// Who skips is let in for having no factor, and so only while that is true: with a
+// key alone one could else wait at the question until its owner has one.
+func TestStartSkippedTooLate(t *testing.T) {
+	for name, skip := range map[string]bool{"Enter": true, "CAN": false} {
+		d := newDaemon(t, starting+"mode = \"enrolled\"\n")
+		n := &newcomer{d: d}
+		n.answer = func(string, string) (string, bool) {
+			d.MustEnroll("alice", "totp")
+			return "", skip
+		}
+		v := n.login(t, proven)
+		if expect(t, v, "deny denied"); !strings.Contains(v.Text, "log in again") {
+			t.Errorf("%s: %q", name, v.Text)
+		}
+	}
+}
+
 // Of many that answer in the same moment one sets up its factor.
 func TestStartAtOnce(t *testing.T) {
 	d := newDaemon(t, starting)
