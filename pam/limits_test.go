@@ -49,6 +49,10 @@ func TestSilence(t *testing.T) {
 	if session.IdleTime > longest || session.AttemptTime > longest {
 		t.Errorf("limits are %v and %v", session.IdleTime, session.AttemptTime)
 	}
+	// pam_factord waits for 95 seconds where somebody enrols, and needs time to hear the verdict.
+	if session.LoginEnrolTime > 90*time.Second {
+		t.Errorf("an enrolment may take %v", session.LoginEnrolTime)
+	}
 	l := newLab(t, factordtest.ProcessOptions{})
 	for _, half := range []string{"", "AUT", "AUTH user=" + l.who.Name + " service=sudo conv=prompt\nD 123"} {
 		dial(t, l.Socket, -1).send(half)
