@@ -104,20 +104,32 @@ func (x *Terminal) watch() {
 // Expect waits until text is on the screen, behind what was expected before.
 func (x *Terminal) Expect(text string) {
 	x.t.Helper()
-	deadline := time.Now().Add(patience)
-	late := time.AfterFunc(patience, x.news.Broadcast)
+	seen := false
+	x.await(patience, func() bool {
+		i := strings.Index(x.seen.String()[x.read:], text)
+		if seen = i >= 0; seen {
+			x.read += i + len(text)
+		}
+		return seen || x.gone
+	})
+	if !seen {
+		x.t.Fatalf("%q does not appear on the screen:\n%s", text, x.Screen())
+	}
+}
+
+// await waits until something is true of the screen, which is looked at whenever
+// there is news, or until limit has passed.
+func (x *Terminal) await(limit time.Duration, done func() bool) {
+	deadline := time.Now().Add(limit)
+	late := time.AfterFunc(limit, func() {
+		x.mu.Lock() // nobody is between their look at the clock and their wait
+		defer x.mu.Unlock()
+		x.news.Broadcast()
+	})
 	defer late.Stop()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for {
-		seen := x.seen.String()[x.read:]
-		if i := strings.Index(seen, text); i >= 0 {
-			x.read += i + len(text)
-			return
-		}
-		if x.gone || !time.Now().Before(deadline) {
-			x.t.Fatalf("%q does not appear on the screen:\n%s", text, x.seen.String())
-		}
+	for !done() && time.Now().Before(deadline) {
 		x.news.Wait()
 	}
 }
@@ -143,7 +155,12 @@ func (x *Terminal) PID() int { return x.cmd.Process.Pid }
 // Kill kills the program.
 func (x *Terminal) Kill() { x.cmd.Process.Kill() }
 
-// Wait waits for the program's end and returns its exit status.
+// rest is how long Wait waits for what was written last: whoever has left the
+// terminal open to a process of its own ends it later, or never.
+const rest = time.Second
+
+// Wait waits for the program's end, and for its last words on the screen, and
+// returns its exit status.
 func (x *Terminal) Wait() int {
 	x.t.Helper()
 	select {
@@ -151,5 +168,6 @@ func (x *Terminal) Wait() int {
 	case <-time.After(patience):
 		x.t.Fatalf("the program does not end; on the screen:\n%s", x.Screen())
 	}
+	x.await(rest, func() bool { return x.gone })
 	return x.cmd.ProcessState.ExitCode()
 }
