@@ -40,7 +40,7 @@ func TestModuleSessionFiles(t *testing.T) {
 			who = l.who
 		}
 		pamtest.Sudoer(t, who, pamtest.Service(t, stack))
-		closeNothing(t, who)
+		sudoSetting(t, who, "closefrom_override")
 		x := pamtest.NewTerminal(t)
 		x.Start(&who, "sudo", "-C", "20000", "/bin/sh", "-c", listing)
 		if code != "" {
@@ -73,12 +73,12 @@ func TestModuleSessionFiles(t *testing.T) {
 	}
 }
 
-// closeNothing lets an account say which descriptors sudo closes.
-func closeNothing(t *testing.T, who pamtest.Account) {
+// sudoSetting gives an account a setting of sudo's.
+func sudoSetting(t *testing.T, who pamtest.Account, setting string) {
 	t.Helper()
-	path := filepath.Join("/etc/sudoers.d", "factord-files-"+who.Name)
+	path := filepath.Join("/etc/sudoers.d", "factord-setting-"+who.Name)
 	t.Cleanup(func() { os.Remove(path) })
-	if err := os.WriteFile(path, []byte("Defaults:"+who.Name+" closefrom_override\n"), 0o440); err != nil {
+	if err := os.WriteFile(path, []byte("Defaults:"+who.Name+" "+setting+"\n"), 0o440); err != nil {
 		t.Fatal(err)
 	}
 }

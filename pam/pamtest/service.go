@@ -8,12 +8,22 @@ import (
 	"testing"
 )
 
+// ServiceDir is where libpam looks for services.
+const ServiceDir = "/etc/pam.d"
+
 // Service installs a PAM service under a name of its own and returns the name.
 func Service(t testing.TB, text string) string {
 	t.Helper()
 	name := unique("factord-test-")
-	install(t, filepath.Join("/etc/pam.d", name), text, 0o644)
+	install(t, filepath.Join(ServiceDir, name), text, 0o644)
 	return name
+}
+
+// Replace gives a PAM service, or a file in the place of one, another text. Programs
+// read it when a login begins.
+func Replace(t testing.TB, path, text string) {
+	t.Helper()
+	install(t, path, text, 0o644)
 }
 
 // Sudoer lets an account run anything by sudo, with a PAM service of its own and
