@@ -9,11 +9,11 @@ import (
 	"github.com/factord/factord/pam/pamtest"
 )
 
-// failures is how many wrong codes in a row lock a person's source, and step is
+// failures is how many wrong codes in a row lock a person's source, and pause is
 // longer than any wait before that.
 const (
 	failures = 20
-	step     = 5*time.Minute + time.Second
+	pause    = 5*time.Minute + time.Second
 )
 
 // A locked person's codes are refused, right ones too; a backup code lets in, and so
@@ -35,9 +35,9 @@ func TestModuleLocked(t *testing.T) {
 				if v := d.LoginAs(uid, source, "000000"); v.Allow || v.Reason == wire.ReasonLocked {
 					t.Fatalf("not locked yet, and %+v", v)
 				}
-				d.Clock.Add(step)
+				d.Clock.Add(pause)
 			}
-			d.Clock.Add(-step + time.Second)
+			d.Clock.Add(-pause + time.Second)
 			if v := d.LoginAs(uid, source, factordtest.TOTP(t, token, d.Clock.Now())); v.Reason != wire.ReasonLocked {
 				t.Fatalf("%+v", v)
 			}

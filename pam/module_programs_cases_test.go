@@ -27,13 +27,13 @@ var entries = []struct {
 	{"wrong three times", []string{"password", "factord"}, "password wrong wrong wrong", spent, map[string]string{"verdict": "deny", "reason": "attempts"}},
 	{"replayed, and then right", []string{"password", "factord"}, "password used code", letIn, map[string]string{"verdict": "allow"}},
 	{"backup", []string{"password", "factord"}, "password backup", letIn, map[string]string{"verdict": "allow", "factor": "backup"}},
-	{"a wrong password before", []string{"password", "factord"}, "typo", refused, nil},
+	{"a wrong password before", []string{"password", "factord"}, "typo", turnedDown, nil},
 	{"a password after", []string{"factord", "password"}, "code password", letIn, map[string]string{"verdict": "allow"}},
-	{"a wrong password after", []string{"factord", "password"}, "code typo", refused, map[string]string{"verdict": "allow"}},
+	{"a wrong password after", []string{"factord", "password"}, "code typo", turnedDown, map[string]string{"verdict": "allow"}},
 	{"two modules", []string{"factord", "password", "factord"}, "code password code", letIn, map[string]string{"verdict": "allow"}},
 	{"two modules, wrong once", []string{"factord", "password", "factord"}, "code password wrong wrong wrong", spent, map[string]string{"reason": "attempts"}},
 	{"jump", jump, "password code", letIn, map[string]string{"verdict": "allow"}},
-	{"no jump", jump, "password wrong wrong wrong", refused, map[string]string{"reason": "attempts"}},
+	{"no jump", jump, "password wrong wrong wrong", turnedDown, map[string]string{"reason": "attempts"}},
 	{"sufficient", []string{"password", "sufficient factord", "required pam_deny.so"}, "password code", letIn, map[string]string{"verdict": "allow"}},
 }
 
@@ -43,7 +43,7 @@ var exempted = []struct {
 	stack []string
 	end   end
 }{
-	{"exempt and sufficient", []string{"password", "sufficient factord", "required pam_deny.so"}, refused},
+	{"exempt and sufficient", []string{"password", "sufficient factord", "required pam_deny.so"}, turnedDown},
 	{"exempt and required", []string{"password", "factord"}, letIn},
 }
 
@@ -180,16 +180,16 @@ func TestModuleProgramsGone(t *testing.T) {
 		x.Expect(prompt)
 		l.Kill9()
 		x.Type(l.code() + "\r")
-		s.ends("killed at the question", x, refused)
+		s.ends("killed at the question", x, turnedDown)
 		x = s.begin()
 		s.givePassword(x)
-		s.ends("killed before", x, refused)
+		s.ends("killed before", x, turnedDown)
 		if err := os.Remove(l.Socket); err != nil {
 			t.Fatal(err)
 		}
 		x = s.begin()
 		s.givePassword(x)
-		s.ends("no socket", x, refused)
+		s.ends("no socket", x, turnedDown)
 	})
 }
 

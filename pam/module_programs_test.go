@@ -66,9 +66,9 @@ type seat struct {
 type end int
 
 const (
-	letIn   end = iota
-	refused     // by the stack
-	spent       // no more answers are taken
+	letIn      end = iota
+	turnedDown     // by the stack
+	spent          // no more answers are taken
 	ends
 )
 
