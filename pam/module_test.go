@@ -64,7 +64,7 @@ func TestModuleArguments(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, factordtest.ProcessOptions{})
 	for _, arg := range []string{"nullok", "timeout=", "timeout=0", "timeout=-1", "timeout=601", "timeout=1x", "conv=tty", "conv=",
-		"single_field=5", "single_field=9", "single_field=6x", "single_field=yubico:31", "single_field=yubico:65", "first=1", "gate=1", "socket=relative"} {
+		"single_field=5", "single_field=9", "single_field=6x", "single_field=yubico:31", "single_field=yubico:65", "first=1", "gate=1", "need_key=1", "socket=relative"} {
 		service := pamtest.Service(t, l.moduleLine("auth", "required", arg)+l.moduleLine("account", "required", arg))
 		for _, operation := range []string{"authenticate", "acct_mgmt"} {
 			if got := l.tests(service, "123456\n", operation); !strings.Contains(got, "Error in service module") {

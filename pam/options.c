@@ -72,6 +72,8 @@ static bool read_one(struct options *o, const char *arg)
 		return read_field(o, value);
 	if (strcmp(arg, "first") == 0)
 		return o->first = true;
+	if (strcmp(arg, "need_key") == 0)
+		return o->need_key = true;
 	return strcmp(arg, "gate") == 0 && (o->gate = true);
 }
 

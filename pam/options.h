@@ -17,6 +17,7 @@ struct options {
 	const char *code_alphabet;
 	bool first; /* a first factor was proven before this line */
 	bool gate;  /* the account phase asks too */
+	bool need_key; /* refuse whom sshd has not seen a key of */
 };
 
 /* options_read reads the arguments. It returns the first that it does not

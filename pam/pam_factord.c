@@ -320,6 +320,19 @@ static bool read_options(pam_handle_t *pamh, struct options *o, int argc, const 
 	return wrong == NULL;
 }
 
+/* key_shown reports whether sshd has verified a key in this login. Its "password"
+ * and keyboard-interactive methods run the same stack, and need not have one before
+ * them: a line behind that lets in would then let in anybody. */
+static bool key_shown(const struct attempt *a)
+{
+	static const char method[] = "publickey ";
+
+	if (strncmp(a->key, method, sizeof method - 1) == 0)
+		return true;
+	pam_syslog(a->pamh, LOG_ERR, "no SSH key was shown before this: see AuthenticationMethods in sshd_config(5)");
+	return false;
+}
+
 __attribute__((visibility("default"))) int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
 	struct options o;
@@ -331,7 +344,10 @@ __attribute__((visibility("default"))) int pam_sm_authenticate(pam_handle_t *pam
 	result = begin(&a, pamh, flags, &o);
 	if (result != PAM_SUCCESS)
 		return result;
-	result = o.code_size > 0 ? single_field(&a) : login(&a, "auth");
+	if (o.need_key && !key_shown(&a))
+		result = PAM_AUTH_ERR;
+	else
+		result = o.code_size > 0 ? single_field(&a) : login(&a, "auth");
 	if (result == PAM_SUCCESS && a.marks)
 		mark_leave(pamh, &a.mark);
 	else if (result != PAM_IGNORE) /* an attempt before this one may have left it */

@@ -58,6 +58,11 @@ func (a Account) Alias(t testing.TB) Account {
 	return add(t, "", "-o", "-u", strconv.Itoa(a.UID), "-g", strconv.Itoa(a.GID))
 }
 
+// Become is the command that runs a program as the account.
+func (a Account) Become() []string {
+	return []string{"setpriv", "--reuid=" + strconv.Itoa(a.UID), "--regid=" + strconv.Itoa(a.GID), "--init-groups"}
+}
+
 func add(t testing.TB, password string, options ...string) Account {
 	t.Helper()
 	name := unique("fdt")
