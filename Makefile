@@ -72,6 +72,7 @@ install:
 	install -D -m 0755 bin/factorctl $(DESTDIR)$(PREFIX)/bin/factorctl
 	install -D -m 0755 bin/factor-helper $(DESTDIR)$(PREFIX)/libexec/factor-helper
 	install -D -m 0644 bin/pam_factord.so $(DESTDIR)$(PAMDIR)/pam_factord.so
+	install -D -m 0644 packaging/man/pam_factord.8 $(DESTDIR)$(PREFIX)/share/man/man8/pam_factord.8
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/factord/pam
 	install -m 0644 README.md conf/factord.toml $(DESTDIR)$(PREFIX)/share/doc/factord/
 	for f in pam/snippets/*; do \
