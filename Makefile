@@ -17,6 +17,8 @@ tool   = $(GO) tool -modfile=packaging/tools/go.mod
 CC        ?= gcc
 # Where libpam looks for modules, whatever PREFIX is.
 PAMDIR    ?= $(firstword $(wildcard /usr/lib/$(shell $(CC) -print-multiarch 2>/dev/null)/security /usr/lib64/security /usr/lib/security))
+# pam-auth-update looks nowhere else; other systems have no such folder.
+PAMCONFIGS ?= $(wildcard /usr/share/pam-configs)
 MODFLAGS   = -std=gnu11 -Wall -Wextra -Werror -O2 -fPIC -fvisibility=hidden -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 MODLDFLAGS = -shared -Wl,-z,relro,-z,now,-z,defs
 MODSOURCES = pam/pam_factord.c pam/options.c pam/verdict.c pam/mark.c pam/link.c pam/text.c
@@ -72,6 +74,7 @@ install:
 	install -D -m 0755 bin/factorctl $(DESTDIR)$(PREFIX)/bin/factorctl
 	install -D -m 0755 bin/factor-helper $(DESTDIR)$(PREFIX)/libexec/factor-helper
 	install -D -m 0644 bin/pam_factord.so $(DESTDIR)$(PAMDIR)/pam_factord.so
+	test -z "$(PAMCONFIGS)" || install -D -m 0644 packaging/pam-configs/factord $(DESTDIR)$(PAMCONFIGS)/factord
 	install -D -m 0644 packaging/man/pam_factord.8 $(DESTDIR)$(PREFIX)/share/man/man8/pam_factord.8
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/factord/pam
 	install -m 0644 README.md conf/factord.toml $(DESTDIR)$(PREFIX)/share/doc/factord/

@@ -185,14 +185,14 @@ func TestSnippetTrialTime(t *testing.T) {
 
 // syslog is what programs say to /dev/log, in a mount namespace where it is ours.
 type syslog struct {
-	t    *testing.T
+	t    testing.TB
 	wrap []string // the command that runs a program there
 
 	mu   sync.Mutex
 	text strings.Builder
 }
 
-func newSyslog(t *testing.T) *syslog {
+func newSyslog(t testing.TB) *syslog {
 	t.Helper()
 	dir := factordtest.OpenDir(t)
 	path := filepath.Join(dir, "log")
@@ -224,9 +224,13 @@ func newSyslog(t *testing.T) *syslog {
 // await waits until a text has been logged n times or more.
 func (s *syslog) await(text string, n int) {
 	s.t.Helper()
-	pamtest.Await(s.t, "a line of the log", 10*time.Second, func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return strings.Count(s.text.String(), text) >= n
-	})
+	pamtest.Await(s.t, "a line of the log", 10*time.Second, func() bool { return s.count(text) >= n })
+}
+
+func (s *syslog) has(text string) bool { return s.count(text) > 0 }
+
+func (s *syslog) count(text string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Count(s.text.String(), text)
 }
