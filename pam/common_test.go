@@ -29,11 +29,11 @@ var replaced = []string{"/etc", "/var/lib/pam", "/var/cache/debconf", "/usr/shar
 
 // newMachine is a machine that has the profile for pam-auth-update, with the paths
 // of this lab, and in which root has the person's password.
-func newMachine(t *testing.T) machine {
+func newMachine(t *testing.T, config string) machine {
 	t.Helper()
 	factordtest.NeedRoot(t)
 	factordtest.NeedProgram(t, "/usr/sbin/pam-auth-update")
-	m := machine{newLab(t, factordtest.ProcessOptions{}), factordtest.OpenDir(t)}
+	m := machine{newLab(t, factordtest.ProcessOptions{Config: config}), factordtest.OpenDir(t)}
 	for _, path := range replaced {
 		to := filepath.Join(m.dir, path)
 		if err := os.MkdirAll(to, 0o755); err != nil {
@@ -114,7 +114,7 @@ func (m machine) glob(pattern string) []string {
 // alone leads; takes the files back as they were; and is off until it is asked for.
 func TestCommonAuth(t *testing.T) {
 	t.Parallel()
-	m := newMachine(t)
+	m := newMachine(t, wideRule)
 	m.update("--package")
 	before := m.services()
 	if bytes.Contains(before["common-auth"], []byte("pam_factord")) {
@@ -188,7 +188,7 @@ func (m machine) commonLogins() {
 func TestCommonUntouched(t *testing.T) {
 	t.Parallel()
 	factordtest.NeedProgram(t, "cron")
-	m := newMachine(t)
+	m := newMachine(t, wideRule)
 	m.update("--enable", "factord")
 	m.write("/etc/pam.d/sshd", m.snippet("sshd"))
 	m.Stop()

@@ -77,12 +77,18 @@ func (l *lab) enters(s stackSnippet, stack, typed string, wrap ...string) (bool,
 // snippetLab is a lab with the rule in a snippet's comment, for any service.
 func snippetLab(t *testing.T, name string) *lab {
 	t.Helper()
+	rule := regexp.MustCompile(`(?m)^(services|subject) = .*\n`).ReplaceAllString(snippetRule(t, name), "")
+	return newLab(t, factordtest.ProcessOptions{Config: rule})
+}
+
+// snippetRule is a configuration with the rule in a snippet's comment.
+func snippetRule(t *testing.T, name string) string {
+	t.Helper()
 	text, err := os.ReadFile(filepath.Join("snippets", name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	rule := regexp.MustCompile(`(?m)^(services|subject) = .*\n`).ReplaceAllString(ruleOf(t, string(text)), "")
-	return newLab(t, factordtest.ProcessOptions{Config: "[totp]\nwindow = 10\n" + rule})
+	return "[totp]\nwindow = 10\n" + ruleOf(t, string(text))
 }
 
 // trialOf is a snippet with its trial lines in the place of those below them.

@@ -134,6 +134,17 @@ func (x *Terminal) await(limit time.Duration, done func() bool) {
 	}
 }
 
+// ExpectSecret waits for a question and until what is typed is not shown: programs
+// that turn the echo off after they have asked throw away what came before.
+func (x *Terminal) ExpectSecret(text string) {
+	x.t.Helper()
+	x.Expect(text)
+	Await(x.t, "the end of the echo", patience, func() bool {
+		state, err := unix.IoctlGetTermios(int(x.master.Fd()), unix.TCGETS)
+		return err == nil && state.Lflag&unix.ECHO == 0
+	})
+}
+
 // Type presses keys.
 func (x *Terminal) Type(keys string) {
 	x.t.Helper()
