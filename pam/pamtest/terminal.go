@@ -134,14 +134,14 @@ func (x *Terminal) await(limit time.Duration, done func() bool) {
 	}
 }
 
-// ExpectSecret waits for a question and until what is typed is not shown: programs
-// that turn the echo off after they have asked throw away what came before.
+// ExpectSecret waits for a question and until a line is read that is not shown:
+// programs that set the terminal after they have asked throw away what came before.
 func (x *Terminal) ExpectSecret(text string) {
 	x.t.Helper()
 	x.Expect(text)
 	Await(x.t, "the end of the echo", patience, func() bool {
 		state, err := unix.IoctlGetTermios(int(x.master.Fd()), unix.TCGETS)
-		return err == nil && state.Lflag&unix.ECHO == 0
+		return err == nil && state.Lflag&(unix.ECHO|unix.ICANON) == unix.ICANON
 	})
 }
 
