@@ -12,21 +12,21 @@ import (
 )
 
 // login starts login(1) in a mount namespace of its own, where other files are
-// in the place of some of /etc.
+// in the place of some of /etc. It is all of /etc that is another there: a file that
+// is mounted over /etc/shadow is gone when another test changes an account.
 func (l *lab) login(user string, replace map[string]string) *pamtest.Terminal {
 	l.t.Helper()
 	factordtest.NeedProgram(l.t, "login")
 	factordtest.NeedProgram(l.t, "unshare")
-	script, dir := "", l.t.TempDir()
+	etc := factordtest.OpenDir(l.t)
+	pamtest.CopyEtc(l.t, etc)
 	for path, text := range replace {
-		file := filepath.Join(dir, filepath.Base(path))
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(etc, strings.TrimPrefix(path, "/etc/")), []byte(text), 0o600); err != nil {
 			l.t.Fatal(err)
 		}
-		script += "mount --bind " + file + " " + path + " && "
 	}
 	x := pamtest.NewTerminal(l.t)
-	x.Start(nil, "unshare", "--mount", "--propagation", "private", "sh", "-c", script+"exec login "+user)
+	x.Start(nil, "unshare", "--mount", "--propagation", "private", "sh", "-c", "mount --bind "+etc+" /etc && exec login "+user)
 	return x
 }
 

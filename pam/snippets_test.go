@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -100,6 +101,38 @@ func trialOf(t *testing.T, text string) string {
 		t.Fatalf("%d lines have no trial line above them", active)
 	}
 	return lines.ReplaceAllString(text, "$1")
+}
+
+// What every snippet says, and that "first" stands behind a first factor alone.
+func TestSnippetFiles(t *testing.T) {
+	t.Parallel()
+	paths, err := filepath.Glob("snippets/*")
+	if err != nil || len(paths) < len(stackSnippets) {
+		t.Fatal(paths, err)
+	}
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(data)
+		says := []string{"\n# Break-glass: ", "\n# What this does not stop"}
+		if strings.Contains(text, " pam_factord.so") {
+			says = append(says, "FAILS OPEN", "\n#   [[rule]]\n", "\n#   services = [", " "+trialControl+" ")
+			if !slices.ContainsFunc(stackSnippets, func(s stackSnippet) bool { return s.name == filepath.Base(path) }) {
+				t.Errorf("%s: no test runs it", path)
+			}
+		}
+		for _, want := range says {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s does not say %q", path, want)
+			}
+		}
+		before, _, found := strings.Cut(text, "pam_factord.so first")
+		if found && !strings.Contains(before, "\n@include common-auth\n") {
+			t.Errorf("%s: \"first\" without a first factor", path)
+		}
+	}
 }
 
 // With the rule that a snippet names, each lets in who has both factors, stops who
