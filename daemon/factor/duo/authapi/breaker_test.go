@@ -1,0 +1,196 @@
+package authapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// clock is a time that tests set.
+type clock struct{ now atomic.Pointer[time.Time] }
+
+func newClock() *clock {
+	c := new(clock)
+	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	c.now.Store(&at)
+	return c
+}
+
+func (c *clock) Now() time.Time { return *c.now.Load() }
+
+func (c *clock) pass(d time.Duration) {
+	at := c.Now().Add(d)
+	c.now.Store(&at)
+}
+
+func TestBreaker(t *testing.T) {
+	clock := newClock()
+	b := newBreaker(clock.Now)
+	call := func(err *Error) *Error {
+		ticket, refused := b.admit()
+		if refused == nil {
+			b.settle(ticket, err)
+		}
+		return refused
+	}
+	down := &Error{Kind: Unreachable}
+	for _, up := range []*Error{nil, {Kind: Ended}, {Kind: Throttled, Status: 429}, {Kind: Refused, Status: 400}, {Kind: BadKey, Status: 401}, {Kind: Untrusted}, {Kind: Garbled, Status: 200}} {
+		if call(up); call(nil) != nil {
+			t.Errorf("%v opened it", up)
+		}
+	}
+	for _, kind := range []Kind{Unreachable, Broken, Silent} {
+		call(&Error{Kind: kind})
+		refused := call(nil)
+		if refused == nil || !refused.Remembered || refused.Kind != kind || refused.Outage() != (kind != Silent) {
+			t.Errorf("kind %d: %v", kind, refused)
+		}
+		clock.pass(downFor)
+		if call(nil) != nil || call(nil) != nil {
+			t.Errorf("kind %d: still open after a probe that was answered", kind)
+		}
+	}
+
+	// A probe that fails keeps it open; one that is given up leaves its place to the next.
+	call(down)
+	clock.pass(downFor)
+	if call(down) != nil || call(nil) == nil {
+		t.Error("after a failed probe")
+	}
+	clock.pass(downFor)
+	if call(&Error{Kind: Ended}) != nil || call(nil) != nil || call(nil) != nil {
+		t.Error("after a probe that was given up")
+	}
+	// A clock that is set back by a day does not keep it open for that long.
+	call(down)
+	clock.pass(-24 * time.Hour)
+	if call(nil) != nil {
+		t.Error("after the clock was set back")
+	}
+	// The end of a call that hung since before Duo last answered is no news.
+	old, _ := b.admit()
+	clock.pass(time.Second)
+	call(nil)
+	b.settle(old, down)
+	if call(nil) != nil {
+		t.Error("opened by old news")
+	}
+}
+
+// One caller probes; the others are refused meanwhile.
+func TestOneProbe(t *testing.T) {
+	clock := newClock()
+	b := newBreaker(clock.Now)
+	first, _ := b.admit()
+	b.settle(first, &Error{Kind: Broken})
+	clock.pass(downFor + time.Second)
+	var admitted atomic.Int32
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			if _, refused := b.admit(); refused == nil {
+				admitted.Add(1)
+			}
+		})
+	}
+	if all.Wait(); admitted.Load() != 1 {
+		t.Errorf("%d admitted", admitted.Load())
+	}
+}
+
+// The first login finds out; the second is told at once, by the first one's error,
+// and one that comes later finds Duo back.
+func TestSecondLogin(t *testing.T) {
+	clock := newClock()
+	var up atomic.Bool
+	s := serve(t, true, func(w http.ResponseWriter, r *http.Request) {
+		if up.Load() {
+			okay(`{"time":1}`)(w, r)
+			return
+		}
+		<-r.Context().Done()
+	})
+	c := client(t, Config{Host: s.Listener.Addr().String(), CAFile: caFile(t, s.Server), PreauthTimeout: shortPreauth, Now: clock.Now})
+	_, err := c.Check(t.Context())
+	wantKind(t, "first", err, Silent)
+	began := time.Now()
+	_, err = c.Preauth(t.Context(), PreauthRequest{})
+	e := wantKind(t, "second", err, Silent)
+	if took := time.Since(began); !e.Remembered || e.Call != "preauth" || took > shortPreauth/2 {
+		t.Errorf("%v after %v", e, took)
+	}
+	if h := c.Health(); !h.Down || !h.Since.Equal(clock.Now()) || h.LastError == nil || !h.LastAnswer.IsZero() {
+		t.Errorf("%+v", h)
+	}
+	up.Store(true)
+	clock.pass(downFor + time.Second)
+	if _, err := c.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	h := c.Health()
+	if h.Down || !h.Since.Equal(clock.Now()) || !h.LastAnswer.Equal(clock.Now()) || h.LastError.Kind != Silent || !h.CertificateEnd.Equal(s.Certificate().NotAfter) {
+		t.Errorf("%+v", h)
+	}
+}
+
+// Who approved a push while others found Duo down still gets in.
+func TestPollWhileDown(t *testing.T) {
+	s := serve(t, true, okay(`{"result":"allow","status":"allow"}`))
+	c := clientOf(t, s)
+	ticket, _ := c.breaker.admit()
+	c.breaker.settle(ticket, &Error{Kind: Unreachable})
+	if v, err := c.AuthStatus(t.Context(), "T"); err != nil || v.Outcome != OutcomeAllow {
+		t.Errorf("%+v, %v", v, err)
+	}
+	if c.Health().Down {
+		t.Error("an answer did not close the breaker")
+	}
+}
+
+// A clock that is off is named with its size, and is not made up for.
+func TestSkew(t *testing.T) {
+	for _, tt := range []struct {
+		ahead      time.Duration
+		code, want string
+		kind       Kind
+	}{
+		{312 * time.Second, "40105", "duo: this clock is 312 s ahead: check: the date is not accepted, HTTP 401, code 40105", Skewed},
+		{-7000 * time.Second, "40105", "duo: this clock is 7000 s behind: ", Skewed},
+		{0, "40105", "duo: this clock agrees with Duo's: ", Skewed},
+		{400 * time.Second, "40103", "duo: this clock is 400 s ahead: ", Skewed}, // a server that looks at the signature first
+		{20 * time.Second, "40103", "duo: check: the integration key or the signature", BadKey},
+	} {
+		server := time.Now().Truncate(time.Second)
+		s := serve(t, true, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Date", server.UTC().Format(http.TimeFormat))
+			failing(401, tt.code, "x")(w, r)
+		})
+		local := server.Add(tt.ahead + time.Second/2)
+		c := client(t, Config{Host: s.Listener.Addr().String(), CAFile: caFile(t, s.Server), Now: func() time.Time { return local }})
+		_, err := c.Check(t.Context())
+		e := wantKind(t, tt.want, err, tt.kind)
+		if !strings.HasPrefix(e.Error(), tt.want) || e.Outage() || e.Skew != tt.ahead {
+			t.Errorf("%v (%v), want %s", e, e.Skew, tt.want)
+		}
+		if h := c.Health(); h.Skew != tt.ahead || !h.SkewAt.Equal(local) {
+			t.Errorf("%+v", h)
+		}
+		if got, want := s.requests()[0].date, date(local); got != want {
+			t.Errorf("signed %s, not with this clock's %s", got, want)
+		}
+	}
+	if e := (&Error{Kind: Skewed, Call: "check"}); e.Error() != "duo: this clock may be wrong: check: the date is not accepted" {
+		t.Error(e)
+	}
+}
+
+func TestErrorUnwraps(t *testing.T) {
+	if err := error(&Error{Kind: Ended, cause: context.Canceled}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
