@@ -25,7 +25,7 @@ func TestBad(t *testing.T) {
 
 		// Unknown keys.
 		{"colour = 'red'", "f:1: colour: unknown key"},
-		{"\n[duo]\nikey = 'DI'", "f:2: [duo]: this factord has no such section"},
+		{"\n[duos]\nikey = 'DI'", "f:2: [duos]: this factord has no such section"},
 		{"[[yubico.server]]\nurl = ''", "f:1: [yubico]: this factord has no such section"},
 		{"[usb]\n[fido2]\n[piv]", "f:1: [usb]: this factord has no such section\n" +
 			"f:2: [fido2]: this factord has no such section\nf:3: [piv]: this factord has no such section"},
@@ -126,8 +126,8 @@ func TestBad(t *testing.T) {
 		{in("networks = ['nowhere']\n"+ok) + in(ok), `f:2: networks: "nowhere" is not a network`},
 
 		// All at once, in the order of lines.
-		{in("name = '#1'\n"+ok+"colour = 1") + "[totp]\nwindow = 99\n[duo]\n" + in("mode = 1"), `f:2: name: "#1" looks like the number of a rule without a name` + "\n" +
-			"f:4: colour: unknown key\nf:6: window: 99 is not from 0 to 10\nf:7: [duo]: this factord has no such section\nf:9: mode: is an integer, not a string"},
+		{in("name = '#1'\n"+ok+"colour = 1") + "[totp]\nwindow = 99\n[fido2]\n" + in("mode = 1"), `f:2: name: "#1" looks like the number of a rule without a name` + "\n" +
+			"f:4: colour: unknown key\nf:6: window: 99 is not from 0 to 10\nf:7: [fido2]: this factord has no such section\nf:9: mode: is an integer, not a string"},
 	}
 	for _, tt := range tests {
 		c, err := Parse("f", []byte(tt.text), builtIn)

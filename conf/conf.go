@@ -22,6 +22,7 @@ type Config struct {
 	Daemon   Daemon
 	TOTP     TOTP
 	Audit    Audit
+	Duo      *Duo // nil: there is no [duo]
 	Rules    policy.Rules
 	Warnings []string // of what is permitted but surely not meant, one line each
 }
@@ -52,6 +53,7 @@ func (c *Config) read(file *table, known Factors) {
 	c.Daemon = readDaemon(file.section("daemon"))
 	c.TOTP = readTOTP(file.section("totp"))
 	c.Audit = readAudit(file.section("audit"))
+	c.Duo = readDuo(file)
 	c.Rules = readRules(file, known)
 	file.done()
 }

@@ -36,9 +36,12 @@ func TestSample(t *testing.T) {
 // What the sample explains in comments can be written so.
 func TestSampleComments(t *testing.T) {
 	section, tried := "", 0
+	var duo []string // all of it at once: one key alone is not enough
 	for line := range strings.Lines(string(Sample())) {
-		if strings.HasPrefix(line, "[") {
-			section = strings.TrimSpace(line)
+		if header := strings.TrimLeft(line, "# "); strings.HasPrefix(header, "[") {
+			section = strings.TrimSpace(header)
+		} else if header == "\n" && section == "[duo]" {
+			section = ""
 		}
 		key, value, found := strings.Cut(strings.TrimLeft(line, "#. "), " = ")
 		if !strings.HasPrefix(line, "#") || !found || strings.Contains(strings.TrimSpace(key), " ") {
@@ -47,6 +50,10 @@ func TestSampleComments(t *testing.T) {
 		value, _, _ = strings.Cut(value, "  ")
 		value, _, _ = strings.Cut(value, " ...")
 		text := section + "\n" + key + " = " + value
+		if section == "[duo]" { // up to the next blank line
+			duo = append(duo, key+" = "+value)
+			continue
+		}
 		if !slices.Contains([]string{"idle_exit", "issuer", "window", "file", "strict"}, strings.TrimSpace(key)) {
 			text = "[[rule]]\n" + key + " = " + value
 		}
@@ -61,8 +68,21 @@ func TestSampleComments(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	if tried < 11 {
-		t.Errorf("found only %d", tried)
+	if tried < 11 || len(duo) < 12 {
+		t.Errorf("found only %d, and %d of [duo]", tried, len(duo))
+	}
+	c, err := Parse("sample", []byte("[duo]\n"+strings.Join(duo, "\n")+duoRule), Factors{"duo"})
+	if err != nil || c.Duo.UserMap["root"] != "alice" || c.Duo.UserIDMap["svc"] == "" || c.Duo.CAFile == "" || c.Duo.Proxy == "" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	defaults, err := Parse("sample", []byte("[duo]\n"+strings.Join(duo[:3], "\n")+duoRule), Factors{"duo"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What the sample shows of the others is the default, but for maps and files.
+	c.Duo.UserMap, c.Duo.UserIDMap, c.Duo.CAFile, c.Duo.Proxy = nil, nil, "", ""
+	if !reflect.DeepEqual(c.Duo, defaults.Duo) {
+		t.Errorf("\n got %+v\nwant %+v", c.Duo, defaults.Duo)
 	}
 }
 
@@ -173,8 +193,8 @@ func TestDateAcrossClockChange(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	tests := []struct{ text, want string }{
-		{"[[rule]]\nname = 'a'\nfactors = ['duo', 'totp']", `f:3: rule "a": factor "duo" is not built into this factord, it is passed over`},
-		{"[[rule]]\nfactors = ['duo']", `f:2: rule #1: factor "duo" is not built into this factord, it is passed over` + "\n" +
+		{"[[rule]]\nname = 'a'\nfactors = ['yubico', 'totp']", `f:3: rule "a": factor "yubico" is not built into this factord, it is passed over`},
+		{"[[rule]]\nfactors = ['yubico']", `f:2: rule #1: factor "yubico" is not built into this factord, it is passed over` + "\n" +
 			`f:2: rule #1: no factor of it is built into this factord, so nobody can pass it`},
 		{"[[rule]]\ncallers = ['user']\nfactors = ['totp']\nremember = '1h'\nenroll = 'login'\nunavailable = 'allow'",
 			"f:4: rule #1: remember has no effect for a caller that is not root\n" +

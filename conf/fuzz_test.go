@@ -16,6 +16,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(string(Sample()), uint16(0))
 	f.Add(everything, uint16(7))
 	f.Add(winding, uint16(0))
+	f.Add(duoSection+"skey = 'k'\nuser_map = {root = 'alice'}\nuser_id_map = {root = 'DU1'}\n[[rule]]\nfactors = ['duo']\n", uint16(0))
 	f.Add("rule = [{factors = ['totp'], services = ['su']}]\n", uint16(0xffff))
 	f.Add("\ufeff[\"rule\"]\r\n'a'.\"b\" = \"\"\"\\\"\"\"\"\n[[a.b]]\nx={y=[1,{z=2}]}", uint16(1))
 	f.Fuzz(func(t *testing.T, text string, request uint16) {
@@ -57,6 +58,10 @@ func checkConfig(t *testing.T, c *Config) {
 	}
 	if c.Daemon.IdleExit < 0 || c.TOTP.Window < 0 || c.TOTP.Window > MaxWindow {
 		t.Errorf("out of range: %+v", c)
+	}
+	if d := c.Duo; d != nil && (d.Ikey == "" || d.Host == "" || (d.Skey == "") == (d.SkeyFile == "") || d.PreauthTimeout <= 0 || d.Deadline <= 0 ||
+		!strings.Contains(d.Username, "{user}") || d.Signature == "") {
+		t.Errorf("not a [duo]: %+v", d)
 	}
 	last := 0
 	for i := range c.Rules {

@@ -35,7 +35,14 @@ func Load(path string, known Factors) (*Config, error) {
 	if len(data) > maxSize {
 		return nil, sizeError(path)
 	}
-	return Parse(path, data, known)
+	c, err := Parse(path, data, known)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Duo.secretIn(path, info.Mode()); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 func openError(err error) error {

@@ -37,6 +37,13 @@ func (c *Config) Doubts(file string) (all []string) {
 			}
 		}
 	}
+	if c.Duo != nil {
+		for _, named := range []string{c.Duo.CAFile, c.Duo.SkeyFile} {
+			if _, err := os.Stat(named); filepath.IsAbs(named) && err != nil {
+				doubt(c.Duo.Line, "[duo]: %v", err)
+			}
+		}
+	}
 	if c.Audit.File == "" {
 		return all
 	}

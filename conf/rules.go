@@ -25,23 +25,27 @@ func readRules(file *table, known Factors) policy.Rules {
 		sound = append(sound, len(file.report.errors) == before)
 		warnUnknownFactors(t, &rules[i], known)
 		warnUserRule(t, &rules[i])
-		warnWithoutEffect(t, &rules[i])
+		warnWithoutEffect(t, &rules[i], known)
 		warnEnrolment(t, &rules[i])
 	}
 	if len(tables) == 0 && !file.has("rule") {
 		file.report.warn(0, "no rule: every login is refused")
 	}
 	checkNames(tables, rules)
+	checkDuo(file, tables, rules)
 	checkReachable(tables, rules, sound)
 	return rules
 }
 
 // warnWithoutEffect names what is legal to write and serves nothing yet. Each of
 // these makes a rule laxer or easier, so passing it over is the strict side.
-func warnWithoutEffect(t *table, r *policy.Rule) {
+func warnWithoutEffect(t *table, r *policy.Rule, known Factors) {
 	for _, k := range []struct{ key, why string }{
 		{"unavailable", "no factor asks a server"}, {"presence", "no factor is a key"},
 	} {
+		if k.key == "unavailable" && slices.Contains(known, "duo") {
+			continue
+		}
 		if t.has(k.key) {
 			t.report.warn(t.line(k.key), "rule %s: %s has no effect in this factord: %s", title(r), k.key, k.why)
 		}

@@ -2,6 +2,7 @@ package conf
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,34 @@ type flaw struct{ what, hint string }
 
 func (t *table) text(key string) (string, bool) {
 	return take[string](t, key, "a string", "put it in quotes")
+}
+
+// judge reports what is wrong with a key, if anything is.
+func (t *table) judge(key string, f flaw) {
+	if f.what != "" {
+		t.fail(key, f.hint, "%s", f.what)
+	}
+}
+
+// pairs returns a table of user names of this machine and what stands for them.
+func (t *table) pairs(key string, read func(string) flaw) map[string]string {
+	written, ok := take[map[string]any](t, key, "a table", `write it like { root = "alice" }`)
+	if !ok {
+		return nil
+	}
+	in := &table{report: t.report, path: t.path.key(key), values: written}
+	pairs := make(map[string]string, len(written))
+	for _, user := range slices.Sorted(maps.Keys(written)) {
+		if _, wrong := readUser(user); wrong.what != "" {
+			in.fail(user, wrong.hint, "%s", wrong.what)
+			continue
+		}
+		if s, ok := in.text(user); ok {
+			in.judge(user, read(s))
+			pairs[user] = s
+		}
+	}
+	return pairs
 }
 
 func (t *table) truth(key string, otherwise bool) bool {

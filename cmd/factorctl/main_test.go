@@ -145,10 +145,10 @@ func TestCheckConfig(t *testing.T) {
 		}
 		return path
 	}
-	good := write("good", "[[rule]]\nservices = [\"sudo\"]\nfactors = [\"totp\", \"duo\"]\n")
+	good := write("good", "[[rule]]\nservices = [\"sudo\"]\nfactors = [\"totp\", \"yubico\"]\n")
 	bad := write("bad", "frob = 1\n[[rule]]\nfactors = []\n")
 	run(t, "", "check-config", good).want(t, 0, "good: ok, 1 rule\n", "")
-	run(t, "", "check-config", good).want(t, 0, `factor "duo" is not built into this factord`, "")
+	run(t, "", "check-config", good).want(t, 0, `factor "yubico" is not built into this factord`, "")
 	run(t, "", "check-config", good, "--json").want(t, 0, `"ok":true,"rules":1,`, "")
 	run(t, "", "check-config", bad).want(t, 1, "", "bad:1: frob")
 	run(t, "", "check-config", bad, "--json").want(t, 1, `"ok":false`, "bad:3: factors")
