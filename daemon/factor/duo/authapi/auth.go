@@ -89,7 +89,9 @@ func (v verdict) public() Verdict {
 // asynchronous: they ring, and AuthStatus waits.
 func (r AuthRequest) params() (map[string]string, error) {
 	params := map[string]string{"factor": string(r.Method)}
-	r.Person.put(params)
+	if err := r.Person.put(params); err != nil {
+		return nil, err
+	}
 	r.From.put(params)
 	switch r.Method {
 	case Push, Phone:

@@ -41,7 +41,20 @@ type request struct {
 type attempt struct {
 	ctx       context.Context
 	connected atomic.Bool
+	step      atomic.Pointer[string] // of making a connection, the last begun
 	began     time.Time
+}
+
+// begins notes a step, so that a failure by time can be put down to one.
+func (a *attempt) begins(step string) { a.step.Store(&step) }
+
+// trace follows an attempt through net/http and net.
+func (a *attempt) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		DNSStart:     func(i httptrace.DNSStartInfo) { a.begins("looking up " + i.Host) },
+		ConnectStart: func(_, addr string) { a.begins("connecting to " + addr) },
+		GotConn:      func(httptrace.GotConnInfo) { a.connected.Store(true) },
+	}
 }
 
 type attemptKey struct{}
@@ -66,7 +79,7 @@ func (c *Client) call(parent context.Context, q request, answer any) error {
 		}
 		if !retry.wait(ctx, err.Wait) {
 			if parent.Err() != nil {
-				err.Kind, err.cause = Ended, parent.Err()
+				return &Error{Kind: Ended, Call: q.name, cause: parent.Err()}
 			}
 			return err
 		}
@@ -104,7 +117,7 @@ func (c *Client) once(ctx, parent context.Context, q request, answer any) *Error
 	defer cancel()
 	a.ctx = ctx
 	ctx = context.WithValue(ctx, attemptKey{}, a)
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { a.connected.Store(true) }})
+	ctx = httptrace.WithClientTrace(ctx, a.trace())
 	req, err := c.request(ctx, q)
 	if err != nil {
 		return &Error{Kind: Refused, Call: q.name, cause: err}
@@ -118,10 +131,12 @@ func (c *Client) once(ctx, parent context.Context, q request, answer any) *Error
 	failure := &Error{Call: q.name, Status: resp.StatusCode}
 	failure.Skew, failure.SkewKnown = c.readClock(resp.Header)
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if ctx.Err() != nil {
+		// Also with a whole body: a verdict for one who has gone is nobody's, and the
+		// server ends its body when it sees the connection closed.
+		return c.failed(a, parent, q, ctx.Err())
+	}
 	if err != nil {
-		if ctx.Err() != nil {
-			return c.failed(a, parent, q, err)
-		}
 		// What the first line said still holds: half of a 503 is a 503.
 		failure.Kind, failure.cause = kindOf(resp.StatusCode), err
 		return failure
@@ -174,6 +189,9 @@ const fairTime = time.Second
 
 // failed classifies a request that got no answer.
 func (c *Client) failed(a *attempt, parent context.Context, q request, err error) *Error {
+	if step := a.step.Load(); step != nil && !a.connected.Load() && errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%s: %w", *step, err)
+	}
 	e := &Error{Kind: Unreachable, Call: q.name, cause: err}
 	fair := min(c.preauth, q.limit, fairTime) * 9 / 10 // the caller's timer may have started a little before ours
 	expired := errors.Is(parent.Err(), context.DeadlineExceeded)

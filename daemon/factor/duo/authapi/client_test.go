@@ -190,3 +190,25 @@ func TestNew(t *testing.T) {
 		}
 	}
 }
+
+// What can't be meant is not sent.
+func TestNotSent(t *testing.T) {
+	s := serve(t, true, okay(`{"result":"allow"}`))
+	c := clientOf(t, s)
+	_, err := c.Preauth(t.Context(), PreauthRequest{})
+	wantKind(t, "preauth of nobody", err, Refused)
+	alice := Person{Username: "alice"}
+	for name, r := range map[string]AuthRequest{
+		"nobody": {Method: Passcode}, "no method": {Person: alice}, "another method": {Person: alice, Method: "prompt"},
+		"not UTF-8": {Person: Person{Username: "al\xffice"}, Method: Push},
+		"too long":  {Person: alice, Method: Push, Info: []Field{{"Command", strings.Repeat("x", maxPushInfo)}}},
+	} {
+		v, err := c.Auth(t.Context(), r)
+		if e := wantKind(t, name, err, Refused); e.Outage() || v.Outcome != OutcomeDeny {
+			t.Errorf("%s: %+v", name, v)
+		}
+	}
+	if n := len(s.requests()); n > 0 {
+		t.Errorf("%d requests", n)
+	}
+}

@@ -1,7 +1,6 @@
 package authapi
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -155,10 +154,4 @@ func SkewText(skew time.Duration, known bool) string {
 		return fmt.Sprintf("this clock is %d s behind", -s)
 	}
 	return "this clock agrees with Duo's"
-}
-
-// isCode reports whether err is Duo's refusal of that number.
-func isCode(err error, code int) bool {
-	var e *Error
-	return errors.As(err, &e) && e.Code == code
 }

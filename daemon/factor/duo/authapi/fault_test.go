@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// The patience of the tests' clients.
+// The patience of the tests' clients: enough for TLS on a machine that is busy.
 const (
-	shortPreauth  = 400 * time.Millisecond
-	shortDeadline = 2 * time.Second
+	shortPreauth  = 1500 * time.Millisecond
+	shortDeadline = 3 * time.Second
 )
 
 func wantKind(t *testing.T, what string, err error, want Kind) *Error {
@@ -85,8 +85,8 @@ func TestFaults(t *testing.T) {
 			return Config{Host: l.Addr().String()}
 		}, Unreachable, true, "no connection"},
 		{"no such host", func(t *testing.T) Config { return Config{Host: "no-such-host.invalid"} }, Unreachable, true, "lookup"},
-		{"black hole", func(t *testing.T) Config { return Config{Host: blackHole(t)} }, Unreachable, true, "no connection"},
-		{"TLS never answers", plain(silent), Unreachable, true, "no connection"},
+		{"black hole", func(t *testing.T) Config { return Config{Host: blackHole(t)} }, Unreachable, true, "no connection: connecting to 127.0.0.1:"},
+		{"TLS never answers", plain(silent), Unreachable, true, "no connection: waiting for TLS of 127.0.0.1:"},
 		{"closed before TLS", plain(func(c net.Conn) { c.Close() }), Unreachable, true, "TLS"},
 		{"not TLS", plain(after("HTTP/1.1 400 Bad Request\r\n\r\n")), Untrusted, false, "not trusted"},
 		{"certificate of a stranger", func(t *testing.T) Config {
@@ -117,7 +117,9 @@ func TestFaults(t *testing.T) {
 			io.WriteString(w, `{"x":"`+strings.Repeat("x", 2*maxAnswer))
 		}), Garbled, false, "longer"},
 		{"HTML", served(answers(200, html)), Garbled, false, "not Duo's JSON"},
-		{"redirect", served(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://127.0.0.1:1/", 302) }), Garbled, false, "HTTP 302"},
+		{"redirect", served(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://127.0.0.1:1/", http.StatusFound)
+		}), Garbled, false, "HTTP 302"},
 		{"empty", served(answers(200, "")), Garbled, false, "not Duo's JSON"},
 		{"OK misspelt", served(answers(200, `{"stat":"Ok","response":{"result":"allow"}}`)), Garbled, false, "neither OK nor FAIL"},
 		{"500", served(failing(500, "50001", "Internal")), Broken, true, "HTTP 500, code 50001"},

@@ -1,17 +1,24 @@
 package authapi
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // Person is how Duo knows a user: by exactly one of its username and its user_id.
 type Person struct{ Username, UserID string }
 
 // put writes the parameter that names the person.
-func (p Person) put(params map[string]string) {
-	if p.UserID != "" {
+func (p Person) put(params map[string]string) error {
+	switch {
+	case p.UserID != "":
 		params["user_id"] = p.UserID
-	} else {
+	case p.Username != "":
 		params["username"] = p.Username
+	default:
+		return errors.New("nobody is named")
 	}
+	return nil
 }
 
 // Placeholder stands for the user's name on this machine in Names.Template.

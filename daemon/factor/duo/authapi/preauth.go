@@ -101,7 +101,9 @@ func (d Device) Can(capability string) bool {
 // Preauth asks, within Config.PreauthTimeout.
 func (c *Client) Preauth(ctx context.Context, r PreauthRequest) (Preauth, error) {
 	params := map[string]string{}
-	r.Person.put(params)
+	if err := r.Person.put(params); err != nil {
+		return Preauth{}, &Error{Kind: Refused, Call: "preauth", cause: err}
+	}
 	r.From.put(params)
 	if len(r.TrustedDeviceToken) > 0 {
 		params["trusted_device_token"] = string(r.TrustedDeviceToken)
