@@ -4,15 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
-	"strings"
-	"sync/atomic"
-	"syscall"
 	"time"
 	"unicode/utf8"
 )
@@ -36,28 +31,6 @@ type request struct {
 	// down a moment ago, and its failure tells nothing to others.
 	polling bool
 }
-
-// attempt is one request on its way. It travels in its own context, for the dialer.
-type attempt struct {
-	ctx       context.Context
-	connected atomic.Bool
-	step      atomic.Pointer[string] // of making a connection, the last begun
-	began     time.Time
-}
-
-// begins notes a step, so that a failure by time can be put down to one.
-func (a *attempt) begins(step string) { a.step.Store(&step) }
-
-// trace follows an attempt through net/http and net.
-func (a *attempt) trace() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
-		DNSStart:     func(i httptrace.DNSStartInfo) { a.begins("looking up " + i.Host) },
-		ConnectStart: func(_, addr string) { a.begins("connecting to " + addr) },
-		GotConn:      func(httptrace.GotConnInfo) { a.connected.Store(true) },
-	}
-}
-
-type attemptKey struct{}
 
 // call sends a request until there is an answer to it, and reads that into answer.
 func (c *Client) call(parent context.Context, q request, answer any) error {
@@ -89,7 +62,7 @@ func (c *Client) call(parent context.Context, q request, answer any) error {
 // admitted sends a request once, if Duo is not known to be down.
 func (c *Client) admitted(ctx, parent context.Context, q request, answer any) *Error {
 	if q.polling {
-		err := c.once(ctx, parent, q, answer)
+		err := c.once(ctx, parent, q, 0, answer)
 		if err == nil {
 			c.breaker.answered()
 		}
@@ -100,9 +73,17 @@ func (c *Client) admitted(ctx, parent context.Context, q request, answer any) *E
 		refused.Call = q.name
 		return refused
 	}
-	err := c.once(ctx, parent, q, answer)
+	patience := time.Duration(0)
+	if q.repeatable {
+		patience = c.preauth / 2
+	}
+	err := c.once(ctx, parent, q, patience, answer)
+	if err != nil && err.stale {
+		c.transport.CloseIdleConnections()
+		err = c.once(ctx, parent, q, 0, answer)
+	}
 	c.breaker.settle(ticket, err)
-	if err != nil && err.down() {
+	if err != nil && (err.Kind == Silent || err.Kind == Unreachable) {
 		// Connections that go nowhere look alike until they are used.
 		c.transport.CloseIdleConnections()
 	}
@@ -110,13 +91,12 @@ func (c *Client) admitted(ctx, parent context.Context, q request, answer any) *E
 }
 
 // once sends a request, signed for this moment.
-func (c *Client) once(ctx, parent context.Context, q request, answer any) *Error {
-	a := &attempt{began: time.Now()}
+func (c *Client) once(ctx, parent context.Context, q request, patience time.Duration, answer any) *Error {
+	a := &attempt{began: time.Now(), patience: patience}
 	// What is still being dialled when this returns has no one to serve.
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	a.ctx = ctx
-	ctx = context.WithValue(ctx, attemptKey{}, a)
+	a.ctx, a.cancel = context.WithCancel(ctx)
+	defer a.end()
+	ctx = context.WithValue(a.ctx, attemptKey{}, a)
 	ctx = httptrace.WithClientTrace(ctx, a.trace())
 	req, err := c.request(ctx, q)
 	if err != nil {
@@ -180,50 +160,4 @@ func (c *Client) request(ctx context.Context, q request) (*http.Request, error) 
 		req.Header.Set("Authorization", c.sign.authorization(c.sign.canonical(now, q.method, q.path, params, body)))
 	}
 	return req, nil
-}
-
-// fairTime is how long a connection must have been tried before its failing by a
-// deadline of the caller's is put down to Duo. Without it a login drawn out to its
-// last milliseconds would pass for an outage.
-const fairTime = time.Second
-
-// failed classifies a request that got no answer.
-func (c *Client) failed(a *attempt, parent context.Context, q request, err error) *Error {
-	if step := a.step.Load(); step != nil && !a.connected.Load() && errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("%s: %w", *step, err)
-	}
-	e := &Error{Kind: Unreachable, Call: q.name, cause: err}
-	fair := min(c.preauth, q.limit, fairTime) * 9 / 10 // the caller's timer may have started a little before ours
-	expired := errors.Is(parent.Err(), context.DeadlineExceeded)
-	switch {
-	case errors.Is(parent.Err(), context.Canceled):
-		e.Kind, e.cause = Ended, parent.Err()
-	case a.connected.Load() && expired:
-		e.Kind, e.cause = Ended, parent.Err()
-	case a.connected.Load() && a.ctx.Err() != nil:
-		e.Kind = Silent
-	case expired && time.Since(a.began) < fair:
-		e.Kind, e.cause = Ended, parent.Err()
-	case errors.Is(err, errTLS):
-		e.Kind = Untrusted
-	case errors.Is(err, errProxyRefused):
-		e.Kind = Refused
-	case a.connected.Load() && !isNetwork(err):
-		e.Kind = Garbled // what came is not HTTP
-	}
-	return e
-}
-
-// isNetwork reports whether an error of an established connection is the network's,
-// or of a server that went away. Two of them net/http gives no name to.
-func isNetwork(err error) bool {
-	var network net.Error
-	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || isSystem(err) ||
-		strings.Contains(err.Error(), "server closed idle connection") || strings.Contains(err.Error(), "client connection lost")
-}
-
-// isSystem reports whether an error is the kernel's: refused, reset, no route.
-func isSystem(err error) bool {
-	var number syscall.Errno
-	return errors.As(err, &number)
 }

@@ -51,6 +51,7 @@ type Error struct {
 	// Remembered says that nothing was sent: Duo was down a moment ago.
 	Remembered bool
 
+	stale bool // the connection may be to blame: it had been used before
 	cause error
 }
 
@@ -72,7 +73,7 @@ func (e *Error) Error() string {
 	if e.Kind == Skewed {
 		text += SkewText(e.Skew, e.SkewKnown) + ": "
 	}
-	text += e.Call + ": " + e.reason()
+	text += e.Call + ": " + e.Kind.String()
 	if e.Status != 0 {
 		text += fmt.Sprintf(", HTTP %d", e.Status)
 	}
@@ -96,8 +97,9 @@ func (e *Error) Error() string {
 	return text
 }
 
-func (e *Error) reason() string {
-	switch e.Kind {
+// String is the kind in a few words.
+func (k Kind) String() string {
+	switch k {
 	case Refused:
 		return "refused"
 	case BadKey:

@@ -176,16 +176,18 @@ func (nopCloser) Close() error { return nil }
 // A login that was drawn out to its last moment is no outage, whatever it broke off;
 // one whose whole time went by without a connection is.
 func TestDeadlineOfTheCaller(t *testing.T) {
-	c := client(t, Config{Host: blackHole(t), PreauthTimeout: time.Minute, Deadline: time.Minute})
-	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	t.Parallel()
+	c := client(t, Config{Host: blackHole(t), PreauthTimeout: 2 * time.Second})
+	passcode := AuthRequest{Person: Person{Username: "alice"}, Method: Passcode}
+	short, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	_, err := c.Auth(short, AuthRequest{Person: Person{Username: "alice"}, Method: Passcode})
+	_, err := c.Auth(short, passcode)
 	if e := wantKind(t, "short", err, Ended); e.Outage() || !errors.Is(err, context.DeadlineExceeded) || c.Health().Down {
 		t.Errorf("%v", err)
 	}
-	long, cancel := context.WithTimeout(t.Context(), fairTime)
+	long, cancel := context.WithTimeout(t.Context(), 1950*time.Millisecond)
 	defer cancel()
-	_, err = c.Auth(long, AuthRequest{Person: Person{Username: "alice"}, Method: Passcode})
+	_, err = c.Auth(long, passcode)
 	if e := wantKind(t, "long", err, Unreachable); !e.Outage() || !c.Health().Down {
 		t.Errorf("%v", err)
 	}

@@ -131,6 +131,28 @@ func TestStaleConnection(t *testing.T) {
 	}
 }
 
+// Nor does one that leads nowhere, as after a laptop's sleep.
+func TestDeadConnection(t *testing.T) {
+	t.Parallel()
+	const answer = "HTTP/1.1 200 OK\r\nContent-Length: 43\r\n\r\n" + `{"stat":"OK","response":{"result":"allow"}}`
+	config := secure(t, func(conn net.Conn) {
+		if readRequest(conn) {
+			io.WriteString(conn, answer)
+			silent(conn)
+		}
+	})
+	config.PreauthTimeout = 3 * time.Second
+	c := client(t, config)
+	for range 2 {
+		if p, err := c.Preauth(t.Context(), PreauthRequest{Person: Person{Username: "alice"}}); err != nil || p.Decision != DecisionAllow {
+			t.Fatalf("%+v, %v", p, err)
+		}
+	}
+	if c.Health().Down {
+		t.Error("a dead connection opened the breaker")
+	}
+}
+
 // One connection serves one login after the other.
 func TestKeepAlive(t *testing.T) {
 	for _, two := range []bool{false, true} {
@@ -168,7 +190,7 @@ func TestPollsDoNotBlock(t *testing.T) {
 		})
 		c := clientOf(t, s)
 		ctx, cancel := context.WithCancel(t.Context())
-		const many = 300 // more than the streams of one HTTP/2 connection
+		const many = 3 * streams
 		for range many {
 			go c.AuthStatus(ctx, "T")
 		}

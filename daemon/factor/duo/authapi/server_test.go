@@ -37,6 +37,9 @@ type server struct {
 	seen []seen
 }
 
+// streams is how many requests one connection of HTTP/2 takes.
+const streams = 20
+
 // serve starts one. HTTP/2 is spoken if two says so.
 func serve(t testing.TB, two bool, handler http.HandlerFunc) *server {
 	t.Helper()
@@ -63,7 +66,7 @@ func serve(t testing.TB, two bool, handler http.HandlerFunc) *server {
 		handler(w, r)
 	}))
 	s.EnableHTTP2 = two
-	s.Config.ErrorLog = quiet
+	s.Config.ErrorLog, s.Config.HTTP2 = quiet, &http.HTTP2Config{MaxConcurrentStreams: streams}
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s

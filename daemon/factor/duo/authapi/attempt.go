@@ -1,0 +1,103 @@
+package authapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http/httptrace"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// attempt is one request on its way. It travels in its own context, for the dialer.
+type attempt struct {
+	ctx       context.Context
+	cancel    context.CancelFunc
+	connected atomic.Bool
+	patience  time.Duration // with a connection that was used before; 0: as with any
+	stale     atomic.Bool   // it ran out
+	timer     atomic.Pointer[time.Timer]
+	step      atomic.Pointer[string] // of making a connection, the last begun
+	began     time.Time
+}
+
+// begins notes a step, so that a failure by time can be put down to one.
+func (a *attempt) begins(step string) { a.step.Store(&step) }
+
+// trace follows an attempt through net/http and net.
+func (a *attempt) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		DNSStart:     func(i httptrace.DNSStartInfo) { a.begins("looking up " + i.Host) },
+		ConnectStart: func(_, addr string) { a.begins("connecting to " + addr) },
+		GotConn:      a.got,
+	}
+}
+
+// got has a connection. One that was used before may lead nowhere by now, and nothing
+// tells: a laptop that slept, a firewall that forgot.
+func (a *attempt) got(info httptrace.GotConnInfo) {
+	a.connected.Store(true)
+	if info.Reused && a.patience > 0 {
+		a.timer.Store(time.AfterFunc(a.patience, func() {
+			a.stale.Store(true)
+			a.cancel()
+		}))
+	}
+}
+
+func (a *attempt) end() {
+	if timer := a.timer.Load(); timer != nil {
+		timer.Stop()
+	}
+	a.cancel()
+}
+
+type attemptKey struct{}
+
+// failed classifies a request that got no answer. A connection that a deadline of the
+// caller's cut off is put down to Duo only if it had (nearly, since the caller's timer
+// started first) all of the time that a connection gets: else a login drawn out to its
+// last seconds would pass for an outage.
+func (c *Client) failed(a *attempt, parent context.Context, q request, err error) *Error {
+	if step := a.step.Load(); step != nil && !a.connected.Load() && errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%s: %w", *step, err)
+	}
+	e := &Error{Kind: Unreachable, Call: q.name, cause: err}
+	fair := c.preauth * 9 / 10
+	expired := errors.Is(parent.Err(), context.DeadlineExceeded)
+	switch {
+	case errors.Is(parent.Err(), context.Canceled):
+		e.Kind, e.cause = Ended, parent.Err()
+	case a.connected.Load() && expired:
+		e.Kind, e.cause = Ended, parent.Err()
+	case a.connected.Load() && a.ctx.Err() != nil:
+		e.Kind, e.stale = Silent, a.stale.Load()
+	case expired && time.Since(a.began) < fair:
+		e.Kind, e.cause = Ended, parent.Err()
+	case errors.Is(err, errTLS):
+		e.Kind = Untrusted
+	case errors.Is(err, errProxyRefused):
+		e.Kind = Refused
+	case a.connected.Load() && !isNetwork(err):
+		e.Kind = Garbled // what came is not HTTP
+	}
+	return e
+}
+
+// isNetwork reports whether an error of an established connection is the network's,
+// or of a server that went away. Two of them net/http gives no name to.
+func isNetwork(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || isSystem(err) ||
+		strings.Contains(err.Error(), "server closed idle connection") || strings.Contains(err.Error(), "client connection lost")
+}
+
+// isSystem reports whether an error is the kernel's: refused, reset, no route.
+func isSystem(err error) bool {
+	var number syscall.Errno
+	return errors.As(err, &number)
+}
