@@ -15,6 +15,7 @@ import (
 
 // attempt is one request on its way. It travels in its own context, for the dialer.
 type attempt struct {
+	parent    context.Context // the caller's
 	ctx       context.Context
 	cancel    context.CancelFunc
 	connected atomic.Bool
@@ -31,6 +32,7 @@ func (a *attempt) begins(step string) { a.step.Store(&step) }
 // trace follows an attempt through net/http and net.
 func (a *attempt) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
+		GetConn:      func(string) { a.connected.Store(false) },
 		DNSStart:     func(i httptrace.DNSStartInfo) { a.begins("looking up " + i.Host) },
 		ConnectStart: func(_, addr string) { a.begins("connecting to " + addr) },
 		GotConn:      a.got,
@@ -62,7 +64,8 @@ type attemptKey struct{}
 // caller's cut off is put down to Duo only if it had (nearly, since the caller's timer
 // started first) all of the time that a connection gets: else a login drawn out to its
 // last seconds would pass for an outage.
-func (c *Client) failed(a *attempt, parent context.Context, q request, err error) *Error {
+func (c *Client) failed(a *attempt, q request, err error) *Error {
+	parent := a.parent
 	if step := a.step.Load(); step != nil && !a.connected.Load() && errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("%s: %w", *step, err)
 	}

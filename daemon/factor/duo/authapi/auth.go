@@ -155,11 +155,10 @@ func (c *Client) Auth(ctx context.Context, r AuthRequest) (Verdict, error) {
 
 // Bounds on asking again after one proof.
 const (
-	// maxRepeats is how often AuthStatus asks again after a poll that came to
-	// nothing. A push lives for 60 s, and Duo holds a poll for longer than a tenth.
+	// pollPause is the least time from one poll to the next that repeats it. A poll
+	// that lasted for as long was held; others are repeated maxRepeats times.
+	pollPause  = time.Second
 	maxRepeats = 8
-	// pollPause is the least time from one poll to the next that repeats it.
-	pollPause = time.Second
 	// leastPoll is the least time from one change of state to the next poll.
 	leastPoll = 100 * time.Millisecond
 )
@@ -176,7 +175,9 @@ func (c *Client) AuthStatus(ctx context.Context, txid string) (Verdict, error) {
 		name: "auth_status", method: http.MethodGet, path: "/auth/v2/auth_status", params: map[string]string{"txid": txid},
 		limit: c.deadline, repeatable: true, polling: true,
 	}
-	for repeats := 0; ; repeats++ {
+	ctx, cancel := context.WithTimeout(ctx, c.deadline)
+	defer cancel()
+	for repeats := 0; ; {
 		began := time.Now()
 		var v verdict
 		err := c.call(ctx, q, &v)
@@ -187,7 +188,10 @@ func (c *Client) AuthStatus(ctx context.Context, txid string) (Verdict, error) {
 			v.TxID = txid
 			return v.public(), nil
 		}
-		if repeats == maxRepeats || !worthRepeating(err) {
+		if time.Since(began) < c.pollPause {
+			repeats++
+		}
+		if repeats > maxRepeats || !worthRepeating(err) {
 			return Verdict{}, err
 		}
 		if !sleep(ctx, c.pollPause-time.Since(began)) {

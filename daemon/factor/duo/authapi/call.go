@@ -92,8 +92,7 @@ func (c *Client) admitted(ctx, parent context.Context, q request, answer any) *E
 
 // once sends a request, signed for this moment.
 func (c *Client) once(ctx, parent context.Context, q request, patience time.Duration, answer any) *Error {
-	a := &attempt{began: time.Now(), patience: patience}
-	// What is still being dialled when this returns has no one to serve.
+	a := &attempt{parent: parent, began: time.Now(), patience: patience}
 	a.ctx, a.cancel = context.WithCancel(ctx)
 	defer a.end()
 	ctx = context.WithValue(a.ctx, attemptKey{}, a)
@@ -105,7 +104,7 @@ func (c *Client) once(ctx, parent context.Context, q request, patience time.Dura
 	// Not http.Client: Duo does not redirect, and has no cookies.
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
-		return c.failed(a, parent, q, err)
+		return c.failed(a, q, err)
 	}
 	defer resp.Body.Close()
 	failure := &Error{Call: q.name, Status: resp.StatusCode}
@@ -114,7 +113,7 @@ func (c *Client) once(ctx, parent context.Context, q request, patience time.Dura
 	if ctx.Err() != nil {
 		// Also with a whole body: a verdict for one who has gone is nobody's, and the
 		// server ends its body when it sees the connection closed.
-		return c.failed(a, parent, q, ctx.Err())
+		return c.failed(a, q, ctx.Err())
 	}
 	if err != nil {
 		// What the first line said still holds: half of a 503 is a 503.

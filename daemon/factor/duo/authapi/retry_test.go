@@ -5,7 +5,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -178,6 +180,25 @@ func TestKeepAlive(t *testing.T) {
 	}
 }
 
+// A crowd that comes at once does not make a connection each, where one serves many.
+func TestCrowd(t *testing.T) {
+	s := serve(t, true, okay(`{"time":1}`))
+	c := clientOf(t, s)
+	var connections atomic.Int32
+	c.dialer.net.Control = func(string, string, syscall.RawConn) error { connections.Add(1); return nil }
+	var all sync.WaitGroup
+	for range 8 * maxDials {
+		all.Go(func() {
+			if _, err := c.Check(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if all.Wait(); connections.Load() > 4*maxDials {
+		t.Errorf("%d connections for %d calls", connections.Load(), 8*maxDials)
+	}
+}
+
 // Pending pushes take no place from a passcode, even when they are many.
 func TestPollsDoNotBlock(t *testing.T) {
 	for _, two := range []bool{false, true} {
@@ -232,10 +253,10 @@ func TestPollIsBounded(t *testing.T) {
 	t.Parallel()
 	s := serve(t, true, failing(400, "40002", "Invalid request parameters"))
 	c := clientOf(t, s)
-	c.pollPause = time.Millisecond
+	c.pollPause = 50 * time.Millisecond
 	_, err := c.Await(t.Context(), "T", nil)
 	wantKind(t, "await", err, Refused)
-	if n := len(s.requests()); n != maxRepeats+1 {
+	if n := len(s.requests()); n <= maxRepeats || n > 3*maxRepeats { // a slow one is taken to have been held
 		t.Errorf("%d requests", n)
 	}
 }

@@ -25,6 +25,7 @@ const (
 	maxProxyAnswer  = 4 << 10
 	deadAfter       = 10 * time.Second // a silent HTTP/2 connection is asked whether it lives
 	keepAliveProbes = 3
+	maxDials        = 64 // at a time
 )
 
 // newTransport returns one that opens as many connections as there are requests:
@@ -51,11 +52,13 @@ type dialer struct {
 	limit time.Duration
 	net   net.Dialer
 	tls   *tls.Config
+	gate  chan struct{} // of maxDials
 
 	certificateEnd atomic.Pointer[time.Time]
 }
 
 func (d *dialer) configure(roots *x509.CertPool) {
+	d.gate = make(chan struct{}, maxDials)
 	d.net = net.Dialer{
 		// The C library's resolver does not end with a context.
 		Resolver: &net.Resolver{PreferGo: true},
@@ -70,11 +73,12 @@ func (d *dialer) configure(roots *x509.CertPool) {
 var (
 	errProxyRefused = errors.New("the proxy refused")
 	errTLS          = errors.New("TLS failed")
+	errServed       = errors.New("another connection was free before")
 )
 
-// dialTLS is called with a context that outlives the request's, since another
-// request could use the connection. Here nothing goes on for a login that is over:
-// the attempt's own context is among the values.
+// dialTLS is called with a context that outlives the request's, since the connection
+// can serve the next one, of this login or another. But it ends with the login: the
+// attempt among the values knows its caller's context.
 func (d *dialer) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.limit)
 	defer cancel()
@@ -82,7 +86,19 @@ func (d *dialer) dialTLS(ctx context.Context, network, addr string) (net.Conn, e
 	if !ok {
 		return nil, errors.New("a connection that nobody asked for")
 	}
-	defer context.AfterFunc(a.ctx, cancel)()
+	defer context.AfterFunc(a.parent, cancel)()
+	// Of a crowd that comes at once every one dials, though the first connections may
+	// serve them all: who waits here may have been served before it is their turn.
+	a.begins("waiting for others to connect to " + addr)
+	select {
+	case d.gate <- struct{}{}:
+		defer func() { <-d.gate }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if a.connected.Load() {
+		return nil, errServed
+	}
 	conn, err := d.dial(ctx, network, addr)
 	if err != nil {
 		return nil, err
