@@ -16,7 +16,7 @@ import (
 
 // Sizes of the transport. Each pending push is a request that waits for up to a
 // minute. With HTTP/2 they share connections, and cost some 17 kB each; with HTTP/1.1
-// each has a connection of its own and costs 35 kB (BenchmarkPending).
+// each has a connection of its own and costs up to 40 kB (BenchmarkPending).
 const (
 	bufferSize      = 1 << 10 // each way; requests and answers are of a few hundred bytes
 	maxHeader       = 16 << 10
