@@ -49,6 +49,20 @@ type Login struct {
 	// Records are what the factor keeps for this user, as read when the
 	// attempt began. Settling reads them again.
 	Records []Record
+	// Permitted: the rule takes this factor. One that asks somebody outside
+	// does so only then.
+	Permitted bool
+	// Discreet: no first factor is proven yet, so that nothing, and not the
+	// time it takes, may tell what the user has before an answer is given.
+	Discreet bool
+	// Command is what the client says that it runs: its own words.
+	Command string
+	// Origin stands for the client's address and key, or its session and
+	// terminal, where all of that is known and the rule remembers; else it is
+	// empty.
+	Origin string
+	// State is what Offer left in Offer.State for the same attempt.
+	State any
 }
 
 // Offer is what a user can do with a factor. The zero value is nothing.
@@ -66,12 +80,25 @@ type Offer struct {
 	// phone's time set automatically?". It rests on what the user has, never
 	// on an answer.
 	Advice string
+	// Choices are what an Asker does without a typed code: "push to Pixel 5".
+	// The first is what Enter does, and what is done where nobody can type.
+	Choices []string
+	// Enter names the first of them in the prompt: "a push".
+	Enter string
+	// Waived is set if whoever vouches for the user outside asks for no proof
+	// this time; it tells the person why.
+	Waived string
+	// State is the factor's own, and comes back in Login.State.
+	State any
 }
 
 // Claim is an answer that has the form of one factor.
 type Claim struct {
 	// Guessable: the answer is a code of 6 to 8 digits.
 	Guessable bool
+	// Outside is set if somebody outside this machine's store decides: a
+	// server, a person's phone, a key and a finger.
+	Outside *Outside
 	// Settle decides the claim and spends what it rests on. It is called at
 	// most once, inside the transaction that also records the outcome; an
 	// error leaves nothing changed and refuses.
@@ -88,6 +115,11 @@ const (
 	Replayed
 	// Proven: right, and now spent.
 	Proven
+	// Denied: the person who was asked outside has said no. It ends the
+	// attempt.
+	Denied
+	// Lapsed: whoever was asked outside has said nothing. It costs nothing.
+	Lapsed
 )
 
 // Finding is a settled claim.

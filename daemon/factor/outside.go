@@ -1,0 +1,61 @@
+package factor
+
+import "context"
+
+// Asker is a factor that asks somebody outside, and not only for what was typed:
+// it sends a push, or waits for a key to be touched.
+type Asker interface {
+	Factor
+	// Choose takes one of Offer.Choices, counted from 0. Of an offer that was
+	// discreet the choices are not known yet, and any number may come.
+	// ErrNotMine is a number for which there is nothing.
+	Choose(ctx context.Context, l Login, choice int) (Claim, error)
+}
+
+// Outside is how a claim is put to whoever decides it. Its functions are called
+// in this order, each at most once; Claim.Settle follows whatever came of them,
+// and then finds Lapsed unless there was a decision.
+type Outside struct {
+	// Admit runs in a transaction of its own, so that limits on asking are
+	// on disk before anybody is asked. It may be nil. A *Held ends the claim
+	// without Settle.
+	Admit func(Records) error
+	// Ask asks. It returns nil if the decision is known with that, else what
+	// there is to wait for.
+	Ask func(ctx context.Context) (*Wait, error)
+}
+
+// Wait is something that takes a person's time.
+type Wait struct {
+	// Cue tells what to do: "Push sent to Pixel 5: approve it". Without a full
+	// stop, since a prompt may go on from there.
+	Cue string
+	// Until returns when there is a decision, or an error. It may say on the
+	// way how things stand; say returns at once.
+	Until func(ctx context.Context, say func(text string)) error
+}
+
+// Held says why nobody is asked outside at this moment.
+type Held struct {
+	Text   string // for the person: what to do instead
+	Log    string // for root
+	Denied bool   // because somebody said no
+}
+
+func (h *Held) Error() string { return h.Log }
+
+// Outage is an ErrUnavailable that can be explained.
+type Outage struct {
+	// Text is for the person: "Duo can't be reached".
+	Text string
+	// Unreachable: the connection or TLS failed, or the server failed itself
+	// (5xx). Only this is what a rule with unavailable = "allow" lets pass.
+	Unreachable bool
+	// Err is for the log.
+	Err error
+}
+
+func (o *Outage) Error() string { return o.Err.Error() }
+
+// Unwrap makes it an ErrUnavailable.
+func (o *Outage) Unwrap() []error { return []error{ErrUnavailable, o.Err} }
