@@ -85,6 +85,9 @@ type Offer struct {
 	Choices []string
 	// Enter names the first of them in the prompt: "a push".
 	Enter string
+	// Undisclosed: which choices there are is known only when one is taken,
+	// since the login is discreet.
+	Undisclosed bool
 	// Waived is set if whoever vouches for the user outside asks for no proof
 	// this time; it tells the person why.
 	Waived string

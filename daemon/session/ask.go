@@ -10,166 +10,40 @@ import (
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
-	"github.com/factord/factord/daemon/policy"
 	"github.com/factord/factord/daemon/store"
 	"github.com/factord/factord/daemon/wire"
 )
 
-// standing is what a user has, as read when the attempt began.
-type standing struct {
-	user     store.User
-	foreign  bool   // the account's uid is not the enrolled one
-	renamed  string // another name under which the uid is enrolled
-	clean    bool   // no failure has been counted
-	enrolled bool   // has any factor, usable here or not
-	records  map[string][]factor.Record
-	offers   []offer // usable in this attempt, in the rule's order
-}
-
-type offer struct {
-	factor.Offer
-	factor factor.Factor
-}
-
-// unguessable reports whether there is a factor that needs no waiting.
-func (s *standing) unguessable() bool {
-	return slices.ContainsFunc(s.offers, func(o offer) bool { return !o.Guessable })
-}
-
-// readStanding reads the user's records and asks each factor what it offers.
-func (a *attempt) readStanding(ctx context.Context) error {
-	if !a.known {
-		return nil
-	}
-	s := &a.standing
-	err := a.load()
-	if err == nil && s.renamed != "" {
-		err = a.resolveAlias(ctx)
-	}
-	if err == nil {
-		err = s.weigh(ctx, a.Factors, a.plan, a.facts)
-	}
-	if err != nil && s.onlyBypass(ctx, a) {
-		a.Log.Error("a record can't be read, and only a bypass code is taken", "user", a.identity.Name, "error", err)
-		return nil
-	}
-	return err
-}
-
-// load reads the entry and the records under the user's name, and, if there are
-// none, under which other name the uid has some.
-func (a *attempt) load() error {
-	s := &a.standing
-	return a.Store.View(func(tx *store.Tx) error {
-		user, found, records, err := tx.Load(a.identity.Name)
-		s.user, s.records, s.foreign = user, records, found && user.UID != a.identity.UID
-		if err == nil && user.Records == 0 {
-			s.renamed, err = tx.NameOf(a.identity.UID)
-		}
-		s.clean = !tx.HasBudget(a.subject())
-		return err
-	})
-}
-
-// resolveAlias takes an account that is enrolled under another of its names for
-// that one: two names of a uid are one account. If the other name is not the
-// uid's any more, the account was renamed, which is root's to judge.
-func (a *attempt) resolveAlias(ctx context.Context) error {
-	id, err := a.Users.ByName(ctx, a.peer.UID, a.standing.renamed)
-	if errors.Is(err, ErrNoUser) || err == nil && id.UID != a.identity.UID {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	a.standing = standing{}
-	a.identity = id
-	return a.load()
-}
-
-// onlyBypass leaves what is for people whose records are damaged: a code that
-// root has just made for them.
-func (s *standing) onlyBypass(ctx context.Context, a *attempt) bool {
-	s.enrolled, s.offers = true, nil
-	for _, f := range a.Factors {
-		if f.Name() != bypassName || !a.plan.Bypass {
-			continue
-		}
-		o, err := f.Offer(ctx, a.facts(s.records[bypassName]))
-		if err == nil && o.Usable {
-			s.offers = []offer{{Offer: o, factor: f}}
-		}
-	}
-	return len(s.offers) > 0
-}
-
-// weigh sorts what the factors offer. Records of a factor that is not built in
-// are a positive finding all the same.
-func (s *standing) weigh(ctx context.Context, factors []factor.Factor, plan policy.Plan, facts func([]factor.Record) factor.Login) error {
-	offers := map[string]offer{}
-	for name := range s.records {
-		if name != inviteScope && !slices.ContainsFunc(factors, func(f factor.Factor) bool { return f.Name() == name }) {
-			s.enrolled = true
-		}
-	}
-	for _, f := range factors {
-		o, err := f.Offer(ctx, facts(s.records[f.Name()]))
-		if err != nil {
-			return fmt.Errorf("%s: %w", f.Name(), err)
-		}
-		s.enrolled = s.enrolled || o.Enrolled
-		if o.Usable {
-			offers[f.Name()] = offer{Offer: o, factor: f}
-		}
-	}
-	permitted := plan.Factors
-	if plan.Bypass {
-		permitted = append(slices.Clone(permitted), bypassName)
-	}
-	for _, name := range permitted {
-		if o, ok := offers[name]; ok {
-			s.offers = append(s.offers, o)
-		}
-	}
-	return nil
-}
-
-// prompt is the one question that takes any factor.
-func (a *attempt) prompt() string {
-	if !a.proven() {
-		return "Passcode: "
-	}
-	var hints []string
-	for _, o := range a.standing.offers {
-		if o.Hint != "" && !slices.Contains(hints, o.Hint) {
-			hints = append(hints, o.Hint)
-		}
-	}
-	text := strings.Join(hints, " or ")
-	if text == "" {
-		return "Passcode: "
-	}
-	return strings.ToUpper(text[:1]) + text[1:] + ": "
-}
-
-// ask puts the question until an answer decides or the answers are used up.
+// ask puts the question until an answer decides or the answers are used up. While
+// somebody outside is asked, an answer may be typed all the same.
 func (a *attempt) ask(ctx context.Context) wire.Verdict {
+	defer a.abandon()
+	a.announce()
 	last := ruling{reason: wire.ReasonCancelled, text: "cancelled", unasked: true}
 	for left := maxAnswers - 1; ; left-- {
-		answer, err := a.inquire(wire.Secret, a.prompt(), wire.MaxAnswer)
+		answer, err := a.question(ctx)
 		if err != nil {
 			return a.unanswered(ctx, err, last)
 		}
 		typed := trim(answer)
-		v, more := a.judge(ctx, typed, left)
+		var v wire.Verdict
+		var more bool
+		if a.pending != nil && (len(typed) == 0 || left < 0) {
+			v, more = a.conclude(ctx, a.pending, a.await(ctx, a.pending), left)
+			left++ // what is waited for has had its answer
+		} else {
+			v, more = a.judge(ctx, typed, left)
+		}
 		answer.Wipe()
 		if !more {
 			return v
 		}
-		if len(typed) > 0 {
+		if len(typed) > 0 && v.Text != "" {
 			last = ruling{reason: v.Reason, text: v.Text, log: "given up after a wrong answer"}
 		}
-		a.info(v.Text)
+		if v.Text != "" {
+			a.info(v.Text)
+		}
 	}
 }
 
@@ -199,12 +73,15 @@ func (a *attempt) unanswered(ctx context.Context, err error, last ruling) wire.V
 // judge takes one answer to its factor and settles it at the gate, together
 // with the budget. more says that the answer was wrong and another may follow.
 func (a *attempt) judge(ctx context.Context, answer factor.Secret, left int) (v wire.Verdict, more bool) {
-	if len(answer) == 0 {
+	name, claim, err := a.claim(ctx, answer)
+	if len(answer) == 0 && claim.Settle == nil && err == nil {
 		return a.noAnswer(ctx, left)
 	}
-	name, claim, err := a.claim(ctx, answer)
 	if err != nil {
 		return a.rule(ctx, ruling{reason: reasonOf(err), text: textUnavailable, factor: name, log: err.Error()}), false
+	}
+	if claim.Outside != nil {
+		return a.consult(ctx, &pending{name: name, claim: claim, guess: claim.Guessable}, left)
 	}
 	guess := claim.Guessable || claim.Settle == nil || guessable(answer)
 	if guess && !a.standing.clean { // settle looks again; this spares it a transaction
@@ -220,7 +97,7 @@ func (a *attempt) judge(ctx context.Context, answer factor.Secret, left int) (v 
 	})
 }
 
-// noAnswer rules for a bare Enter, which no factor takes: it is nobody's guess,
+// noAnswer rules for a bare Enter where no factor takes one: it is nobody's guess,
 // so it costs an answer of the attempt and nothing else.
 func (a *attempt) noAnswer(ctx context.Context, left int) (wire.Verdict, bool) {
 	r := ruling{reason: wire.ReasonDenied, text: "no code was given", log: "no code was given", unasked: true}
@@ -240,11 +117,20 @@ func guessable(answer factor.Secret) bool {
 
 // claim finds the factor whose answer this is. No factor's is a wrong answer.
 func (a *attempt) claim(ctx context.Context, answer factor.Secret) (name string, claim factor.Claim, err error) {
+	if o, n := a.choice(answer); o != nil {
+		claim, err := o.factor.(factor.Asker).Choose(ctx, a.facts(o.factor.Name()), n)
+		if !errors.Is(err, factor.ErrNotMine) {
+			return o.factor.Name(), claim, err
+		}
+	}
+	if len(answer) == 0 {
+		return "", factor.Claim{}, nil
+	}
 	for _, f := range a.Factors {
 		if !slices.ContainsFunc(a.standing.offers, func(o offer) bool { return o.factor == f }) {
 			continue
 		}
-		claim, err := f.Verify(ctx, a.facts(a.standing.records[f.Name()]), answer)
+		claim, err := f.Verify(ctx, a.facts(f.Name()), answer)
 		if errors.Is(err, factor.ErrNotMine) {
 			continue
 		}
@@ -285,16 +171,21 @@ func (a *attempt) settle(tx *store.Tx, name string, claim factor.Claim, guess bo
 		return a.waiting(d, reason), nil
 	}
 	b.fail(a.source, now)
+	return a.miss(tx, &b, name, finding, guess, left)
+}
+
+// miss keeps what a wrong answer has cost, and rules.
+func (a *attempt) miss(tx *store.Tx, b *budget, name string, finding factor.Finding, guess bool, left int) (ruling, error) {
 	a.standing.clean = false
 	if b.locked(a.source) && a.known {
 		if _, err := tx.Forget(a.identity.Name); err != nil {
 			return ruling{}, err
 		}
 	}
-	if err := tx.PutBudget(a.subject(), &b); err != nil {
+	if err := tx.PutBudget(a.subject(), b); err != nil {
 		return ruling{}, err
 	}
-	return a.wrong(&b, name, finding, guess, left), nil
+	return a.wrong(b, name, finding, guess, left), nil
 }
 
 // prove rules for an answer that was right.

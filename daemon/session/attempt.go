@@ -2,9 +2,11 @@ package session
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
@@ -28,6 +30,7 @@ type attempt struct {
 	begun    time.Time
 	standing standing
 	invite   factor.Secret // root's code, where one is needed to set up a factor
+	pending  *pending // somebody outside is asked, and has not decided yet
 }
 
 // Texts for people that more than one place says.
@@ -45,7 +48,7 @@ func (c *conn) login(rest string) {
 	v := a.run(ctx, rest)
 	// The verdict may come at the deadline; the client still has to hear it.
 	c.net.SetWriteDeadline(time.Now().Add(settleTime))
-	if v.Allow && v.Text != "" && a.auth.Conv != wire.ConvNone {
+	if v.Allow && v.Text != "" && a.auth.Conv != wire.ConvNone && !c.raced {
 		c.info(v.Text)
 	}
 	status, final := v.Lines()
@@ -84,8 +87,14 @@ func (a *attempt) run(ctx context.Context, rest string) (v wire.Verdict) {
 	if f, _, _ := a.starter(); f != nil {
 		return a.start(f)
 	}
+	if v, waived := a.waived(ctx); waived {
+		return v
+	}
 	if r := a.askable(ctx); r != nil {
 		return a.end(ctx, *r)
+	}
+	if !a.auth.Conv.CanAsk() {
+		return a.askNobody(ctx)
 	}
 	return a.ask(ctx)
 }
@@ -285,7 +294,9 @@ const strangers = 1 << 16
 
 // enrolment reads what the user has, and rules if that decides.
 func (a *attempt) enrolment(ctx context.Context) *ruling {
-	if err := a.readStanding(ctx); err != nil {
+	if err := a.readStanding(ctx); errors.Is(err, errGone) {
+		return &ruling{reason: wire.ReasonCancelled, log: "the client is gone", unasked: true, gone: true}
+	} else if err != nil {
 		return &ruling{reason: wire.ReasonUnavailable, text: textUnavailable, log: "reading enrolment: " + err.Error()}
 	}
 	s := &a.standing
@@ -296,6 +307,8 @@ func (a *attempt) enrolment(ctx context.Context) *ruling {
 	case s.renamed != "":
 		return &ruling{reason: wire.ReasonNotPermitted, text: textDenied,
 			log: fmt.Sprintf("uid %d is enrolled as %q; if the account was renamed, remove that one's factors and enrol anew", a.identity.UID, s.renamed)}
+	case a.known && !s.enrolled && a.plan.Mode == policy.Enrolled && len(s.outages) > 0:
+		return a.outage()
 	case a.known && !s.enrolled && a.plan.Mode == policy.Enrolled:
 		f, log, _ := a.starter()
 		if f != nil {
@@ -313,7 +326,9 @@ func (a *attempt) askable(context.Context) *ruling {
 	switch {
 	case text != "":
 		return &ruling{reason: wire.ReasonNotEnrolled, text: text, log: "not enrolled, and not in this login: " + log}
-	case !a.auth.Conv.CanAsk():
+	case len(s.offers) == 0 && len(s.outages) > 0:
+		return a.outage()
+	case !a.auth.Conv.CanAsk() && a.enterOffer() == nil:
 		return &ruling{reason: wire.ReasonDenied, text: "this login can't ask for a code", log: "conv=" + a.auth.Conv.String() + " can't ask, and no factor does without"}
 	case !a.proven():
 		return nil
@@ -343,7 +358,38 @@ func (a *attempt) mustWait() (d time.Duration, reason wire.Reason) {
 }
 
 // facts is what a factor is told of the attempt.
-func (a *attempt) facts(records []factor.Record) factor.Login {
+func (a *attempt) facts(name string) factor.Login {
 	addr, _ := a.client()
-	return factor.Login{User: a.identity.Name, UID: a.identity.UID, Service: a.auth.Service, Client: addr, Now: a.Clock(), Highest: a.Store.Highest(), Records: records}
+	l := factor.Login{
+		User: a.identity.Name, UID: a.identity.UID, Service: a.auth.Service, Client: addr, Command: a.auth.Command,
+		Now: a.Clock(), Highest: a.Store.Highest(), Records: a.standing.records[name],
+		Permitted: slices.Contains(a.plan.Factors, name), Discreet: a.discreet(), Origin: a.origin(),
+	}
+	for _, o := range a.standing.offers {
+		if o.factor.Name() == name {
+			l.State = o.State
+		}
+	}
+	return l
+}
+
+// discreet reports whether the question must look, and come as soon, as it would
+// for anybody. Where the rule needs to know first whether the user is enrolled, it
+// can't.
+func (a *attempt) discreet() bool {
+	return !a.proven() && a.auth.Conv.CanAsk() && a.plan.Mode != policy.Enrolled && !a.plan.UnavailableAllow
+}
+
+// origin stands for the circumstances in which a proof is remembered, empty where
+// it would not be.
+func (a *attempt) origin() string {
+	if !a.known || a.plan.Remember == 0 {
+		return ""
+	}
+	c, missing := a.circumstances()
+	if missing != "" {
+		return ""
+	}
+	hash := c.hash()
+	return hex.EncodeToString(hash[:])
 }

@@ -114,6 +114,41 @@ func (b *budget) fail(source string, now time.Time) {
 	}
 }
 
+// clone returns a copy that shares nothing.
+func (b *budget) clone() *budget {
+	c := &budget{All: b.All, Sources: make(map[string]*tally, len(b.Sources))}
+	for source, t := range b.Sources {
+		kept := *t
+		c.Sources[source] = &kept
+	}
+	return c
+}
+
+// giveBack undoes one failure of source, which made after of before. What others
+// have counted since stays.
+func (b *budget) giveBack(source string, before, after *budget) {
+	undo := func(now *tally, was, became tally) {
+		if *now == became {
+			*now = was
+		} else if now.Failures > 0 {
+			now.Failures--
+		}
+	}
+	if t := b.Sources[source]; t != nil {
+		was := tally{}
+		if old := before.Sources[source]; old != nil {
+			was = *old
+		}
+		undo(t, was, *after.Sources[source])
+		if *t == (tally{}) {
+			delete(b.Sources, source)
+		}
+	}
+	if source != selfSource {
+		undo(&b.All, before.All, after.All)
+	}
+}
+
 // locked reports whether source, or the user everywhere, has failed so often that
 // it is locked.
 func (b *budget) locked(source string) bool {

@@ -113,6 +113,7 @@ type conn struct {
 	process  Process
 	state    state
 	deadline time.Time
+	raced    bool // a question was ended by its answer from elsewhere
 	over     bool // the client broke the protocol, or off: no command may follow
 	// onAuth is called when AUTH has come: the connection is no longer idle.
 	onAuth func()
@@ -133,7 +134,7 @@ func (s *Sessions) Serve(ctx context.Context, nc net.Conn, peer wire.Peer, onAut
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(errGone)
 	c := &conn{Sessions: s, ctx: ctx, cancel: cancel, net: nc, lines: wire.NewLines(nc), peer: peer, process: process, onAuth: onAuth}
-	defer context.AfterFunc(ctx, func() { nc.SetReadDeadline(time.Unix(1, 0)) })()
+	defer context.AfterFunc(ctx, func() { nc.SetReadDeadline(past) })()
 	defer func() {
 		if r := recover(); r != nil {
 			s.Log.Error("session panicked", "panic", r, "uid", peer.UID)
@@ -170,7 +171,7 @@ func (c *conn) setDeadline(d time.Duration) {
 	c.deadline = time.Now().Add(d)
 	c.net.SetDeadline(c.deadline)
 	if c.ctx.Err() != nil {
-		c.net.SetReadDeadline(time.Unix(1, 0))
+		c.net.SetReadDeadline(past)
 	}
 }
 

@@ -73,7 +73,7 @@ func (a *attempt) start(f factor.Starter) wire.Verdict {
 			return v
 		}
 	}
-	s, err := f.Start(ctx, a.facts(nil))
+	s, err := f.Start(ctx, a.facts(f.Name()))
 	if err != nil {
 		return a.refuse(refusal(reasonOf(err), textUnavailable, f.Name()+": beginning an enrolment: "+err.Error()))
 	}
@@ -166,7 +166,7 @@ func (a *attempt) confirm(ctx context.Context, f factor.Starter, s factor.Start,
 		}
 		return a.refuse(r), false
 	}
-	claim, err := s.Confirm(ctx, a.facts(nil), typed)
+	claim, err := s.Confirm(ctx, a.facts(f.Name()), typed)
 	if err == nil && claim.Settle == nil {
 		err = errors.New("nothing to settle")
 	}
@@ -192,7 +192,7 @@ func (a *attempt) settleStart(ctx context.Context, f factor.Starter, claim facto
 	var spare factor.Spare
 	if reserve != nil {
 		var err error
-		if spare, err = reserve.Reserve(a.facts(nil)); err != nil {
+		if spare, err = reserve.Reserve(a.facts(reserve.Name())); err != nil {
 			return a.refuse(refusal(reasonOf(err), textUnavailable, reserve.Name()+": "+err.Error())), false
 		}
 	}

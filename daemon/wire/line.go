@@ -60,6 +60,15 @@ func (l *Lines) fill() error {
 	return err
 }
 
+// Await returns nil when there are bytes that Read has not returned, or the error
+// that Read would return. Unlike Read it may run beside Put and Flush.
+func (l *Lines) Await() error {
+	if l.Buffered() {
+		return nil
+	}
+	return l.fill()
+}
+
 // Buffered reports whether bytes have been received that Read has not returned.
 func (l *Lines) Buffered() bool { return l.end > l.start }
 

@@ -1,0 +1,241 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/store"
+	"github.com/factord/factord/daemon/wire"
+)
+
+// Claims that somebody outside decides: a server, a phone, a key. That takes time
+// and can fail in the middle, so it is done between two transactions. The first
+// books what asking costs, as if the answer were wrong; the second, which is the
+// gate's, settles what came of it. Whatever happens between them, even to factord
+// itself, nothing was asked for free.
+
+// pending is such a claim.
+type pending struct {
+	name   string
+	claim  factor.Claim
+	guess  bool
+	before *budget // as it was before the guess was booked; nil if none was
+	after  budget
+
+	// While a person is waited for:
+	cue  string
+	end  context.CancelFunc
+	says chan string   // how things stand
+	done chan struct{} // closed when err is set
+	err  error
+}
+
+// consult puts a claim to whoever decides it. more says that there is no verdict
+// yet: what to do next, if anything, is in the text.
+func (a *attempt) consult(ctx context.Context, p *pending, left int) (v wire.Verdict, more bool) {
+	if r := a.book(ctx, p); r != nil {
+		if r.more = left > 0 && a.auth.Conv.CanAsk() && r.reason != wire.ReasonLocked; r.more {
+			return a.verdict(*r), true
+		}
+		return a.refuse(*r), false
+	}
+	watched, stop := a.watch(ctx)
+	wait, err := p.claim.Outside.Ask(watched)
+	if gone := stop(); gone != nil {
+		err = gone
+	}
+	if err != nil || wait == nil {
+		return a.conclude(ctx, p, err, left)
+	}
+	a.begin(ctx, p, wait)
+	if a.auth.Race || a.auth.Conv == wire.ConvFlush {
+		a.pending = p // the next question is about it
+		return wire.Verdict{}, true
+	}
+	return a.conclude(ctx, p, a.await(ctx, p), left)
+}
+
+// book puts on disk what asking takes: a place in the factor's own limits, and,
+// if the answer is a guess, a failure. A ruling says why nobody is asked.
+func (a *attempt) book(ctx context.Context, p *pending) *ruling {
+	admit := p.claim.Outside.Admit
+	if admit == nil && !p.guess {
+		return nil
+	}
+	var r *ruling
+	err := a.Store.Update(ctx, func(tx *store.Tx) error {
+		var b budget
+		if _, err := tx.Budget(a.subject(), &b); err != nil {
+			return err
+		}
+		if d, reason := b.wait(a.source, a.Clock()); p.guess && d > 0 {
+			w := a.waiting(d, reason)
+			r = &w
+			return errUnasked
+		}
+		var held *factor.Held
+		switch err := a.admitOutside(tx, p); {
+		case errors.As(err, &held):
+			r = &ruling{reason: wire.ReasonRateLimited, factor: p.name, text: held.Text, log: held.Log, unasked: true}
+			if held.Denied {
+				r.reason = wire.ReasonPushDenied
+			}
+			return errUnasked
+		case err != nil:
+			return err
+		}
+		if !p.guess {
+			return nil
+		}
+		p.before = b.clone()
+		b.fail(a.source, a.Clock())
+		p.after = *b.clone()
+		a.standing.clean = false
+		return tx.PutBudget(a.subject(), &b)
+	})
+	if r == nil && err != nil {
+		f := failure(err)
+		f.factor = p.name
+		r = &f
+	}
+	return r
+}
+
+func (a *attempt) admitOutside(tx *store.Tx, p *pending) error {
+	if p.claim.Outside.Admit == nil {
+		return nil
+	}
+	return p.claim.Outside.Admit(tx.Scope(a.identity.Name, p.name))
+}
+
+// conclude settles what came of asking: err, or a decision. A decision for a
+// client that is gone lets nobody in.
+func (a *attempt) conclude(ctx context.Context, p *pending, err error, left int) (v wire.Verdict, more bool) {
+	a.pending = nil
+	if err == nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil { // what was booked is settled though the attempt is over
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+		defer cancel()
+	}
+	return a.decide(ctx, func(tx *store.Tx) (ruling, error) { return a.settleOutside(tx, p, err, left) })
+}
+
+// settleOutside is settle for a claim that was decided outside.
+func (a *attempt) settleOutside(tx *store.Tx, p *pending, failed error, left int) (ruling, error) {
+	finding, err := p.claim.Settle(tx.Scope(a.identity.Name, p.name))
+	if err != nil {
+		return ruling{}, fmt.Errorf("%s: %w", p.name, err)
+	}
+	var b budget
+	if _, err := tx.Budget(a.subject(), &b); err != nil {
+		return ruling{}, err
+	}
+	if a.raced { // nothing can be asked after a question that factord has ended
+		left = 0
+	}
+	again := left > 0 && a.auth.Conv.CanAsk()
+	switch {
+	case failed == nil && finding.Outcome == factor.Proven:
+		return a.prove(tx, &b, p.name, finding)
+	case failed == nil && (finding.Outcome == factor.Wrong || finding.Outcome == factor.Replayed):
+		if p.before == nil {
+			b.fail(a.source, a.Clock())
+		}
+		return a.miss(tx, &b, p.name, finding, p.guess, left)
+	}
+	if err := a.giveBack(tx, &b, p); err != nil {
+		return ruling{}, err
+	}
+	r := ruling{factor: p.name, id: finding.ID, log: finding.Log}
+	switch {
+	case failed != nil:
+		a.failed(&r, failed, again)
+	case finding.Outcome == factor.Denied:
+		r.reason, r.text = wire.ReasonPushDenied, finding.Note
+	default:
+		r.reason, r.text, r.more = wire.ReasonTimeout, finding.Note, again
+	}
+	return r, nil
+}
+
+// failed says what an error of asking means for the attempt.
+func (a *attempt) failed(r *ruling, err error, again bool) {
+	r.reason, r.log = reasonOf(err), joined(r.log, err.Error())
+	switch r.reason {
+	case wire.ReasonCancelled:
+		r.gone = true
+	case wire.ReasonTimeout:
+		r.text = "no answer in time"
+	case wire.ReasonUnavailable:
+		r.text, r.more = outageText(err), again
+		if !again {
+			r.text += ": try again, or ask your administrator"
+		}
+	}
+}
+
+// giveBack undoes the booking of a guess that was never looked at, unless other
+// answers were counted meanwhile: then only the failure itself goes.
+func (a *attempt) giveBack(tx *store.Tx, b *budget, p *pending) error {
+	if p.before == nil {
+		return nil
+	}
+	b.giveBack(a.source, p.before, &p.after)
+	if b.empty() {
+		return tx.ClearBudget(a.subject())
+	}
+	return tx.PutBudget(a.subject(), b)
+}
+
+// waived lets in whom somebody outside vouches for without asking anything. It is
+// no proof: nothing is remembered of it, and no failure forgiven.
+func (a *attempt) waived(ctx context.Context) (v wire.Verdict, waived bool) {
+	for _, o := range a.standing.offers {
+		if o.Waived != "" {
+			v, _ = a.decide(ctx, func(*store.Tx) (ruling, error) {
+				return ruling{basis: wire.BasisFactor, factor: o.factor.Name(), text: o.Waived, log: "no proof was asked for: " + o.Waived}, nil
+			})
+			return v, true
+		}
+	}
+	return v, false
+}
+
+// askNobody is ask where nobody can type: the preferred of the factors that need
+// no code decides.
+func (a *attempt) askNobody(ctx context.Context) wire.Verdict {
+	v, _ := a.judge(ctx, nil, 0)
+	return v
+}
+
+// outage rules where no factor is left that could be asked.
+func (a *attempt) outage() *ruling {
+	unreachable, log := a.plan.UnavailableAllow && !a.standing.enrolled, ""
+	for _, o := range a.standing.outages {
+		var why *factor.Outage
+		unreachable = unreachable && errors.As(o.err, &why) && why.Unreachable
+		log = joined(log, o.factor+": "+o.err.Error())
+	}
+	if unreachable {
+		return &ruling{basis: wire.BasisUnavailable, log: log}
+	}
+	text := outageText(a.standing.outages[0].err) + ": try again, or ask your administrator"
+	if !a.proven() {
+		text = textUnavailable
+	}
+	return &ruling{reason: wire.ReasonUnavailable, text: text, log: log}
+}
+
+// outageText says to a person what can't be asked.
+func outageText(err error) string {
+	var o *factor.Outage
+	if errors.As(err, &o) {
+		return o.Text
+	}
+	return "one of your second factors can't be asked now"
+}

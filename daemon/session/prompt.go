@@ -1,0 +1,118 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/wire"
+)
+
+// The one question, which takes the answer of any factor.
+
+// plainPrompt is the question to whoever may learn nothing from it.
+const plainPrompt = "Passcode: "
+
+// prompt names what this user can use here.
+func (a *attempt) prompt() string {
+	if !a.proven() {
+		return plainPrompt
+	}
+	var hints []string
+	for _, o := range a.standing.offers {
+		if o.Hint != "" && !slices.Contains(hints, o.Hint) {
+			hints = append(hints, o.Hint)
+		}
+	}
+	text, enter := strings.Join(hints, " or "), ""
+	if o := a.enterOffer(); o != nil {
+		enter = o.Enter
+	}
+	switch {
+	case text == "" && enter == "":
+		return plainPrompt
+	case text == "":
+		return "Press Enter for " + enter + ": "
+	case enter != "":
+		text += ", or Enter for " + enter
+	}
+	return strings.ToUpper(text[:1]) + text[1:] + ": "
+}
+
+// announce says, before the first question, what can't be used, and what can be
+// done without a code, with the numbers that stand for it. Whoever has not proven
+// a first factor learns neither.
+func (a *attempt) announce() {
+	if !a.proven() {
+		return
+	}
+	for _, o := range a.standing.outages {
+		a.info(outageText(o.err) + ": use another factor")
+	}
+	var list []string
+	for _, o := range a.standing.offers {
+		list = append(list, o.Choices...)
+	}
+	if len(list) < 2 { // the prompt says what Enter does
+		return
+	}
+	for i, text := range list {
+		a.info(fmt.Sprintf("%d  %s", i+1, text))
+	}
+}
+
+// choice returns the offer that Enter or a number of the list stands for, and
+// which of its choices is meant.
+func (a *attempt) choice(answer factor.Secret) (o *offer, n int) {
+	if len(answer) == 0 {
+		return a.enterOffer(), 0
+	}
+	if len(answer) != 1 || answer[0] < '1' || answer[0] > '9' {
+		return nil, 0
+	}
+	n = int(answer[0] - '1')
+	for i := range a.standing.offers {
+		o := &a.standing.offers[i]
+		if !o.asks() {
+			continue
+		}
+		if n < len(o.Choices) || o.Undisclosed { // not known before it is asked
+			return o, n
+		}
+		n -= len(o.Choices)
+	}
+	return nil, 0
+}
+
+// enterOffer is the preferred of the offers that need no typed code.
+func (a *attempt) enterOffer() *offer {
+	for i := range a.standing.offers {
+		if o := &a.standing.offers[i]; o.asks() {
+			return o
+		}
+	}
+	return nil
+}
+
+// asks reports whether there is something to choose: always, before a discreet
+// offer is looked into.
+func (o *offer) asks() bool {
+	_, ok := o.factor.(factor.Asker)
+	return ok && (len(o.Choices) > 0 || o.Undisclosed)
+}
+
+// question asks for an answer, or, where that shows nobody anything else, for
+// Enter while somebody outside decides. Where the client watches the socket, the
+// question ends with that decision, and the answer is empty.
+func (a *attempt) question(ctx context.Context) (factor.Secret, error) {
+	switch p := a.pending; {
+	case p == nil:
+		return a.inquire(wire.Secret, a.prompt(), wire.MaxAnswer)
+	case a.auth.Race:
+		return a.inquireRacing(p.cue+", or type a code: ", p)
+	default:
+		return a.inquire(wire.Secret, p.cue+", then press Enter: ", wire.MaxAnswer)
+	}
+}

@@ -1,0 +1,91 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/store"
+	"github.com/factord/factord/daemon/wire"
+)
+
+// Waiting for a person outside the conversation. The cue is seen before the wait:
+// at once where text shows at once, else with a question that ends with Enter.
+
+// abandon ends what is still waited for when the attempt is decided otherwise.
+func (a *attempt) abandon() {
+	p := a.pending
+	if p == nil {
+		return
+	}
+	a.pending = nil
+	p.end()
+	<-p.done
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), settleTime)
+	defer cancel()
+	err := a.Store.Update(ctx, func(tx *store.Tx) error {
+		_, err := p.claim.Settle(tx.Scope(a.identity.Name, p.name))
+		return err
+	})
+	if err != nil {
+		a.Log.Error("settling what nobody waits for any more", "factor", p.name, "user", a.name(), "error", err)
+	}
+}
+
+// begin waits for a person in the background, until the attempt's end.
+func (a *attempt) begin(ctx context.Context, p *pending, w *factor.Wait) {
+	ctx, p.end = context.WithCancel(ctx)
+	p.cue, p.says, p.done = w.Cue, make(chan string, 1), make(chan struct{})
+	go func() {
+		defer close(p.done)
+		defer func() {
+			if r := recover(); r != nil {
+				p.err = fmt.Errorf("%w: waiting: %v", errPanicked, r)
+			}
+		}()
+		p.err = w.Until(ctx, func(text string) {
+			select {
+			case p.says <- text:
+			default: // an older one has not been shown yet
+			}
+		})
+	}()
+}
+
+// errPanicked is the end of a wait by a mistake of ours.
+var errPanicked = errors.New("internal error")
+
+// await returns when what is waited for is decided, the attempt is over, or the
+// client has gone. Texts show on the way where they show at once.
+func (a *attempt) await(ctx context.Context, p *pending) error {
+	defer p.end()
+	show := func(string) error { return nil }
+	if !a.auth.Race && (a.auth.Conv == wire.ConvPrompt || a.auth.Conv == wire.ConvInfo) {
+		show = func(text string) error { a.info(text); return a.lines.Flush() }
+	}
+	if err := show(p.cue); err != nil {
+		p.end()
+		<-p.done
+		return errGone
+	}
+	watched, stop := a.watch(ctx)
+	for {
+		select {
+		case text := <-p.says:
+			show(text)
+		case <-watched.Done():
+			p.end()
+			<-p.done
+			if gone := stop(); gone != nil {
+				return gone
+			}
+			return context.Cause(ctx)
+		case <-p.done:
+			if gone := stop(); gone != nil {
+				return gone
+			}
+			return p.err
+		}
+	}
+}
