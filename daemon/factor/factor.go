@@ -156,4 +156,10 @@ type Records interface {
 	Get(id string) (value []byte, ok bool, err error)
 	Put(id string, value []byte) error
 	Delete(id string) error
+	// Note is what the factor notes about the user beside the records: when
+	// they were asked, and what they said. It is no enrolment, and a user
+	// without one has it too; unlocking the user clears it. nil is none.
+	Note() ([]byte, error)
+	// PutNote replaces the note; nil clears it.
+	PutNote(value []byte) error
 }

@@ -77,6 +77,11 @@ func Login(socket string, uid int, a wire.Auth, p *Talk) (wire.Verdict, error) {
 	if a.Conv == wire.ConvNone {
 		a.Conv = wire.ConvPrompt
 	}
+	return Converse(socket, uid, a, p)
+}
+
+// Converse is Login with any conversation, and with a as it is.
+func Converse(socket string, uid int, a wire.Auth, p wire.Conversation) (wire.Verdict, error) {
 	c, err := Dial(socket, uid)
 	if err != nil {
 		return wire.Verdict{}, err

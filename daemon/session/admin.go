@@ -101,9 +101,19 @@ func (r *request) unlock() (any, error) {
 		if err != nil {
 			return "", err
 		}
-		return log, errors.Join(tx.ClearBudget(id.Name), tx.ClearBudget(other))
+		return log, errors.Join(r.forgive(tx, id.Name), r.forgive(tx, other))
 	})
 	return reply, err
+}
+
+// forgive clears what wrong answers have cost a user, and what the factors hold
+// against them.
+func (r *request) forgive(tx *store.Tx, name string) error {
+	err := tx.ClearBudget(name)
+	for _, f := range r.Factors {
+		err = errors.Join(err, tx.Scope(name, f.Name()).PutNote(nil))
+	}
+	return err
 }
 
 // bypass makes a code that lets a user in once.

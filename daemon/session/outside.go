@@ -36,7 +36,7 @@ type pending struct {
 // yet: what to do next, if anything, is in the text.
 func (a *attempt) consult(ctx context.Context, p *pending, left int) (v wire.Verdict, more bool) {
 	if r := a.book(ctx, p); r != nil {
-		if r.more = left > 0 && a.auth.Conv.CanAsk() && r.reason != wire.ReasonLocked; r.more {
+		if r.more = r.more && left > 0 && a.auth.Conv.CanAsk(); r.more {
 			return a.verdict(*r), true
 		}
 		return a.refuse(*r), false
@@ -78,7 +78,7 @@ func (a *attempt) book(ctx context.Context, p *pending) *ruling {
 		var held *factor.Held
 		switch err := a.admitOutside(tx, p); {
 		case errors.As(err, &held):
-			r = &ruling{reason: wire.ReasonRateLimited, factor: p.name, text: held.Text, log: held.Log, unasked: true}
+			r = &ruling{reason: wire.ReasonRateLimited, factor: p.name, text: held.Text, log: held.Log, unasked: true, more: true}
 			if held.Denied {
 				r.reason = wire.ReasonPushDenied
 			}
@@ -113,7 +113,9 @@ func (a *attempt) admitOutside(tx *store.Tx, p *pending) error {
 // conclude settles what came of asking: err, or a decision. A decision for a
 // client that is gone lets nobody in.
 func (a *attempt) conclude(ctx context.Context, p *pending, err error, left int) (v wire.Verdict, more bool) {
-	a.pending = nil
+	if a.pending == p { // and not what this one was typed beside
+		a.pending = nil
+	}
 	if err == nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}

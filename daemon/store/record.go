@@ -211,20 +211,3 @@ func (s scope) Delete(id string) error {
 	}
 	return errors.Join(s.count(-1), s.tx.remove(bucketRecords, key))
 }
-
-// Budget decodes the budget of a subject into v and reports whether there is
-// one. Its form is the session's.
-func (t *Tx) Budget(subject string, v any) (bool, error) {
-	return t.getJSON(bucketBudgets, []byte(subject), v)
-}
-
-// HasBudget reports whether a subject has a budget.
-func (t *Tx) HasBudget(subject string) bool { return t.has(bucketBudgets, []byte(subject)) }
-
-// PutBudget keeps the budget of a subject.
-func (t *Tx) PutBudget(subject string, v any) error {
-	return t.putJSON(bucketBudgets, []byte(subject), v)
-}
-
-// ClearBudget forgets the budget of a subject.
-func (t *Tx) ClearBudget(subject string) error { return t.remove(bucketBudgets, []byte(subject)) }

@@ -41,7 +41,7 @@ func TestSpendAll(t *testing.T) {
 		"1 backup code left: make new ones with: factorctl enroll backup", "no backup codes left: make new ones with: factorctl enroll backup"}
 	for i, code := range codes {
 		l := login(m, noon.Add(time.Duration(i)*time.Hour))
-		if o, err := f.Offer(t.Context(), l); err != nil || o != (factor.Offer{Enrolled: true, Usable: true, Hint: "backup code"}) {
+		if o, err := f.Offer(t.Context(), l); err != nil || !reflect.DeepEqual(o, factor.Offer{Enrolled: true, Usable: true, Hint: "backup code"}) {
 			t.Errorf("offer %+v, %v", o, err)
 		}
 		found := want(t, f, m, l, strings.ToUpper(code), factor.Proven)
@@ -168,7 +168,7 @@ func TestNotMine(t *testing.T) {
 				t.Errorf("%q: %v", text, err)
 			}
 		}
-		if o, err := f.Offer(t.Context(), login(newMemory(), noon)); err != nil || o != (factor.Offer{}) {
+		if o, err := f.Offer(t.Context(), login(newMemory(), noon)); err != nil || !reflect.DeepEqual(o, (factor.Offer{})) {
 			t.Errorf("no set: %+v, %v", o, err)
 		}
 		made(t, f, m, "")
@@ -199,7 +199,7 @@ func TestUnreadableSet(t *testing.T) {
 			t.Fatalf("%s: unchanged", name)
 		}
 		m.values["backup-1"] = []byte(value)
-		if o, err := f.Offer(t.Context(), login(m, noon)); err == nil || o != (factor.Offer{}) {
+		if o, err := f.Offer(t.Context(), login(m, noon)); err == nil || !reflect.DeepEqual(o, (factor.Offer{})) {
 			t.Errorf("%s: offer %+v, %v", name, o, err)
 		}
 		if _, err := f.Describe(login(m, noon).Records[0]); err == nil {

@@ -98,3 +98,6 @@ func want(t testing.TB, f factor.Factor, m *memory, l factor.Login, text string,
 	}
 	return found
 }
+
+func (m *memory) Note() ([]byte, error)      { return nil, nil }
+func (m *memory) PutNote(value []byte) error { return nil }

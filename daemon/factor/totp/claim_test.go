@@ -3,6 +3,7 @@ package totp
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -105,7 +106,7 @@ func TestUnreadableRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.rs.Put("totp-2", []byte(`{"v":2}`))
-	if o, err := u.f.Offer(t.Context(), u.login()); err == nil || o != (factor.Offer{}) {
+	if o, err := u.f.Offer(t.Context(), u.login()); err == nil || !reflect.DeepEqual(o, factor.Offer{}) {
 		t.Errorf("offer %+v, %v", o, err)
 	}
 	if _, err := u.f.Verify(t.Context(), u.login(), factor.Secret("123 456")); err == nil || err == factor.ErrNotMine {
@@ -121,18 +122,18 @@ func TestUnreadableRecord(t *testing.T) {
 
 func TestOffer(t *testing.T) {
 	u := newUser(t, 1)
-	if o, err := u.f.Offer(t.Context(), u.login()); err != nil || o != (factor.Offer{}) {
+	if o, err := u.f.Offer(t.Context(), u.login()); err != nil || !reflect.DeepEqual(o, (factor.Offer{})) {
 		t.Errorf("no token: %+v, %v", o, err)
 	}
 	u.timed("totp-1", rfcSecret)
 	want := factor.Offer{Enrolled: true, Usable: true, Hint: "passcode", Guessable: true, Advice: adviceTime}
-	if o, err := u.f.Offer(t.Context(), u.login()); err != nil || o != want {
+	if o, err := u.f.Offer(t.Context(), u.login()); err != nil || !reflect.DeepEqual(o, want) {
 		t.Errorf("one token: %+v, %v", o, err)
 	}
 	u = newUser(t, 1)
 	u.counted("hotp-1", rfcSecret, 0)
 	want.Advice = adviceCounter
-	if o, err := u.f.Offer(t.Context(), u.login()); err != nil || o != want {
+	if o, err := u.f.Offer(t.Context(), u.login()); err != nil || !reflect.DeepEqual(o, want) {
 		t.Errorf("one that counts: %+v, %v", o, err)
 	}
 }
