@@ -30,7 +30,7 @@ type attempt struct {
 	begun    time.Time
 	standing standing
 	invite   factor.Secret // root's code, where one is needed to set up a factor
-	pending  *pending // somebody outside is asked, and has not decided yet
+	pending  *pending      // somebody outside is asked, and has not decided yet
 }
 
 // Texts for people that more than one place says.
