@@ -54,6 +54,8 @@ type Server struct {
 	tb   TB
 	done chan struct{} // closed by Close: ends every wait
 
+	served chan struct{} // closed when nothing listens any more
+
 	mu       sync.Mutex
 	skey     string
 	accounts accounts
@@ -148,7 +150,9 @@ func (s *Server) listen() error {
 		return fmt.Errorf("listening at %s: %w", s.c.Listen, err)
 	}
 	s.http = s.newHTTP()
+	s.served = make(chan struct{})
 	go func() {
+		defer close(s.served)
 		if err := s.http.ServeTLS(s.door, "", ""); err != nil && !errors.Is(err, http.ErrServerClosed) && s.tb != nil {
 			s.tb.Errorf("duosim: %v", err)
 		}
@@ -168,11 +172,12 @@ func (s *Server) Close() {
 	close(s.done)
 	s.pushes.stop()
 	s.mu.Unlock()
-	if s.door != nil {
-		s.door.Close()
-	}
 	if s.http != nil {
 		s.http.Close()
+		<-s.served
+	}
+	if s.door != nil {
+		s.door.Close()
 	}
 	if s.dir != "" {
 		os.RemoveAll(s.dir)

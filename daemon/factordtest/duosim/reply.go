@@ -57,6 +57,7 @@ type reply struct {
 	raw      []byte // instead of envelope
 	stream   int    // instead of both: the size of a body without end, nearly
 	headers  map[string]string
+	bson     bool // the envelope goes as BSON
 }
 
 func ok(response any) reply {
@@ -74,6 +75,9 @@ func (f *failure) reply() reply {
 func (r reply) bytes() []byte {
 	if r.raw != nil {
 		return r.raw
+	}
+	if r.bson {
+		return encodeBSON(r.envelope)
 	}
 	b, err := json.Marshal(r.envelope)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/mail"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -142,6 +143,9 @@ func (s *Server) authenticate(r *http.Request, in *signed, asked []scheme) (stri
 	}
 	if ikey != s.c.IKey {
 		return "", fail(40102, "")
+	}
+	if in.json && !slices.ContainsFunc(asked, func(sc scheme) bool { return sc.body }) {
+		return "", fail(40106, "no JSON here") // it would not be covered
 	}
 	name, ok := in.scheme(asked, s.SKey(), mac)
 	if !ok {

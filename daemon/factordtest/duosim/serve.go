@@ -17,6 +17,8 @@ type handler func(*Server, context.Context, call) (any, *failure)
 // route is one endpoint.
 type route struct {
 	method   string
+	schemes  []scheme // of its signature; nil: what fits the request
+	bson     bool
 	unsigned bool
 	handle   handler
 }
@@ -44,6 +46,10 @@ func (s *Server) newHTTP() *http.Server {
 	mux.HandleFunc("/auth/v2/", func(w http.ResponseWriter, r *http.Request) {
 		s.serve(w, r, strings.TrimPrefix(r.URL.Path, "/auth/v2/"), v2)
 	})
+	v1 := legacyRoutes()
+	mux.HandleFunc("/rest/v1/", func(w http.ResponseWriter, r *http.Request) {
+		s.serve(w, r, legacyName(r.URL.Path), v1)
+	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fail(40401, "").reply().write(w, s.time())
 	})
@@ -58,7 +64,7 @@ func (s *Server) newHTTP() *http.Server {
 	}
 }
 
-// serve answers one request of Auth API v2.
+// serve answers one request.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, endpoint string, all map[string]route) {
 	rec, status := s.begin(r, endpoint), 0
 	defer func() { s.end(rec, r.Context(), status) }()
@@ -86,6 +92,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, endpoint string, 
 		return
 	}
 	status = out.status
+	out.bson = all[endpoint].bson
 	for _, f := range faults {
 		out = f.spoil(out)
 	}
@@ -115,7 +122,7 @@ func (s *Server) answer(r *http.Request, body []byte, rec *Request, endpoint str
 	var in call
 	if !to.unsigned {
 		var f *failure
-		if in, f = s.read(r, body, nil); f != nil {
+		if in, f = s.read(r, body, to.schemes); f != nil {
 			return f.reply()
 		}
 		s.heard(rec, in)
