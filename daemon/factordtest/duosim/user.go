@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -161,4 +162,17 @@ func random(n int) string {
 		b.WriteString(rand.Text())
 	}
 	return b.String()[:n]
+}
+
+// Users are all that are known, by name.
+func (s *Server) Users() []User {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []User
+	for _, name := range slices.Sorted(maps.Keys(s.accounts.byName)) {
+		u := s.accounts.byName[name].User
+		u.Devices, u.Passcodes, u.BypassCodes = slices.Clone(u.Devices), slices.Clone(u.Passcodes), slices.Clone(u.BypassCodes)
+		all = append(all, u)
+	}
+	return all
 }
