@@ -8,8 +8,12 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/boombuler/barcode"
+	"github.com/boombuler/barcode/qr"
 )
 
 // enroll makes a user without a device, and the code that a phone activates it
@@ -107,6 +111,24 @@ func (s *Server) Activate(code string, phone Device) error {
 		return nil
 	}
 	return fmt.Errorf("duosim: %q is no activation code", code)
+}
+
+// barcode is the picture that a phone's camera reads an activation code from.
+func (s *Server) barcode(w http.ResponseWriter, r *http.Request) {
+	text := r.URL.Query().Get("value")
+	code, err := qr.Encode(text[:min(len(text), 256)], qr.M, qr.Auto)
+	if err == nil {
+		code, err = barcode.Scale(code, 4*code.Bounds().Dx(), 4*code.Bounds().Dx())
+	}
+	var b bytes.Buffer
+	if err == nil {
+		err = png.Encode(&b, code)
+	}
+	if err != nil {
+		fail(40002, "value").reply().write(w, s.time())
+		return
+	}
+	reply{status: http.StatusOK, kind: "image/png", raw: b.Bytes()}.write(w, s.time())
 }
 
 // logo is a picture, the only answer that is no JSON.

@@ -35,6 +35,9 @@ func (s *Server) read(r *http.Request, body []byte, asked []scheme) (call, *fail
 	in := signed{method: r.Method, path: r.URL.EscapedPath(), host: r.Host, body: body, headers: r.Header}
 	values, bad := in.parse(r)
 	scheme, f := s.authenticate(r, &in, asked)
+	if f != nil && f.code == 40103 && bad != nil && bad.code == 40106 {
+		return call{}, bad // what was signed cannot be known
+	}
 	if f != nil {
 		return call{}, f
 	}

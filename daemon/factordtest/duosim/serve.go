@@ -50,6 +50,7 @@ func (s *Server) newHTTP() *http.Server {
 	mux.HandleFunc("/rest/v1/", func(w http.ResponseWriter, r *http.Request) {
 		s.serve(w, r, legacyName(r.URL.Path), v1)
 	})
+	mux.HandleFunc("GET /frame/qr", s.barcode)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fail(40401, "").reply().write(w, s.time())
 	})
@@ -57,7 +58,7 @@ func (s *Server) newHTTP() *http.Server {
 		Handler:           mux,
 		Protocols:         protocols,
 		TLSConfig:         &tls.Config{GetConfigForClient: s.greet},
-		ReadHeaderTimeout: 10 * time.Second,
+		ReadHeaderTimeout: time.Minute, // of the handshake too, of thousands at once
 		MaxHeaderBytes:    16 << 10,
 		// A client that hangs up in a handshake is not news.
 		ErrorLog: log.New(io.Discard, "", 0),
