@@ -164,6 +164,22 @@ func TestLoginDuoFaults(t *testing.T) {
 	}
 }
 
+// Server text with escape sequences reaches the screen of login_duo 1.11.3 as it
+// is: what the fault sends is what a client has to strip.
+func TestLoginDuoEscapes(t *testing.T) {
+	login := factordtest.NeedProgram(t, "login_duo")
+	s, conf := debian(t, duosim.Config{Users: []duosim.User{phoneOwner("alice")}, Answer: duosim.Approved}, "")
+	if err := s.Fault(duosim.Escapes, "", duosim.Forever); err != nil {
+		t.Fatal(err)
+	}
+	x := pamtest.NewTerminal(t)
+	x.Start(nil, login, "-d", "-c", conf, "-f", "alice", "echo", "let", "in")
+	x.Expect("\x1b]0;owned\x07")
+	x.Expect("choice:")
+	x.Type("1\n")
+	x.Expect("let in")
+}
+
 func TestPamDuo(t *testing.T) {
 	pamtester := factordtest.NeedProgram(t, "pamtester")
 	who := func() pamtest.Account { factordtest.NeedRoot(t); return pamtest.NewAccount(t, "") }()

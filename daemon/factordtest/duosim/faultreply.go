@@ -138,14 +138,22 @@ func walk(name string, v any, change func(name string, v any) any) any {
 // protocol stay.
 func escaped(name string, v any) any {
 	text, isText := v.(string)
-	switch name {
-	case "stat", "result", "status", "type", "txid", "device", "user_id":
-		return v
-	}
-	if !isText {
+	if !isText || word(name, text) {
 		return v
 	}
 	return "\x1b]0;owned\x07\x1b[2J\x1b[1;1H\u009b31m" + text + "\r\nroot# \x08\x7f\u202e"
+}
+
+// word says whether clients compare this text instead of showing it.
+func word(name, text string) bool {
+	switch name {
+	case "stat", "result", "type", "txid", "device", "user_id", "trusted_device_token", "default":
+		return true
+	case "status", "response": // a sentence in the legacy API
+		return !strings.Contains(text, " ")
+	}
+	_, err := strconv.Atoi(name) // an entry of the legacy API's menu
+	return err == nil
 }
 
 func widened(_ string, v any) any {

@@ -292,6 +292,51 @@ func TestPollTime(t *testing.T) {
 	}
 }
 
+// HTTP/2 is there only where it was asked for.
+func TestProtocols(t *testing.T) {
+	for _, two := range []bool{false, true} {
+		s := Start(t, Config{Users: []User{alice()}, HTTP2: two})
+		c := newClient(t, s)
+		resp, err := c.http.Do(c.request("v5", http.MethodGet, "check", nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != 200 || (resp.ProtoMajor == 2) != two {
+			t.Errorf("HTTP2 %v: %s, %s", two, resp.Proto, resp.Status)
+		}
+		for _, fault := range []Fault{HalfResponse, Truncated} {
+			set(t, s, fault, "check", 1)
+			if a, err := c.send(c.request("v5", http.MethodGet, "check", nil)); err == nil {
+				t.Errorf("HTTP2 %v, %s: %+v", two, fault, a)
+			}
+		}
+	}
+}
+
+// One of several pushes can be answered; a user who is gone has none.
+func TestAnswerOne(t *testing.T) {
+	s := Start(t, Config{Users: []User{alice()}})
+	c := newClient(t, s)
+	first, second := c.push(), c.push()
+	if err := s.Answer(second, Approved); err != nil {
+		t.Error(err)
+	}
+	if err := s.Answer(second, Denied); err == nil {
+		t.Error("answered twice")
+	}
+	if all := s.Pending("alice"); len(all) != 1 || all[0].Txid != first {
+		t.Errorf("%+v", all)
+	}
+	if a := c.poll(second); a.field("result") != "allow" {
+		t.Errorf("%+v", a)
+	}
+	s.RemoveUser("alice")
+	if a := c.post("preauth", "username", "alice"); a.field("result") != "enroll" {
+		t.Errorf("%+v", a)
+	}
+}
+
 // Who hangs up is noticed, and waits no longer.
 func TestClientHangsUp(t *testing.T) {
 	s := Start(t, Config{Users: []User{alice()}})

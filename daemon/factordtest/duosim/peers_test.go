@@ -73,14 +73,14 @@ func (p peer) call(version int, method, path string, params ...string) said {
 // unreachable is what the registries' clients say without a network.
 var unreachable = regexp.MustCompile(`dial tcp|no such host|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH`)
 
-// fetch runs what may have to download a peer. Without its registry there is no
-// peer to test with; anything else that is wrong is a failure.
+// fetch runs what may have to download a peer. Like a program that is missing, a
+// registry out of reach skips the test, but fails it for root.
 func fetch(t *testing.T, dir string, env []string, argv ...string) {
 	t.Helper()
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		if unreachable.Match(out) {
+		if unreachable.Match(out) && os.Geteuid() != 0 {
 			t.Skipf("its registry can't be reached from here: %s", out)
 		}
 		t.Fatalf("%q: %v\n%s", argv, err, out)

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -87,7 +90,7 @@ func (d *desk) announce(ctx context.Context) {
 		if p.Factor == "phone" {
 			text = "call"
 		}
-		d.say("%s to %s on %s%s%s", text, plain(p.User), plain(p.DeviceName), about(" from ", p.IPAddr), about(": ", strings.ReplaceAll(p.Info.Encode(), "&", ", ")))
+		d.say("%s to %s on %s%s%s", text, plain(p.User), plain(p.DeviceName), about(" from ", p.IPAddr), about(": ", described(p.Info)))
 		switch {
 		case d.auto:
 		case p.Code != "":
@@ -96,6 +99,17 @@ func (d *desk) announce(ctx context.Context) {
 			d.say("y, n or f?")
 		}
 	}
+}
+
+// described is a pushinfo in one line.
+func described(info url.Values) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(info)) {
+		for _, v := range info[name] {
+			all = append(all, name+" "+v)
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 func about(before, text string) string {
