@@ -4,6 +4,18 @@
 // name. It is stricter than it needs to be, so that a client which works here has
 // signed every byte it should have.
 //
+// In a test:
+//
+//	sim := duosim.Start(t, duosim.Config{Users: []duosim.User{{
+//		Name: "alice", Devices: []duosim.Device{duosim.Phone("Pixel 5", "+15555550100")},
+//	}}})
+//	// give sim.IKey(), sim.SKey(), sim.Host() and sim.CAFile() to the client
+//	push, err := sim.NextPush(ctx, "alice") // what alice sees
+//	err = sim.Approve("alice")
+//	err = sim.Fault(duosim.RateLimit, "auth", 2)
+//
+// Command cmd is the same for people.
+//
 // It shares no code with factord's client: two readings of the same
 // documentation that agree are worth more than one.
 package duosim

@@ -120,25 +120,20 @@ func (f Fault) parse() (*fault, error) {
 }
 
 // Fault makes something go wrong at an endpoint (preauth, auth...; "" is all), so
-// many times or Forever. What was set before stays. Faults of the line, the
+// many times or Forever. What was set before stays. A name or endpoint that does
+// not exist fails the test. Faults of the line, the
 // certificate and the clock know no endpoint; the first two end the connections
 // that are open, so that keeping one alive hides nothing, and Refused and
 // ClockSkew last until ClearFaults.
 func (s *Server) Fault(name Fault, endpoint string, times int) error {
 	f, err := name.parse()
-	if err == nil && endpoint != "" && f.name.isLine() {
-		err = fmt.Errorf("fault %q has no endpoint", name)
+	if _, known := routes()[endpoint]; err == nil && endpoint != "" && (!known || f.name.isLine()) {
+		err = fmt.Errorf("fault %q does not happen at %q", name, endpoint)
 	}
 	if err != nil {
-		if s.tb != nil {
-			s.tb.Errorf("duosim: %v", err)
-		}
-		return err
+		return s.complain(err)
 	}
 	f.endpoint, f.left = endpoint, max(times, Forever)
-	if times <= 0 {
-		f.left = Forever
-	}
 	s.mu.Lock()
 	s.faults = append(s.faults, f)
 	s.mu.Unlock()
@@ -147,6 +142,15 @@ func (s *Server) Fault(name Fault, endpoint string, times int) error {
 	}
 	if f.name == Refused || f.name.isCertificate() {
 		s.door.hangUp()
+	}
+	return s.complain(err)
+}
+
+// complain fails the test too, if there is one: an ignored error would leave it
+// testing nothing.
+func (s *Server) complain(err error) error {
+	if err != nil && s.tb != nil {
+		s.tb.Errorf("duosim: %v", err)
 	}
 	return err
 }
@@ -163,7 +167,7 @@ func (s *Server) ClearFaults() error {
 	if bad {
 		s.door.hangUp()
 	}
-	return s.door.listenAgain()
+	return s.complain(s.door.listenAgain())
 }
 
 // takeOne finds the first fault of a kind and counts it. Server.mu is held.

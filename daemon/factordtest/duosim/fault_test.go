@@ -260,7 +260,7 @@ func TestFaultNames(t *testing.T) {
 			t.Errorf("%q is a fault", bad)
 		}
 	}
-	if s.Fault(Refused, "auth", 1) == nil {
-		t.Error("an endpoint refuses")
+	if s.Fault(Refused, "auth", 1) == nil || s.Fault(Slow, "pre-auth", 1) == nil {
+		t.Error("an endpoint refuses, or does not exist")
 	}
 }

@@ -118,8 +118,17 @@ func TestEscape(t *testing.T) {
 	}
 }
 
-// Names in lower case, sorted so, each before its value, NUL between.
+// Names in lower case, sorted so, each before its value, NUL between: the digests
+// are those that duo_client_python's tests have (TestCanonicalize).
 func TestHeaderText(t *testing.T) {
+	for want, h := range map[string]http.Header{
+		"630b4bfe7e9abd03da2eee8f0a5d4e60a254ec880a839bcc2223bb5b9443e8ef24d58f0254f1f5934bf8c017ebd0fd5b1acf86766bdbe74185e712a4092df3ed": {"X-Duo-Header-1": {"header_value_1"}},
+		"60be11a30e0756f2ee2afdce1db849b987dcf86c1133394bd7bbbc9877920330c4d78aceacbb377ab8cbd9a8efe6a410fed4047376635ac71226ab46ca10d2b1": {"x-duo-A": {"header_value_1"}, "X-Duo-B": {"header_value_2"}},
+	} {
+		if got := digest([]byte(headerText(h))); got != want {
+			t.Errorf("%v: %s, want %s", h, got, want)
+		}
+	}
 	h := http.Header{"X-Duo-B": {"2"}, "x-duo-A": {"1"}, "X-Other": {"3"}}
 	if got, want := headerText(h), "x-duo-a\x001\x00x-duo-b\x002"; got != want {
 		t.Errorf("%q, want %q", got, want)
