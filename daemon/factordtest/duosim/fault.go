@@ -121,10 +121,12 @@ func (f Fault) parse() (*fault, error) {
 
 // Fault makes something go wrong at an endpoint (preauth, auth...; "" is all), so
 // many times or Forever. What was set before stays. A name or endpoint that does
-// not exist fails the test. Faults of the line, the
-// certificate and the clock know no endpoint; the first two end the connections
-// that are open, so that keeping one alive hides nothing, and Refused and
-// ClockSkew last until ClearFaults.
+// not exist fails the test.
+//
+// Refused, ClockSkew and the certificate's faults know no endpoint; the first two
+// last until ClearFaults. Refused and the certificate's end the connections that
+// are open, so that keeping one alive hides nothing. Blackhole swallows whole
+// connections only where it is set for all endpoints.
 func (s *Server) Fault(name Fault, endpoint string, times int) error {
 	f, err := name.parse()
 	if _, known := routes()[endpoint]; err == nil && endpoint != "" && (!known || f.name.isLine()) {
