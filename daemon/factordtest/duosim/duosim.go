@@ -53,7 +53,10 @@ type Config struct {
 	Remember     time.Duration // policy: remembered devices, for so long; never when zero
 	HTTP2        bool          // offer it; without, HTTP/1.1 is all there is
 
-	Now func() time.Time // the service's clock; time.Now when nil
+	// Now is the service's clock, for signatures, codes and remembered devices;
+	// time.Now when nil. Delays and timeouts are real time. It is called with the
+	// Server locked.
+	Now func() time.Time
 }
 
 // Server is a running simulator.
