@@ -270,6 +270,7 @@ func TestOutsideUnavailable(t *testing.T) {
 		"the rule says allow":     {phone: lost(true), rule: allow, want: wire.BasisUnavailable},
 		"somebody was there":      {phone: lost(false), rule: allow, reason: wire.ReasonUnavailable},
 		"there is another factor": {phone: lost(true), rule: allow, enrol: true, reason: wire.ReasonCancelled},
+		"nor may anybody enrol":   {phone: lost(true), rule: phoneRule + "enroll = \"login\"\n", reason: wire.ReasonUnavailable},
 		"mode enrolled":           {phone: lost(true), rule: phoneRule + "mode = \"enrolled\"\n", reason: wire.ReasonUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -34,7 +34,7 @@ const (
 // rule has nothing of it, and where the user needs none.
 func (a *attempt) starter() (s factor.Starter, log, text string) {
 	switch {
-	case !a.known || a.standing.enrolled || len(a.standing.offers) > 0:
+	case !a.known || a.standing.enrolled || len(a.standing.offers) > 0 || len(a.standing.outages) > 0: // an outage may hide an enrolment
 		return nil, "", ""
 	case a.plan.Rule == nil || !a.plan.Rule.EnrollLogin || a.plan.Mode == policy.Exempt:
 		return nil, "", ""

@@ -316,11 +316,14 @@ func (f invited) Start(context.Context, factor.Login) (factor.Start, error) {
 	}, nil
 }
 
+// duoSection is what a rule with duo needs.
+const duoSection = "[duo]\nikey = \"DIXXXXXXXXXXXXXXXXXX\"\nhost = \"api-x.example\"\nskey_file = \"/nowhere/skey\"\n"
+
 func TestStartOfAnotherFactor(t *testing.T) {
 	needRoot(t)
 	f := invited{activated: make(chan bool, 2)}
 	d := factordtest.NewDaemon(t, factordtest.Options{Factors: []factor.Factor{f},
-		Config: "[[rule]]\nfactors = [\"backup\", \"duo\", \"totp\"]\nenroll = \"login\"\n"})
+		Config: duoSection + "[[rule]]\nfactors = [\"backup\", \"duo\", \"totp\"]\nenroll = \"login\"\n"})
 	f.activated <- false
 	f.activated <- true
 	n := giving(d, "", "", "")
@@ -331,7 +334,7 @@ func TestStartOfAnotherFactor(t *testing.T) {
 	if count, _ := kept(t, d); count != 2 {
 		t.Errorf("%d records", count)
 	}
-	d.Configure("[[rule]]\nfactors = [\"duo\"]\nenroll = \"login\"\nmode = \"enrolled\"\n")
+	d.Configure(duoSection + "[[rule]]\nfactors = [\"duo\"]\nenroll = \"login\"\nmode = \"enrolled\"\n")
 	n = giving(d, "skip")
 	expect(t, n.login(t, wire.Auth{User: "bob", First: true}), "allow not-enrolled")
 	n.saw(t, "then press Enter, or skip: ")
