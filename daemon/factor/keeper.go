@@ -1,7 +1,9 @@
 package factor
 
 import (
+	"context"
 	"errors"
+	"iter"
 	"time"
 )
 
@@ -47,9 +49,27 @@ type Draft struct {
 	Show any
 	// Ask is the question for a first code; empty if none is needed.
 	Ask string
+	// Check asks a server about the first code, before the transaction of Commit:
+	// ErrFirstCode in an error's chain says no. It ends with its context; nil: there
+	// is nothing to ask.
+	Check func(ctx context.Context, first Secret) error
 	// Commit keeps the record. first is the confirming code, which is spent
 	// with it; nil skips the confirmation. A wrong one is ErrFirstCode.
 	Commit func(rs Records, first Secret, now time.Time) error
+}
+
+// Refusal is an error of Commit whose text is for the person.
+type Refusal string
+
+func (r Refusal) Error() string { return string(r) }
+
+// Neighbours are Records whose factor can ask whether another user has already
+// what it is about to keep: a key that can belong to only one.
+type Neighbours interface {
+	Records
+	// Others are the records that the factor keeps for all other users, without
+	// those that can't be read. Whose they are is not said.
+	Others() iter.Seq[Record]
 }
 
 // Item is what may be shown of a record.

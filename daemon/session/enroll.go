@@ -97,7 +97,12 @@ func (r *request) keep(id Identity, keeper factor.Keeper, e factor.Enrolment, l 
 		if err != nil {
 			return nil, err
 		}
-		err = r.commit(id, keeper, draft, l, first)
+		if err = nil; draft.Check != nil {
+			_, err = r.outside(func(ctx context.Context) (any, error) { return nil, draft.Check(ctx, first) })
+		}
+		if err == nil {
+			err = r.commit(id, keeper, draft, l, first)
+		}
 		first.Wipe()
 		if !errors.Is(err, factor.ErrFirstCode) {
 			return nil, err
@@ -112,6 +117,24 @@ func (r *request) keep(id Identity, keeper factor.Keeper, e factor.Enrolment, l 
 			r.info(text + ", try the one shown now")
 		}
 	}
+}
+
+// outside asks a server, until the client hangs up. Its errors are for the person.
+func (r *request) outside(do func(context.Context) (any, error)) (any, error) {
+	ctx, stop := r.watch(r.ctx)
+	done, err := do(ctx)
+	if gone := stop(); gone != nil {
+		return nil, gone
+	}
+	var o *factor.Outage
+	switch {
+	case errors.As(err, &o):
+		r.Log.Error("command failed", "verb", r.verb, "error", o.Err)
+		return nil, problemf(wire.ReasonUnavailable, "%s", o.Text)
+	case err != nil && !errors.Is(err, factor.ErrFirstCode) && ctx.Err() == nil:
+		return nil, problemf(wire.ReasonDenied, "%s", err)
+	}
+	return done, err
 }
 
 // commit keeps a draft together with the user's entry and the audit record.
@@ -130,7 +153,8 @@ func (r *request) commit(id Identity, keeper factor.Keeper, draft factor.Draft, 
 		}
 		return draft.Commit(tx.Scope(id.Name, keeper.Name()), first, now)
 	})
-	if errors.Is(err, factor.ErrFull) {
+	var no factor.Refusal
+	if errors.Is(err, factor.ErrFull) || errors.As(err, &no) {
 		return problemf(wire.ReasonDenied, "%s", err)
 	}
 	return err

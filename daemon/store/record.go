@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"iter"
 	"strings"
 	"time"
 
@@ -173,6 +174,29 @@ func (s scope) List() ([]factor.Record, error) {
 func (s scope) Get(id string) ([]byte, bool, error) {
 	value, err := s.tx.get(bucketRecords, recordKey(s.user, s.factor, id))
 	return value, value != nil, err
+}
+
+// Others implements factor.Neighbours.
+func (s scope) Others() iter.Seq[factor.Record] {
+	return func(yield func(factor.Record) bool) {
+		keys, sealed := s.tx.entries(bucketRecords, nil)
+		for _, key := range keys {
+			user, rest, _ := strings.Cut(string(key), "\x00")
+			holder, id, _ := strings.Cut(rest, "\x00")
+			if user == s.user || holder != s.factor {
+				continue
+			}
+			plain, err := s.tx.store.seal.open(bucketRecords, key, sealed[string(key)])
+			if err != nil {
+				continue
+			}
+			more := yield(factor.Record{ID: id, Value: plain})
+			clear(plain)
+			if !more {
+				return
+			}
+		}
+	}
 }
 
 // Put implements factor.Records.

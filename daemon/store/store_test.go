@@ -12,6 +12,8 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/factord/factord/daemon/factor"
 )
 
 var ctx = context.Background()
@@ -78,6 +80,40 @@ func TestRecordsSurviveAndAreScoped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A factor sees what others have in it, to keep a key from having two owners, and
+// nothing else: its own changes of this transaction included.
+func TestOthers(t *testing.T) {
+	s, _ := newStore(t, nil)
+	others := func(tx *Tx) string {
+		var all []string
+		for r := range tx.Scope("alice", "yubico").(factor.Neighbours).Others() {
+			all = append(all, r.ID+"="+string(r.Value))
+		}
+		return strings.Join(all, " ")
+	}
+	mustUpdate(t, s, func(tx *Tx) error {
+		return errors.Join(tx.PutUser("alice", User{}), tx.PutUser("alice2", User{}), tx.PutUser("bob", User{}),
+			tx.Scope("alice", "yubico").Put("yubico-1", []byte("A")),
+			tx.Scope("alice2", "yubico").Put("yubico-1", []byte("B")),
+			tx.Scope("bob", "totp").Put("totp-1", []byte("C")),
+			tx.Scope("bob", "yubico").Put("yubico-2", []byte("D")))
+	})
+	s.View(func(tx *Tx) error {
+		if got := others(tx); got != "yubico-1=B yubico-2=D" {
+			t.Errorf("others: %s", got)
+		}
+		return nil
+	})
+	mustUpdate(t, s, func(tx *Tx) error {
+		err := errors.Join(tx.Scope("bob", "yubico").Delete("yubico-2"), tx.Scope("bob", "yubico").Put("yubico-3", []byte("E")),
+			tx.change(bucketRecords, recordKey("alice2", "yubico", "yubico-1"), unreadable))
+		if got := others(tx); got != "yubico-3=E" {
+			t.Errorf("others in the transaction: %s", got)
+		}
+		return err
+	})
 }
 
 func TestUpdateSeesItsOwnChangesAndLeavesNoneBehindWhenItFails(t *testing.T) {
