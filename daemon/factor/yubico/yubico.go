@@ -8,3 +8,72 @@
 // user in. A validation server that is asked counts too, but on this machine ours
 // has the last word.
 package yubico
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/yubico/ykval"
+)
+
+// Config is what an administrator can choose.
+type Config struct {
+	// Servers verify the keys whose secrets are not here; nil: there are none.
+	Servers Servers
+}
+
+// Servers decide about OTPs. An error is that they can't, which is never the
+// user's fault.
+type Servers interface {
+	Verify(ctx context.Context, otp string) (ykval.Answer, error)
+}
+
+// Factor keeps YubiKeys. It implements factor.Keeper.
+type Factor struct{ servers Servers }
+
+var _ factor.Keeper = (*Factor)(nil)
+
+// New makes the factor.
+func New(c Config) *Factor { return &Factor{servers: c.Servers} }
+
+// Name implements factor.Factor.
+func (f *Factor) Name() string { return "yubico" }
+
+// Kinds implements factor.Keeper.
+func (f *Factor) Kinds() []string { return []string{kind} }
+
+// Offer implements factor.Factor. A key that nobody can verify is enrolled and not
+// usable. One that has to be resynced is asked for all the same, so that the log
+// says what is the matter with it.
+func (f *Factor) Offer(_ context.Context, l factor.Login) (factor.Offer, error) {
+	keys, err := decodeAll(l.Records)
+	if err != nil || len(keys) == 0 {
+		return factor.Offer{}, err
+	}
+	o := factor.Offer{Enrolled: true, Hint: "YubiKey touch"}
+	o.Usable = f.servers != nil || slices.ContainsFunc(keys, func(k *key) bool { return k.Local != nil })
+	for _, k := range keys {
+		if k.Local != nil && k.Local.Resync {
+			o.Advice = fmt.Sprintf("%s has to be resynced: factorctl resync %[1]s", k.id)
+		}
+	}
+	return o, nil
+}
+
+// Describe implements factor.Keeper.
+func (f *Factor) Describe(r factor.Record) (factor.Item, error) {
+	k, err := decode(r)
+	if err != nil {
+		return factor.Item{}, err
+	}
+	return factor.Item{
+		ID: k.id, Factor: f.Name(), Kind: kind, Name: k.Name,
+		Created: k.Created, Used: k.Used, Detail: k.detail(),
+	}, nil
+}
+
+// stamp is a time as it is kept: UTC, whole seconds.
+func stamp(now time.Time) time.Time { return now.UTC().Truncate(time.Second) }

@@ -1,0 +1,167 @@
+package yubico
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/yubico/ykval"
+)
+
+// Verify implements factor.Factor. Which key an OTP is from, its public id says;
+// only the user's own are looked at, so that another user's key proves nothing
+// however valid it is. If a record can't be read, it is not known whose an OTP is,
+// and the attempt ends; other answers pass on, so that a backup code still works.
+func (f *Factor) Verify(_ context.Context, l factor.Login, answer factor.Secret) (factor.Claim, error) {
+	publicID, token, ok := typed(answer)
+	if !ok {
+		return factor.Claim{}, factor.ErrNotMine
+	}
+	keys, err := decodeAll(l.Records)
+	if err != nil {
+		return factor.Claim{}, err
+	}
+	at := slices.IndexFunc(keys, func(k *key) bool { return k.PublicID == string(publicID) })
+	if at < 0 {
+		return factor.Claim{Settle: func(factor.Records) (factor.Finding, error) {
+			return factor.Finding{Log: fmt.Sprintf("%s has no YubiKey with the public id %q", l.User, publicID)}, nil
+		}}, nil
+	}
+	if keys[at].Local == nil {
+		return f.ask(keys[at], l, slices.Concat(publicID, token)), nil
+	}
+	return factor.Claim{Settle: func(rs factor.Records) (factor.Finding, error) {
+		defer clear(token)
+		k, err := keys[at].again(rs)
+		if k == nil || err != nil {
+			return factor.Finding{}, err
+		}
+		return k.settle(rs, token, l)
+	}}, nil
+}
+
+// again reads a key as it is kept now. It is nil if it is not there any more, or is
+// another one.
+func (k *key) again(rs factor.Records) (*key, error) {
+	value, ok, err := rs.Get(k.id)
+	if err != nil || !ok {
+		return nil, err
+	}
+	defer clear(value)
+	now, err := decode(factor.Record{ID: k.id, Value: value})
+	if err != nil || now.PublicID != k.PublicID || (now.Local == nil) != (k.Local == nil) {
+		return nil, err
+	}
+	return now, nil
+}
+
+// settle decides about a token of a key whose secrets are here.
+func (k *key) settle(rs factor.Records, token []byte, l factor.Login) (factor.Finding, error) {
+	found := factor.Finding{ID: k.id}
+	if k.Local.Resync {
+		found.Log = fmt.Sprintf("%q has to be resynced after a restored backup: factorctl resync %s --user %s", k.id, k.id, l.User)
+		return found, nil
+	}
+	c, ok := k.Local.secrets().open(token)
+	switch {
+	case !ok:
+		found.Log = fmt.Sprintf("not an OTP of %q", k.id)
+	case !k.accepts(c):
+		found.Outcome = factor.Replayed
+		found.Log = fmt.Sprintf("OTP %v of %q was spent before: the last one was %v", c, k.id, k.Next-1)
+	case c.worn():
+		found.Note = "this YubiKey is worn out: replace it"
+		found.Log = fmt.Sprintf("%q has come to the end of its counter", k.id)
+	default:
+		k.spend(c)
+		k.Used = stamp(l.Now)
+		found.Outcome = factor.Proven
+		return found, k.put(rs)
+	}
+	return found, nil
+}
+
+// ask lets the validation servers decide.
+func (f *Factor) ask(k *key, l factor.Login, otp []byte) factor.Claim {
+	answer, err := ykval.Answer{}, errNotAsked
+	return factor.Claim{
+		Outside: &factor.Outside{Ask: func(ctx context.Context) (*factor.Wait, error) {
+			answer, err = f.consult(ctx, otp)
+			return nil, err
+		}},
+		Settle: func(rs factor.Records) (factor.Finding, error) {
+			defer clear(otp)
+			found := factor.Finding{ID: k.id, Outcome: factor.Lapsed}
+			if err != nil {
+				return found, nil
+			}
+			now, err := k.again(rs)
+			if now == nil || err != nil {
+				return factor.Finding{}, err
+			}
+			return now.settleAnswer(rs, answer, otp, l)
+		},
+	}
+}
+
+var errNotAsked = errors.New("no validation server was asked")
+
+// consult asks the validation servers.
+func (f *Factor) consult(ctx context.Context, otp []byte) (ykval.Answer, error) {
+	if f.servers == nil {
+		return ykval.Answer{}, &factor.Outage{Text: "no validation server for YubiKeys is configured", Err: errNotAsked}
+	}
+	answer, err := f.servers.Verify(ctx, string(otp))
+	if err == nil || ctx.Err() != nil {
+		return answer, err
+	}
+	text := "the validation server for YubiKeys can't be asked"
+	if errors.Is(err, ykval.ErrConsumed) {
+		text = "the validation server gave no clear answer: touch the YubiKey again"
+	}
+	return answer, &factor.Outage{Text: text, Err: err}
+}
+
+// settleAnswer decides by the answer of the servers, and spends the OTP here too:
+// a server that forgets what it has seen lets nobody in twice.
+func (k *key) settleAnswer(rs factor.Records, answer ykval.Answer, otp []byte, l factor.Login) (factor.Finding, error) {
+	found := factor.Finding{ID: k.id, Log: answer.Log}
+	switch answer.Outcome {
+	case ykval.Replayed:
+		found.Outcome = factor.Replayed
+		return found, nil
+	case ykval.Accepted:
+	default:
+		return found, nil
+	}
+	if !k.note(answer, otp) {
+		found.Outcome = factor.Replayed
+		found.Log = fmt.Sprintf("the server accepts an OTP of %q that was spent here before", k.id)
+		return found, nil
+	}
+	k.Used = stamp(l.Now)
+	found.Outcome = factor.Proven
+	return found, k.put(rs)
+}
+
+// note spends an OTP that the servers accept, and reports whether it is new here.
+func (k *key) note(answer ykval.Answer, otp []byte) bool {
+	sum := sha256.Sum256(otp)
+	if bytes.Equal(k.Last, sum[:]) {
+		return false
+	}
+	if !answer.Counted {
+		k.Last = sum[:]
+		return true
+	}
+	c := newCounter(answer.Use, answer.Session)
+	if !k.accepts(c) {
+		return false
+	}
+	k.spend(c)
+	return true
+}

@@ -1,0 +1,178 @@
+package yubico
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/yubico/ykval"
+	"github.com/factord/factord/daemon/factordtest/yksim"
+)
+
+// memory is factor.Neighbours without a store.
+type memory struct {
+	factor.Records
+	values map[string][]byte
+	others []*memory
+}
+
+func (m *memory) List() ([]factor.Record, error) {
+	var list []factor.Record
+	for id, v := range m.values {
+		list = append(list, factor.Record{ID: id, Value: bytes.Clone(v)})
+	}
+	slices.SortFunc(list, func(a, b factor.Record) int { return strings.Compare(a.ID, b.ID) })
+	return list, nil
+}
+
+func (m *memory) Get(id string) ([]byte, bool, error) {
+	v, ok := m.values[id]
+	return bytes.Clone(v), ok, nil
+}
+
+func (m *memory) Put(id string, value []byte) error {
+	if m.values == nil {
+		m.values = make(map[string][]byte)
+	}
+	m.values[id] = bytes.Clone(value)
+	return nil
+}
+
+func (m *memory) Delete(id string) error {
+	delete(m.values, id)
+	return nil
+}
+
+func (m *memory) Others() iter.Seq[factor.Record] {
+	return func(yield func(factor.Record) bool) {
+		for _, other := range m.others {
+			list, _ := other.List()
+			for _, r := range list {
+				if !yield(r) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// fakeServers say what they are told to.
+type fakeServers struct {
+	answer ykval.Answer
+	err    error
+	asked  []string
+}
+
+func (s *fakeServers) Verify(_ context.Context, otp string) (ykval.Answer, error) {
+	s.asked = append(s.asked, otp)
+	return s.answer, s.err
+}
+
+const (
+	alicesID = "dteffujehknh"
+	bobsID   = "idkfefrdhtru"
+)
+
+// user is one user's keys and clock.
+type user struct {
+	t   *testing.T
+	f   *Factor
+	rs  *memory
+	now time.Time
+}
+
+func newUser(t *testing.T, s Servers) *user {
+	return &user{t: t, f: New(Config{Servers: s}), rs: &memory{}, now: time.Unix(2_000_000_000, 0)}
+}
+
+// enroll enrols a key with its secrets.
+func (u *user) enroll(k *yksim.Key) error {
+	privateID, aesKey := k.Secrets()
+	return u.enrollAs(map[string]string{"public-id": k.PublicID}, privateID+" "+aesKey, nil)
+}
+
+// enrollAs enrols as it is told; first is the first OTP.
+func (u *user) enrollAs(options map[string]string, seed string, first factor.Secret) error {
+	list, _ := u.rs.List()
+	d, err := u.f.Enroll(factor.Enrolment{User: "alice", Kind: kind, Options: options, Seed: factor.Secret(seed), Existing: list, Now: u.now})
+	if err != nil {
+		return err
+	}
+	if first != nil && d.Check != nil {
+		if err := d.Check(context.Background(), first); err != nil {
+			return err
+		}
+	}
+	return d.Commit(u.rs, first, u.now)
+}
+
+// keyHolder is a user with one key that is verified here.
+func keyHolder(t *testing.T) (*user, *yksim.Key) {
+	t.Helper()
+	u, k := newUser(t, nil), yksim.NewKey(alicesID)
+	if err := u.enroll(k); err != nil {
+		t.Fatal(err)
+	}
+	return u, k
+}
+
+func (u *user) login() factor.Login {
+	list, _ := u.rs.List()
+	return factor.Login{User: "alice", Now: u.now, Records: list}
+}
+
+func (u *user) key(id string) *key {
+	u.t.Helper()
+	k, err := decode(factor.Record{ID: id, Value: u.rs.values[id]})
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	return k
+}
+
+// want gives an answer that has the form of an OTP.
+func (u *user) want(text string, outcome factor.Outcome) factor.Finding {
+	u.t.Helper()
+	c, err := u.f.Verify(context.Background(), u.login(), factor.Secret(text))
+	if err != nil {
+		u.t.Fatalf("verifying %q: %v", text, err)
+	}
+	if c.Guessable {
+		u.t.Errorf("%q is guessable", text)
+	}
+	var asked error
+	if c.Outside != nil {
+		if c.Outside.Admit != nil {
+			u.t.Error("asking is booked")
+		}
+		var wait *factor.Wait
+		if wait, asked = c.Outside.Ask(context.Background()); wait != nil {
+			u.t.Errorf("%q waits", text)
+		}
+		if asked != nil && !errors.Is(asked, factor.ErrUnavailable) {
+			u.t.Errorf("asking about %q: %v", text, asked)
+		}
+	}
+	found, err := c.Settle(u.rs)
+	if err != nil {
+		u.t.Fatalf("settling %q: %v", text, err)
+	}
+	if found.Outcome != outcome {
+		u.t.Errorf("%q: outcome %d, want %d (%+v)", text, found.Outcome, outcome, found)
+	}
+	return found
+}
+
+// notMine gives an answer that another factor may have.
+func (u *user) notMine(text string) {
+	u.t.Helper()
+	if _, err := u.f.Verify(context.Background(), u.login(), factor.Secret(text)); !errors.Is(err, factor.ErrNotMine) {
+		u.t.Errorf("%q: %v", text, err)
+	}
+}
