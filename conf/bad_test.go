@@ -26,7 +26,6 @@ func TestBad(t *testing.T) {
 		// Unknown keys.
 		{"colour = 'red'", "f:1: colour: unknown key"},
 		{"\n[duos]\nikey = 'DI'", "f:2: [duos]: this factord has no such section"},
-		{"[[yubico.server]]\nurl = ''", "f:1: [yubico]: this factord has no such section"},
 		{"[usb]\n[fido2]\n[piv]", "f:1: [usb]: this factord has no such section\n" +
 			"f:2: [fido2]: this factord has no such section\nf:3: [piv]: this factord has no such section"},
 		{"[daemon]\nidle_exit = '5m'\nidle-exit = '5m'", "f:3: idle-exit: unknown key"},

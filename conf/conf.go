@@ -23,6 +23,7 @@ type Config struct {
 	TOTP     TOTP
 	Audit    Audit
 	Duo      *Duo // nil: there is no [duo]
+	Yubico   []YubicoServer
 	Rules    policy.Rules
 	Warnings []string // of what is permitted but surely not meant, one line each
 }
@@ -54,6 +55,7 @@ func (c *Config) read(file *table, known Factors) {
 	c.TOTP = readTOTP(file.section("totp"))
 	c.Audit = readAudit(file.section("audit"))
 	c.Duo = readDuo(file)
+	c.Yubico = readYubico(file.section("yubico"))
 	c.Rules = readRules(file, known)
 	file.done()
 }

@@ -36,11 +36,11 @@ func TestSample(t *testing.T) {
 // What the sample explains in comments can be written so.
 func TestSampleComments(t *testing.T) {
 	section, tried := "", 0
-	var duo []string // all of it at once: one key alone is not enough
+	whole := map[string][]string{"[duo]": nil, "[[yubico.server]]": nil} // at once: one key alone is not enough
 	for line := range strings.Lines(string(Sample())) {
 		if header := strings.TrimLeft(line, "# "); strings.HasPrefix(header, "[") {
 			section = strings.TrimSpace(header)
-		} else if header == "\n" && section == "[duo]" {
+		} else if header == "\n" && whole[section] != nil {
 			section = ""
 		}
 		key, value, found := strings.Cut(strings.TrimLeft(line, "#. "), " = ")
@@ -50,8 +50,8 @@ func TestSampleComments(t *testing.T) {
 		value, _, _ = strings.Cut(value, "  ")
 		value, _, _ = strings.Cut(value, " ...")
 		text := section + "\n" + key + " = " + value
-		if section == "[duo]" { // up to the next blank line
-			duo = append(duo, key+" = "+value)
+		if lines, ok := whole[section]; ok { // up to the next blank line
+			whole[section] = append(lines, key+" = "+value)
 			continue
 		}
 		if !slices.Contains([]string{"idle_exit", "issuer", "window", "file", "strict"}, strings.TrimSpace(key)) {
@@ -68,8 +68,12 @@ func TestSampleComments(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	if tried < 11 || len(duo) < 12 {
-		t.Errorf("found only %d, and %d of [duo]", tried, len(duo))
+	duo, server := whole["[duo]"], whole["[[yubico.server]]"]
+	if tried < 11 || len(duo) < 12 || len(server) != 5 {
+		t.Errorf("found only %d, and %d of [duo], %d of [[yubico.server]]", tried, len(duo), len(server))
+	}
+	if y, err := Parse("sample", []byte("[[yubico.server]]\n"+strings.Join(server, "\n")), builtIn); err != nil || !y.Yubico[0].Counters || y.Yubico[0].CAFile == "" {
+		t.Errorf("%+v, %v", y, err)
 	}
 	c, err := Parse("sample", []byte("[duo]\n"+strings.Join(duo, "\n")+duoRule), Factors{"duo"})
 	if err != nil || c.Duo.UserMap["root"] != "alice" || c.Duo.UserIDMap["svc"] == "" || c.Duo.CAFile == "" || c.Duo.Proxy == "" {

@@ -17,6 +17,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(everything, uint16(7))
 	f.Add(winding, uint16(0))
 	f.Add(duoSection+"skey = 'k'\nuser_map = {root = 'alice'}\nuser_id_map = {root = 'DU1'}\n[[rule]]\nfactors = ['duo']\n", uint16(0))
+	f.Add(yubicoServer+yubicoKey+"ca_file = '/ca.pem'\ncounters = false\n", uint16(3))
 	f.Add("rule = [{factors = ['totp'], services = ['su']}]\n", uint16(0xffff))
 	f.Add("\ufeff[\"rule\"]\r\n'a'.\"b\" = \"\"\"\\\"\"\"\"\n[[a.b]]\nx={y=[1,{z=2}]}", uint16(1))
 	f.Fuzz(func(t *testing.T, text string, request uint16) {

@@ -44,6 +44,13 @@ func (c *Config) Doubts(file string) (all []string) {
 			}
 		}
 	}
+	for _, s := range c.Yubico {
+		for _, named := range []string{s.CAFile, s.APIKeyFile} {
+			if _, err := os.Stat(named); filepath.IsAbs(named) && err != nil {
+				doubt(s.Line, "[[yubico.server]]: %v", err)
+			}
+		}
+	}
 	if c.Audit.File == "" {
 		return all
 	}

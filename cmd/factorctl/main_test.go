@@ -112,6 +112,10 @@ func TestUsage(t *testing.T) {
 		{"--refusals audit --socket /nope", 1, "", "/nope"},
 		{"--no-confirm --socket /nope enroll --name x totp", 1, "", "/nope"},
 		{"enroll totp --secret-file /nope", 1, "", "reading the secret: open /nope"},
+		{"enroll yubico --private-id-file /nope", 2, "", "--private-id-file and --aes-key-file go together"},
+		{"enroll yubico --aes-key-file /nope", 2, "", "go together"},
+		{"enroll yubico --private-id-file /nope --aes-key-file /nope --secret-file /nope", 2, "", "--secret-file is not for"},
+		{"enroll yubico --public-id cbcb --private-id-file /nope --aes-key-file /nope", 1, "", "reading the secret: open /nope"},
 		{"check-config /nope", 1, "", "opening the configuration"},
 	} {
 		t.Run(test.args, func(t *testing.T) {
@@ -145,10 +149,10 @@ func TestCheckConfig(t *testing.T) {
 		}
 		return path
 	}
-	good := write("good", "[[rule]]\nservices = [\"sudo\"]\nfactors = [\"totp\", \"yubico\"]\n")
+	good := write("good", "[[rule]]\nservices = [\"sudo\"]\nfactors = [\"totp\", \"touch\"]\n")
 	bad := write("bad", "frob = 1\n[[rule]]\nfactors = []\n")
 	run(t, "", "check-config", good).want(t, 0, "good: ok, 1 rule\n", "")
-	run(t, "", "check-config", good).want(t, 0, `factor "yubico" is not built into this factord`, "")
+	run(t, "", "check-config", good).want(t, 0, `factor "touch" is not built into this factord`, "")
 	run(t, "", "check-config", good, "--json").want(t, 0, `"ok":true,"rules":1,`, "")
 	run(t, "", "check-config", bad).want(t, 1, "", "bad:1: frob")
 	run(t, "", "check-config", bad, "--json").want(t, 1, `"ok":false`, "bad:3: factors")

@@ -28,6 +28,7 @@ import (
 func TestScripts(t *testing.T) {
 	factordtest.NeedRoot(t)
 	factordtest.NeedProgram(t, "oathtool")
+	factordtest.NeedProgram(t, "ykgenerate")
 	bin := factordtest.Build(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",

@@ -16,6 +16,7 @@ import (
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/factor/backup"
 	"github.com/factord/factord/daemon/factor/totp"
+	"github.com/factord/factord/daemon/factor/yubico"
 	"github.com/factord/factord/daemon/logind"
 	"github.com/factord/factord/daemon/session"
 	"github.com/factord/factord/daemon/store"
@@ -59,8 +60,7 @@ func load(o options, copies *audit.Copies, log *slog.Logger) (*settings, error) 
 		}
 		log.Error("audit copies can't be written", "error", err)
 	}
-	s.enforce(c, log)
-	return s, nil
+	return s, s.enforce(o, c, log)
 }
 
 // reload puts a new configuration in force if nothing is wrong with it.
@@ -72,23 +72,27 @@ func (s *settings) reload(o options, log *slog.Logger) error {
 	if err := s.copies.Try(copiesOf(c)); err != nil {
 		return fmt.Errorf("%s: %w", o.config, err)
 	}
-	s.enforce(c, log)
-	return nil
+	return s.enforce(o, c, log)
 }
 
-// enforce puts a configuration in force.
-func (s *settings) enforce(c *conf.Config, log *slog.Logger) {
+// enforce puts a configuration in force, unless what it names is not there.
+func (s *settings) enforce(o options, c *conf.Config, log *slog.Logger) error {
+	servers, err := yubicoServers(o, c)
+	if err != nil {
+		return err
+	}
 	for _, w := range c.Warnings {
 		log.Warn(w)
 	}
 	s.copies.Configure(copiesOf(c))
 	s.conf.Store(c)
-	s.session.Store(&session.Settings{Rules: c.Rules, Factors: factors(c)})
+	s.session.Store(&session.Settings{Rules: c.Rules, Factors: factors(c, servers)})
+	return nil
 }
 
 // factors builds the factors of conf.BuiltIn and root's bypass codes, in the order
 // in which they see an answer.
-func factors(c *conf.Config) []factor.Factor {
+func factors(c *conf.Config, servers yubico.Servers) []factor.Factor {
 	issuer := c.TOTP.Issuer
 	if issuer == "" {
 		issuer, _ = os.Hostname()
@@ -96,6 +100,7 @@ func factors(c *conf.Config) []factor.Factor {
 	return []factor.Factor{
 		totp.New(totp.Config{Issuer: issuer, Window: c.TOTP.Window}),
 		backup.New(backup.Config{}),
+		yubico.New(yubico.Config{Servers: servers}),
 		backup.NewBypass(backup.Config{}),
 	}
 }
@@ -105,7 +110,7 @@ func factors(c *conf.Config) []factor.Factor {
 // another one when a code was used: the widest voids the most.
 func restorers() map[string]factor.Restorer {
 	holders := map[string]any{"invite": backup.NewInvite(backup.Config{})}
-	for _, f := range factors(&conf.Config{TOTP: conf.TOTP{Window: conf.MaxWindow}}) {
+	for _, f := range factors(&conf.Config{TOTP: conf.TOTP{Window: conf.MaxWindow}}, nil) {
 		holders[f.Name()] = f
 	}
 	all := map[string]factor.Restorer{}

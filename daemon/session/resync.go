@@ -68,7 +68,7 @@ func (r *request) findTarget(id Identity, t *target) (err error) {
 		}
 	}
 	if t.factor == nil {
-		return problemf(wire.ReasonDenied, "%q has no counter\nhint: only HOTP tokens are resynced; factorctl list shows which are", t.id)
+		return problemf(wire.ReasonDenied, "%q has no counter\nhint: only HOTP tokens and YubiKeys are resynced; factorctl list shows which are", t.id)
 	}
 	return r.Store.View(func(tx *store.Tx) error {
 		if err := r.sameAccount(tx, id); err != nil {

@@ -1,6 +1,7 @@
 package ctl
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -18,6 +19,8 @@ type enrolment struct {
 	factor, user, name string
 	noConfirm          bool
 	secretFile         string
+	privateIDFile      string // of a YubiKey
+	aesKeyFile         string
 	options            []string // key, value, key, value…
 }
 
@@ -31,6 +34,8 @@ func (a *app) enrollCommand() *cobra.Command {
            is for the app; the code that it then shows confirms that all is well
   hotp     codes of a token that counts (also typed by a security key)
   backup   ten codes on paper, each good for one login. New ones replace the old
+  yubico   a YubiKey that types its OTP: touch it once, and the validation server that
+           factord asks confirms it. With its secrets no server is needed
 
 A factord that knows more factors takes more. Who is not root proves a factor first,
 or, without any yet, gives the invitation that root has made (factorctl invite).
@@ -42,7 +47,9 @@ the exit status says.`,
 		Example: `  factorctl enroll totp --name phone
   factorctl enroll backup
   sudo factorctl enroll totp --user alice --no-confirm --json
-  factorctl enroll hotp --secret-file ./token.txt --digits 8`,
+  factorctl enroll hotp --secret-file ./token.txt --digits 8
+  factorctl enroll yubico --name blue
+  sudo factorctl enroll yubico --user alice --public-id vvcccccchbtu --private-id-file ./id --aes-key-file ./key`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&e.user, "user", "", "enrol for `USER`; yourself if left out")
@@ -55,6 +62,9 @@ the exit status says.`,
 	flags.Uint64("look-ahead", 10, "how many codes (`N`) an HOTP token may be ahead")
 	flags.Uint64("counter", 0, "the counter (`N`) at which an HOTP token is")
 	flags.String("prefix", "", "`TEXT` that an HOTP token types before its codes")
+	flags.String("public-id", "", "what a YubiKey types before the last 32 characters: `ID`")
+	flags.StringVar(&e.privateIDFile, "private-id-file", "", "take a YubiKey's private id from `FILE`: 12 hexadecimal digits")
+	flags.StringVar(&e.aesKeyFile, "aes-key-file", "", "take a YubiKey's AES key from `FILE`: 32 hexadecimal digits")
 	return a.does(cmd, func(ctx context.Context, args []string) error {
 		e.factor, e.options = args[0], given(flags)
 		return a.enroll(ctx, e)
@@ -64,7 +74,7 @@ the exit status says.`,
 // given returns the properties of a token that were said; factord knows which
 // of them its factors have, and what they are otherwise.
 func given(flags *pflag.FlagSet) []string {
-	properties := []string{"algorithm", "digits", "period", "look-ahead", "counter", "prefix"}
+	properties := []string{"algorithm", "digits", "period", "look-ahead", "counter", "prefix", "public-id"}
 	var pairs []string
 	flags.Visit(func(f *pflag.Flag) {
 		if slices.Contains(properties, f.Name) {
@@ -77,16 +87,14 @@ func given(flags *pflag.FlagSet) []string {
 func (a *app) enroll(ctx context.Context, e enrolment) error {
 	d := a.dialog(ctx)
 	defer d.Close()
-	if e.secretFile != "" {
-		var err error
-		if d.Seed, err = readSecret(ctx, d, e.secretFile); err != nil {
-			return err
-		}
+	var err error
+	if d.Seed, err = e.seed(ctx, d); err != nil {
+		return err
 	}
 	a.noteRoot(e.user)
 	var factor *token.Shown
 	var failed error
-	err := a.client().Call(ctx, e.command(len(d.Seed) > 0), d, func(line []byte) {
+	err = a.client().Call(ctx, e.command(len(d.Seed) > 0), d, func(line []byte) {
 		switch {
 		case failed != nil:
 		case factor != nil:
@@ -106,6 +114,29 @@ func (a *app) enroll(ctx context.Context, e enrolment) error {
 	}
 	a.printf("\n%s %s is enrolled for %s.\n", text(factor.Factor), text(factor.ID), whom(e.user))
 	return nil
+}
+
+// seed reads the secrets of a token that exists; of a YubiKey they are two.
+func (e enrolment) seed(ctx context.Context, d *dialog.Dialog) ([]byte, error) {
+	switch {
+	case e.privateIDFile == "" && e.aesKeyFile == "":
+		if e.secretFile == "" {
+			return nil, nil
+		}
+		return readSecret(ctx, d, e.secretFile)
+	case e.privateIDFile == "" || e.aesKeyFile == "":
+		return nil, usagef("--private-id-file and --aes-key-file go together")
+	case e.secretFile != "":
+		return nil, usagef("--secret-file is not for a key with --private-id-file and --aes-key-file")
+	}
+	privateID, err := readSecret(ctx, d, e.privateIDFile)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(privateID)
+	aesKey, err := readSecret(ctx, d, e.aesKeyFile)
+	defer clear(aesKey)
+	return bytes.Join([][]byte{privateID, aesKey}, []byte{' '}), err
 }
 
 func (e enrolment) command(seed bool) string {

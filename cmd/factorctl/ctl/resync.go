@@ -18,7 +18,8 @@ was pressed many times for nothing, or a backup of factord was restored. Let the
 make two codes, and type both in their order; neither can be used to log in any more.
 Give only codes that it shows now, never ones from before: after a restored backup the
 codes behind those could be used a second time. There are three tries. factorctl list
-shows the ids.
+shows the ids. A YubiKey that is verified here needs it after a restored backup alone:
+touch it twice, without pulling it out in between.
 
 Who is not root proves another factor first: a phone, or a backup code. Who has nothing
 else asks root. A TOTP token is not resynced: it learns by itself how far the phone's

@@ -164,7 +164,7 @@ func TestDescribe(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, _ := json.Marshal(item)
-	if item.Detail["public-id"] != alicesID || item.Detail["counter"] != "19" || item.Detail["session"] != "17" || !item.Used.Equal(u.now) {
+	if item.Detail["public-id"] != alicesID || item.Detail["usage"] != "19" || item.Detail["session"] != "17" || !item.Used.Equal(u.now) {
 		t.Errorf("%s", text)
 	}
 	privateID, aesKey := k.Secrets()

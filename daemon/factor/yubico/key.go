@@ -174,7 +174,7 @@ func (k *key) detail() map[string]string {
 	}
 	if k.Next > 0 {
 		last := k.Next - 1
-		d["counter"], d["session"] = strconv.Itoa(last.use()), strconv.Itoa(last.session())
+		d["usage"], d["session"] = strconv.Itoa(last.use()), strconv.Itoa(last.session())
 	}
 	return d
 }

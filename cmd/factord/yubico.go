@@ -1,0 +1,54 @@
+package main
+
+import (
+	"crypto/x509"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/factord/factord/conf"
+	"github.com/factord/factord/daemon/factor/yubico"
+	"github.com/factord/factord/daemon/factor/yubico/ykval"
+)
+
+// maxRoots bounds a ca_file, in bytes: the whole of what Debian trusts has 220 kB.
+const maxRoots = 1 << 20
+
+// yubicoServers makes the client of all [[yubico.server]]; nil if there is none. None
+// is asked yet: they may be down, and other factors work without.
+func yubicoServers(o options, c *conf.Config) (yubico.Servers, error) {
+	if len(c.Yubico) == 0 {
+		return nil, nil
+	}
+	var all []ykval.Server
+	for _, s := range c.Yubico {
+		key, err := s.ReadAPIKey(o.config, os.Getenv("CREDENTIALS_DIRECTORY"))
+		if err != nil {
+			return nil, err
+		}
+		server := ykval.Server{URL: s.URL, ClientID: s.ClientID, APIKey: key, Uncounted: !s.Counters}
+		if server.Roots, err = roots(s.CAFile); err != nil {
+			return nil, fmt.Errorf("reading ca_file of [[yubico.server]]: %w", err)
+		}
+		all = append(all, server)
+	}
+	return ykval.New(ykval.Config{Servers: all}), nil
+}
+
+// roots reads certificates; of no file it is nil, which is what the system trusts.
+func roots(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	pem, err := io.ReadAll(io.LimitReader(f, maxRoots+1))
+	pool := x509.NewCertPool()
+	if err == nil && (len(pem) > maxRoots || !pool.AppendCertsFromPEM(pem)) {
+		err = fmt.Errorf("%s has no certificates, or is longer than %d bytes", file, maxRoots)
+	}
+	return pool, err
+}
