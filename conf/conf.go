@@ -57,6 +57,7 @@ func (c *Config) read(file *table, known Factors) {
 	c.Duo = readDuo(file)
 	c.Yubico = readYubico(file.section("yubico"))
 	c.Rules = readRules(file, known)
+	warnUnasked(file, c.Yubico, c.Rules)
 	file.done()
 }
 

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/factord/factord/daemon/policy"
 )
 
 // YubicoServer is one [[yubico.server]], which verifies OTPs of YubiKeys by the
@@ -71,6 +73,14 @@ func readYubicoServer(t *table) YubicoServer {
 	}
 	s.Counters = t.truth("counters", true)
 	return s
+}
+
+// warnUnasked tells of servers that no rule needs.
+func warnUnasked(file *table, servers []YubicoServer, rules policy.Rules) {
+	needs := func(r policy.Rule) bool { return slices.Contains(r.Factors, "yubico") }
+	if len(servers) > 0 && !slices.ContainsFunc(rules, needs) {
+		file.report.warn(servers[0].Line, `[[yubico.server]]: no rule has the factor "yubico", so none is ever asked about a login`)
+	}
 }
 
 // checkServer accepts an address over TLS. Without, whoever is on the way could read

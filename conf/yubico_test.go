@@ -31,6 +31,15 @@ func TestYubico(t *testing.T) {
 	}
 }
 
+func TestUnaskedYubico(t *testing.T) {
+	for factors, want := range map[string]string{"'totp'": `f:4: [[yubico.server]]: no rule has the factor "yubico", so none is ever asked about a login`, "'totp', 'yubico'": ""} {
+		c, err := Parse("f", []byte(yubicoServer+yubicoKey+"[[rule]]\nfactors = ["+factors+"]"), BuiltIn())
+		if err != nil || strings.Join(c.Warnings, "\n") != want {
+			t.Errorf("%s: %q, %v", factors, c.Warnings, err)
+		}
+	}
+}
+
 func TestBadYubico(t *testing.T) {
 	url := func(s string) string { return "[[yubico.server]]\nurl = '" + s + "'\n" + yubicoKey }
 	for text, want := range map[string]string{

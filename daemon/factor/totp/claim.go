@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/layout"
 )
 
 // attempt is one answer under decision.
@@ -33,7 +34,7 @@ type ruling struct {
 func (f *Factor) Verify(_ context.Context, l factor.Login, answer factor.Secret) (factor.Claim, error) {
 	tokens, err := decodeAll(l.Records)
 	if err != nil {
-		if unspaced(answer).Digits(minDigits, maxDigits) {
+		if code, ok := layout.Digits(unspaced(answer)); ok && len(code) >= minDigits && len(code) <= maxDigits {
 			return factor.Claim{}, err
 		}
 		return factor.Claim{}, factor.ErrNotMine

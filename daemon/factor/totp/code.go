@@ -10,6 +10,7 @@ import (
 	"github.com/pquerna/otp/hotp"
 
 	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/layout"
 )
 
 // algorithm returns the hash of that name. pquerna/otp also knows MD5, and takes
@@ -57,7 +58,14 @@ func (t *token) codeIn(answer factor.Secret) (factor.Secret, bool) {
 	if code := unspaced(answer); code.Digits(t.Digits, t.Digits) {
 		return code, true
 	}
-	if t.HOTP == nil || t.HOTP.Prefix == "" || len(answer) != len(t.HOTP.Prefix)+t.Digits {
+	if t.HOTP == nil {
+		return nil, false
+	}
+	// A key that types its code does so without Shift, which some keyboards need.
+	if code, ok := layout.Digits(answer); ok && len(code) == t.Digits {
+		return code, true
+	}
+	if t.HOTP.Prefix == "" || len(answer) != len(t.HOTP.Prefix)+t.Digits {
 		return nil, false
 	}
 	prefix, code := answer[:len(t.HOTP.Prefix)], answer[len(t.HOTP.Prefix):]

@@ -70,6 +70,16 @@ func TestEndOfCounter(t *testing.T) {
 	u.want(reference(rfcSecret, 0), factor.Wrong) // it does not begin again
 }
 
+// A key that types its code presses the digits without Shift.
+func TestKeyboards(t *testing.T) {
+	u := newUser(t, 0)
+	u.counted("hotp-1", rfcSecret, 0)
+	u.want("è((éé'", factor.Proven) // 755224 in France
+	u.want("è((éé'", factor.Replayed)
+	u.want("287082", factor.Proven)
+	u.want("ščáěěá", factor.Wrong) // a code of another token, typed in Prague
+}
+
 func TestPrefix(t *testing.T) {
 	u := newUser(t, 0)
 	tok := u.counted("hotp-1", rfcSecret, 0)

@@ -73,6 +73,8 @@ func TestKeyboards(t *testing.T) {
 	otp := k.Touch()
 	u.want(strings.ToUpper(otp[:20])+otp[20:], factor.Proven)
 	u.want(" "+strings.ToUpper(k.Touch())+"\t", factor.Proven)
+	tabbed := k.Touch()
+	u.want("\t"+tabbed[:12]+"\t"+tabbed[12:]+"\t", factor.Proven)
 	dvorak := strings.NewReplacer("c", "j", "b", "x", "d", "e", "e", ".", "f", "u", "g", "i", "h", "d", "i", "c",
 		"j", "h", "k", "t", "l", "n", "n", "b", "r", "p", "t", "y", "u", "g", "v", "k")
 	u.want(dvorak.Replace(otp), factor.Replayed)

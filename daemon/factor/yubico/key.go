@@ -154,9 +154,10 @@ func decodeAll(list []factor.Record) ([]*key, error) {
 
 func (k *key) number() uint64 { return factor.Number(k.id, kind) }
 
-// typed returns an OTP as its key meant it, in two parts.
+// typed returns an OTP as its key meant it, in two parts. Keys can be told to type a
+// Tab before, between and after them.
 func typed(answer []byte) (publicID, token []byte, ok bool) {
-	otp, ok := layout.Modhex(bytes.TrimSpace(answer))
+	otp, ok := layout.Modhex(bytes.TrimSpace(bytes.ReplaceAll(answer, []byte{'\t'}, nil)))
 	if !ok {
 		return nil, nil, false
 	}

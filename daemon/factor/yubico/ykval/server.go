@@ -18,6 +18,7 @@ const (
 	maxHeader = 16 << 10 // bytes
 	maxIdle   = 16       // connections kept
 	idleTime  = 90 * time.Second
+	deadAfter = 4 * time.Second // a silent HTTP/2 connection is asked whether it lives
 )
 
 // server is one server and its connections.
@@ -40,6 +41,7 @@ func newServer(s Server) *server {
 			MaxIdleConnsPerHost:    maxIdle,
 			IdleConnTimeout:        idleTime,
 			MaxResponseHeaderBytes: maxHeader,
+			HTTP2:                  &http.HTTP2Config{SendPingTimeout: deadAfter, PingTimeout: deadAfter / 2},
 		},
 	}}
 }
