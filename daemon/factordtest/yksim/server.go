@@ -20,7 +20,8 @@ const Path = "/wsapi/2.0/verify"
 // ClientID is the one client that a server knows.
 const ClientID = 4711
 
-// Server is a validation server. Its fields may be changed between requests.
+// Server is a validation server. Its fields are set before the first request, or between
+// those of a client in the same process.
 type Server struct {
 	APIKey []byte
 	// SignKey signs answers; nil: APIKey.

@@ -68,8 +68,9 @@ func TestYkclient(t *testing.T) {
 			t.Errorf("%s: status %d, want %d: %s", step.name, status, step.want, out)
 		}
 	}
-	s.SignKey = []byte("somebody else's key.")
-	if status, out := ykclient(t, url, s.APIKey, generate(t, k, 4, 0)); status != 3 || !strings.Contains(out, "107") && !strings.Contains(out, "signature") {
+	liar := yksim.NewServer(k)
+	liar.SignKey = []byte("somebody else's key.")
+	if status, out := ykclient(t, liar.Start(t), s.APIKey, generate(t, k, 4, 0)); status != 3 || !strings.Contains(out, "107") && !strings.Contains(out, "signature") {
 		t.Errorf("signed with another key: status %d: %s", status, out)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -263,9 +264,10 @@ func TestUnreachable(t *testing.T) {
 func TestTLS(t *testing.T) {
 	k := yksim.NewKey(publicID)
 	s := yksim.NewServer(k)
-	web := httptest.NewTLSServer(s)
+	web := httptest.NewUnstartedServer(s)
+	web.Config.ErrorLog = log.New(io.Discard, "", 0)
+	web.StartTLS()
 	defer web.Close()
-	web.Config.ErrorLog = nil
 	server := ykval.Server{URL: web.URL + yksim.Path, ClientID: yksim.ClientID, APIKey: s.APIKey}
 	if got, err := ykval.New(ykval.Config{Servers: []ykval.Server{server}}).Verify(t.Context(), k.Touch()); err == nil || s.Requests() != 0 {
 		t.Errorf("%+v, and %d requests", got, s.Requests())
