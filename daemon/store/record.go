@@ -144,7 +144,8 @@ func (t *Tx) Load(name string) (u User, found bool, all map[string][]factor.Reco
 	return u, found, all, err
 }
 
-// Scope returns what one factor keeps for one user; it can reach nothing else.
+// Scope returns what one factor keeps for one user. It can change nothing else; as
+// factor.Neighbours it can read what the factor keeps for others.
 func (t *Tx) Scope(user, factorName string) factor.Records {
 	return scope{tx: t, user: user, factor: factorName}
 }

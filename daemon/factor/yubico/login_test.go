@@ -1,6 +1,7 @@
 package yubico_test
 
 import (
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -156,6 +157,50 @@ func TestServerLogin(t *testing.T) {
 		t.Error("the server was asked about bob's key")
 	}
 	expect(t, d.Login(sudo, yksim.NewKey(alicesID).Touch(), strings.ToUpper(alices.Touch())), "allow factor yubico")
+}
+
+// A client that hangs up takes its question to the server with it.
+func TestHangUp(t *testing.T) {
+	k := yksim.NewKey(alicesID)
+	s := yksim.NewServer(k)
+	asked, ended := make(chan struct{}), make(chan struct{})
+	s.Send = func(_ http.ResponseWriter, r *http.Request, _ string) {
+		asked <- struct{}{}
+		<-r.Context().Done()
+		ended <- struct{}{}
+	}
+	d := newDaemon(t, clientOf(t, s))
+	d.MustEnroll("alice", "yubico", "public-id", alicesID)
+	for name, talk := range map[string]func(*wire.Lines) error{
+		"login": func(l *wire.Lines) error {
+			_, err := wire.Login(l, wire.Auth{User: "alice", Service: "sudo", Conv: wire.ConvPrompt}, &factordtest.Talk{Answers: []string{k.Touch()}})
+			return err
+		},
+		"enrolment": func(l *wire.Lines) error {
+			if err := wire.Greet(l); err != nil {
+				return err
+			}
+			return wire.Call(l, "ENROLL factor=yubico user=bob", &factordtest.Talk{Answers: []string{yksim.NewKey(bobsID).Touch()}}, func([]byte) {})
+		},
+	} {
+		c, err := factordtest.Dial(d.Socket, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		over := make(chan error, 1)
+		go func() { over <- talk(wire.NewLines(c)) }()
+		for _, step := range []chan struct{}{asked, ended} {
+			select {
+			case <-step:
+			case <-time.After(4 * time.Second): // less than the client's own deadline
+				t.Fatalf("%s: in vain", name)
+			}
+			c.Close()
+		}
+		if err := <-over; err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
 }
 
 // A server's faults are not the user's: nothing is counted, and another answer may

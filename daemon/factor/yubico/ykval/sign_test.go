@@ -71,6 +71,19 @@ func manyParams(n int) string {
 	return text
 }
 
+// A no that is there when the grace ends beats the yes before it.
+func TestLateNo(t *testing.T) {
+	c := &Client{servers: make([]*server, 2), grace: 1}
+	for range 50 {
+		replies := make(chan reply, 2)
+		replies <- reply{answer: Answer{Outcome: Accepted}}
+		replies <- reply{answer: Answer{Outcome: Replayed}}
+		if got, err := c.collect(t.Context(), replies); err != nil || got.Outcome != Replayed {
+			t.Fatalf("%+v, %v", got, err)
+		}
+	}
+}
+
 // FuzzAnswer: whatever comes without our signature allows nothing.
 func FuzzAnswer(f *testing.F) {
 	f.Add("h=ZPFJ=\r\nt=2010-04-23T20:34:51Z0678\r\notp=c\r\nnonce=n\r\nstatus=OK\r\n\r\n")

@@ -122,30 +122,42 @@ func (c *Client) collect(ctx context.Context, replies <-chan reply) (Answer, err
 	var grace <-chan time.Time
 	failed := errors.New("no validation server has decided")
 	for range c.servers {
-		select {
-		case r := <-replies:
-			switch {
-			case r.err != nil:
-				failed = fmt.Errorf("%w; %w", failed, r.err)
-			case r.answer.Outcome != Accepted:
-				return r.answer, nil
-			case yes == nil:
-				yes = &r.answer
-				grace = time.After(c.grace)
-			case yes.Counted && r.answer.Counted && *yes != r.answer:
-				return Answer{}, errDisagree
-			}
-		case <-grace:
+		r, ok := next(ctx, replies, grace)
+		switch {
+		case !ok && yes == nil:
+			return Answer{}, fmt.Errorf("%w; %w", failed, context.Cause(ctx))
+		case !ok:
 			return *yes, nil
-		case <-ctx.Done():
-			if yes == nil {
-				return Answer{}, fmt.Errorf("%w; %w", failed, context.Cause(ctx))
-			}
-			return *yes, nil
+		case r.err != nil:
+			failed = fmt.Errorf("%w; %w", failed, r.err)
+		case r.answer.Outcome != Accepted:
+			return r.answer, nil
+		case yes == nil:
+			yes = &r.answer
+			grace = time.After(c.grace)
+		case yes.Counted && r.answer.Counted && *yes != r.answer:
+			return Answer{}, errDisagree
 		}
 	}
 	if yes == nil {
 		return Answer{}, failed
 	}
 	return *yes, nil
+}
+
+// next waits for a reply, until the context or the grace ends. One that is there by
+// then is taken all the same: it may be a no.
+func next(ctx context.Context, replies <-chan reply, grace <-chan time.Time) (r reply, ok bool) {
+	select {
+	case r = <-replies:
+		return r, true
+	case <-grace:
+	case <-ctx.Done():
+	}
+	select {
+	case r = <-replies:
+		return r, true
+	default:
+		return r, false
+	}
 }
