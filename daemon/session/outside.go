@@ -161,6 +161,8 @@ func (a *attempt) settleOutside(tx *store.Tx, p *pending, failed error, left int
 		a.failed(&r, failed, again)
 	case finding.Outcome == factor.Denied:
 		r.reason, r.text = wire.ReasonPushDenied, finding.Note
+		_, err := tx.Forget(a.identity.Name) // somebody else was at their login
+		return r, err
 	default:
 		r.reason, r.text, r.more = wire.ReasonTimeout, finding.Note, again
 	}
