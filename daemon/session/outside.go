@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/store"
@@ -235,6 +236,16 @@ func (a *attempt) outage() *ruling {
 		text = textUnavailable
 	}
 	return &ruling{reason: wire.ReasonUnavailable, text: text, log: log}
+}
+
+// useless rules where whoever was asked outside refuses the user.
+func (s *standing) useless() *ruling {
+	text := strings.Join(s.refused, "; ")
+	r := &ruling{reason: wire.ReasonNotEnrolled, text: text, log: "of no use here: " + text}
+	if s.enrolled {
+		r.reason = wire.ReasonDenied
+	}
+	return r
 }
 
 // outageText says to a person what can't be asked.
