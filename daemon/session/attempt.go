@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
@@ -343,8 +342,7 @@ func (a *attempt) askable(context.Context) *ruling {
 	case !a.proven():
 		return nil
 	case len(s.offers) == 0 && len(s.refused) > 0:
-		text := strings.Join(s.refused, "; ")
-		return &ruling{reason: reasonRefused(s.enrolled), text: text, log: "of no use here: " + text}
+		return s.useless()
 	case len(s.offers) == 0 && !s.enrolled:
 		return &ruling{reason: wire.ReasonNotEnrolled, log: "not enrolled", text: textNoFactor}
 	case len(s.offers) == 0:
@@ -354,13 +352,6 @@ func (a *attempt) askable(context.Context) *ruling {
 		return &ruling{reason: reason, text: a.waitText(d), log: "waits " + d.Round(time.Second).String()}
 	}
 	return nil
-}
-
-func reasonRefused(enrolled bool) wire.Reason {
-	if enrolled {
-		return wire.ReasonDenied
-	}
-	return wire.ReasonNotEnrolled
 }
 
 // mustWait returns how long the source has to wait at the moment.
