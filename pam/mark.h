@@ -6,7 +6,8 @@
 #include <security/pam_modules.h>
 #include <stdbool.h>
 
-/* mark is a login: it holds copies, since the program may change its items. */
+/* mark is a login: it holds copies, since the program may change its items. There is
+ * room for every user name that factord takes. */
 struct mark {
 	char user[257], service[257], rhost[257], socket[109];
 };
