@@ -18,6 +18,9 @@ bool mark_fill(struct mark *m, const char *user, const char *service, const char
 /* mark_leave leaves a mark. Without one, the account phase asks factord. */
 void mark_leave(pam_handle_t *pamh, const struct mark *m);
 
+/* mark_drop removes the mark, if there is one. */
+void mark_drop(pam_handle_t *pamh);
+
 /* mark_take removes the mark, and reports whether it was for this login. */
 bool mark_take(pam_handle_t *pamh, const struct mark *m);
 

@@ -49,6 +49,8 @@ func applications(t *testing.T, b build) {
 		{"rhost=192.0.2.1 authenticate rhost=192.0.2.2 acct_mgmt", question, "acct_mgmt: " + saysUnavail},
 		{"authenticate user=daemon acct_mgmt", question, "acct_mgmt: " + saysUnavail},
 		{"authenticate acct_mgmt", question, "acct_mgmt: Success"},
+		{"authenticate user= authenticate user=root acct_mgmt", question, "authenticate: " + saysAuthErr + "\nacct_mgmt: " + saysUnavail},
+		{"authenticate user behaviour=ignores authenticate user=root acct_mgmt", question, "authenticate: " + saysAuthErr + "\nacct_mgmt: " + saysUnavail},
 		{"authenticate acct_mgmt acct_mgmt", question, "acct_mgmt: Success\nacct_mgmt: " + saysUnavail},
 	} {
 		words := strings.Fields(tc.words)

@@ -352,6 +352,7 @@ __attribute__((visibility("default"))) int pam_sm_authenticate(pam_handle_t *pam
 	struct attempt a;
 	int result;
 
+	mark_drop(pamh); /* an attempt before this one may have left it */
 	if (!read_options(pamh, &o, argc, argv))
 		return PAM_SERVICE_ERR;
 	result = begin(&a, pamh, flags, &o);
@@ -363,8 +364,6 @@ __attribute__((visibility("default"))) int pam_sm_authenticate(pam_handle_t *pam
 		result = o.code_size > 0 ? single_field(&a) : login(&a, "auth");
 	if (result == PAM_SUCCESS && a.marks)
 		mark_leave(pamh, &a.mark);
-	else if (result != PAM_IGNORE) /* an attempt before this one may have left it */
-		mark_take(pamh, &a.mark);
 	return result;
 }
 
