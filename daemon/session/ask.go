@@ -100,7 +100,7 @@ func (a *attempt) judge(ctx context.Context, answer factor.Secret, left int) (v 
 // noAnswer rules for a bare Enter where no factor takes one: it is nobody's guess,
 // so it costs an answer of the attempt and nothing else.
 func (a *attempt) noAnswer(ctx context.Context, left int) (wire.Verdict, bool) {
-	r := ruling{reason: wire.ReasonDenied, text: "no code was given", log: "no code was given", unasked: true}
+	r := ruling{reason: wire.ReasonDenied, text: textNoCode, log: textNoCode, unasked: true}
 	if left == 0 {
 		return a.rule(ctx, r), false
 	}

@@ -39,6 +39,7 @@ type attempt struct {
 // Texts for people that more than one place says.
 const (
 	textDenied      = "access denied"
+	textNoCode      = "no code was given"
 	textUnavailable = "the second factor can't be checked now: try again, or ask your administrator"
 )
 

@@ -214,9 +214,14 @@ func (a *attempt) failed(r *ruling, err error, again bool) {
 	}
 }
 
-// discreetly takes out of a refusal what would tell what the user has.
+// discreetly takes out of a refusal what would tell what the user has: it reads like
+// that of an answer which no factor takes.
 func (a *attempt) discreetly(r *ruling) {
-	if !a.proven() && r.text != "" {
+	switch {
+	case a.proven() || r.text == "":
+	case r.more:
+		r.text = textNoCode
+	default:
 		r.text = textDenied
 	}
 }

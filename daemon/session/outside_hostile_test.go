@@ -86,7 +86,7 @@ func TestOutsideEnterTells(t *testing.T) {
 	d := phoneDaemon(t, p, phoneRule)
 	k := &talk{Talk: factordtest.Talk{Answers: []string{"", ""}}, when: map[string]func(){"Approve": func() { p.answer <- factor.Lapsed }}}
 	_, err := factordtest.Converse(d.Socket, -1, wire.Auth{User: "alice", Service: "sshd", RHost: "192.0.2.1", Conv: wire.ConvFlush}, k)
-	if shown := strings.Join(k.Shown, "|"); err != nil || shown != "Passcode: |Approve it, then press Enter: |access denied|Passcode: " {
+	if shown := strings.Join(k.Shown, "|"); err != nil || shown != "Passcode: |Approve it, then press Enter: |no code was given|Passcode: " {
 		t.Errorf("shown %q, %v", shown, err)
 	}
 }

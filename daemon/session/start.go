@@ -172,7 +172,7 @@ func (a *attempt) confirm(ctx context.Context, f factor.Starter, s factor.Start,
 		return a.putOff(ctx), false
 	}
 	if len(typed) == 0 && !s.Enter {
-		r := a.unconfirmed("no code was given", "", left)
+		r := a.unconfirmed(textNoCode, "", left)
 		if r.more {
 			return a.verdict(r), true
 		}
