@@ -22,6 +22,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		{"daemon/factor/backup", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/wire " + module + "conf"},
 		{"daemon/qr", module},
 		{"daemon/factor/duo/authapi", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/wire " + module + "conf"},
+		{"daemon/factor/yubico", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/wire " + module + "conf"},
 		{"daemon/store", module + "daemon/session " + module + "daemon/policy " + module + "daemon/wire " + module + "conf net/http"},
 		{"daemon/audit", module + "daemon/session " + module + "daemon/policy " + module + "daemon/factor/ " + module + "conf net/http"},
 		{"daemon/session", module + "daemon/audit " + module + "conf " + module + "daemon/factor/ " + module + "daemon/logind net/http " + dbus},

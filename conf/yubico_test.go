@@ -52,7 +52,7 @@ func TestBadYubico(t *testing.T) {
 		yubicoServer + "client_id = 0\napi_key_file = '/k'":          "f:3: client_id: 0 is not from 1 to 4294967295",
 		yubicoServer + "client_id = 4294967296\napi_key_file = '/k'": "f:3: client_id: 4294967296 is not from 1 to 4294967295",
 		yubicoServer + "client_id = '1'\napi_key_file = '/k'":        "f:3: client_id: is a string, not an integer",
-		yubicoServer + "client_id = 1\napi_key_file = 'k'":           `f:4: api_key_file: "k" is not a clean absolute path`,
+		yubicoServer + "client_id = 1\napi_key_file = 'k'":           "f:4: api_key_file: is not a clean absolute path",
 		yubicoServer + "client_id = 1\napi_key = 'k'":                "f:1: api_key_file: is missing\nf:4: api_key: unknown key",
 		yubicoServer + yubicoKey + "ca_file = 'ca'":                  `f:5: ca_file: "ca" is not a clean absolute path`,
 		yubicoServer + yubicoKey + "counters = 1":                    "f:5: counters: is an integer, not a boolean",

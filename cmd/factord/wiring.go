@@ -9,12 +9,15 @@ import (
 	"os"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/factord/factord/conf"
 	"github.com/factord/factord/daemon"
 	"github.com/factord/factord/daemon/audit"
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/factor/backup"
+	"github.com/factord/factord/daemon/factor/duo"
+	"github.com/factord/factord/daemon/factor/duo/authapi"
 	"github.com/factord/factord/daemon/factor/totp"
 	"github.com/factord/factord/daemon/factor/yubico"
 	"github.com/factord/factord/daemon/logind"
@@ -26,6 +29,7 @@ import (
 type settings struct {
 	conf    atomic.Pointer[conf.Config]
 	session atomic.Pointer[session.Settings]
+	duo     atomic.Pointer[authapi.Client] // nil: there is no [duo]
 	copies  *audit.Copies
 	// refused is why the file as it is now is not in force; nil: it is.
 	refused atomic.Pointer[string]
@@ -81,28 +85,39 @@ func (s *settings) enforce(o options, c *conf.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	client, err := duoClient(o, c)
+	if err != nil {
+		return err
+	}
 	for _, w := range c.Warnings {
 		log.Warn(w)
 	}
 	s.copies.Configure(copiesOf(c))
 	s.conf.Store(c)
-	s.session.Store(&session.Settings{Rules: c.Rules, Factors: factors(c, servers)})
+	s.session.Store(&session.Settings{Rules: c.Rules, Factors: factors(c, servers, client)})
+	if old := s.duo.Swap(client); old != nil {
+		old.Close()
+	}
 	return nil
 }
 
 // factors builds the factors of conf.BuiltIn and root's bypass codes, in the order
-// in which they see an answer.
-func factors(c *conf.Config, servers yubico.Servers) []factor.Factor {
+// in which they see an answer: Duo is asked about what is no local token's.
+func factors(c *conf.Config, servers yubico.Servers, client *authapi.Client) []factor.Factor {
 	issuer := c.TOTP.Issuer
 	if issuer == "" {
 		issuer, _ = os.Hostname()
 	}
-	return []factor.Factor{
+	all := []factor.Factor{
 		totp.New(totp.Config{Issuer: issuer, Window: c.TOTP.Window}),
 		backup.New(backup.Config{}),
-		yubico.New(yubico.Config{Servers: servers}),
 		backup.NewBypass(backup.Config{}),
+		yubico.New(yubico.Config{Servers: servers}),
 	}
+	if client != nil {
+		all = append(all, duoFactor(c.Duo, client))
+	}
+	return all
 }
 
 // restorers are the factors that know what an older copy of their records can't be
@@ -110,7 +125,7 @@ func factors(c *conf.Config, servers yubico.Servers) []factor.Factor {
 // another one when a code was used: the widest voids the most.
 func restorers() map[string]factor.Restorer {
 	holders := map[string]any{"invite": backup.NewInvite(backup.Config{})}
-	for _, f := range factors(&conf.Config{TOTP: conf.TOTP{Window: conf.MaxWindow}}, nil) {
+	for _, f := range factors(&conf.Config{TOTP: conf.TOTP{Window: conf.MaxWindow}}, nil, nil) {
 		holders[f.Name()] = f
 	}
 	all := map[string]factor.Restorer{}
@@ -159,6 +174,9 @@ func wire(o options, s *settings, db *store.Store, log *slog.Logger) *daemon.Ser
 				"config": o.config, "state": o.state, "rules": len(s.conf.Load().Rules), "connections": server.Connections()}
 			if why := s.refused.Load(); why != nil {
 				status["config_refused"] = *why
+			}
+			if client := s.duo.Load(); client != nil {
+				status["duo"] = duo.Status(client.Health(), time.Now())
 			}
 			strict, lost := s.copies.Status()
 			status["audit_strict"], status["audit_lost"] = strict, lost

@@ -49,9 +49,11 @@ type Draft struct {
 	Show any
 	// Ask is the question for a first code; empty if none is needed.
 	Ask string
-	// Check asks a server about the first code, before the transaction of Commit:
-	// ErrFirstCode in an error's chain says no. It ends with its context; nil: there
-	// is nothing to ask.
+	// Begin asks a server for what is to be shown; nil: Show has it. Check asks it
+	// about the answer, or whether the person has done what was asked, before the
+	// transaction of Commit: ErrFirstCode in an error's chain says no, or not yet.
+	// nil: there is nothing to ask. Both end with their context.
+	Begin func(ctx context.Context) (show any, err error)
 	Check func(ctx context.Context, first Secret) error
 	// Commit keeps the record. first is the confirming code, which is spent
 	// with it; nil skips the confirmation. A wrong one is ErrFirstCode.

@@ -85,6 +85,11 @@ func (r *request) keep(id Identity, keeper factor.Keeper, e factor.Enrolment, l 
 	if err != nil {
 		return nil, problemf(wire.ReasonDenied, "%s", err)
 	}
+	if draft.Begin != nil {
+		if draft.Show, err = r.outside(draft.Begin); err != nil {
+			return nil, err
+		}
+	}
 	if unconfirmed || draft.Ask == "" {
 		if err := r.commit(id, keeper, draft, l, nil); err != nil {
 			return nil, err
@@ -250,7 +255,7 @@ func (a *attempt) demand(ctx context.Context, why string) (leave, error) {
 // proof is an attempt in which the user shows any factor of their own, as far as
 // their standing.
 func (r *request) proof(id Identity) (*attempt, error) {
-	a := &attempt{conn: r.conn, caller: policy.CallerUser, identity: id, known: true, source: selfSource, begun: r.Clock()}
+	a := &attempt{conn: r.conn, caller: policy.CallerUser, identity: id, known: true, source: selfSource, begun: r.Clock(), proves: true}
 	a.auth = wire.Auth{User: id.Name, Service: "factorctl", Command: lower[r.verb], Conv: wire.ConvPrompt}
 	a.plan = policy.Plan{Refuse: policy.NotRefused}
 	for _, f := range r.Factors {

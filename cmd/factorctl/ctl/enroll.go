@@ -36,6 +36,8 @@ func (a *app) enrollCommand() *cobra.Command {
   backup   ten codes on paper, each good for one login. New ones replace the old
   yubico   a YubiKey that types its OTP: touch it once, and the validation server that
            factord asks confirms it. With its secrets no server is needed
+  duo      a new account at Duo, where factord is set up for it. The QR code is for
+           the app Duo Mobile. It is kept at Duo alone: "list" does not show it
 
 A factord that knows more factors takes more. Who is not root proves a factor first,
 or, without any yet, gives the invitation that root has made (factorctl invite).
