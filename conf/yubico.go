@@ -86,8 +86,11 @@ func warnUnasked(file *table, servers []YubicoServer, rules policy.Rules) {
 // checkServer accepts an address over TLS. Without, whoever is on the way could read
 // an OTP and be first with it; so only this machine itself may do without.
 func checkServer(s string) flaw {
+	if strings.Contains(s, "@") { // also in what is no URL, which is not shown then
+		return flaw{"has a user or password in it", "factord knows no passwords for validation servers"}
+	}
 	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(s, "#") ||
+	if err != nil || u.Host == "" || u.Hostname() == "" || u.RawQuery != "" || u.ForceQuery || strings.Contains(s, "#") ||
 		u.Scheme != "https" && u.Scheme != "http" || u.Path == "" || u.Path == "/" || !isPrintable(s) {
 		return flaw{fmt.Sprintf("%q is not the address of a validation server", s), `it is like "https://api.yubico.com/wsapi/2.0/verify"`}
 	}

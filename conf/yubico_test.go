@@ -60,7 +60,7 @@ func TestBadYubico(t *testing.T) {
 		url(""):                               `f:2: url: "" is not the address of a validation server`,
 		url("api.yubico.com"):                 `f:2: url: "api.yubico.com" is not the address of a validation server`,
 		url("https://api.yubico.com"):         `f:2: url: "https://api.yubico.com" is not the address of a validation server`,
-		url("https://u:p@h/verify"):           `f:2: url: "https://u:p@h/verify" is not the address of a validation server`,
+		url("https://u:p@h/verify"):           "f:2: url: has a user or password in it",
 		url("https://h/verify?x=1"):           `f:2: url: "https://h/verify?x=1" is not the address of a validation server`,
 		url("ftp://h/verify"):                 `f:2: url: "ftp://h/verify" is not the address of a validation server`,
 		url("http://api.yubico.com/verify"):   `f:2: url: "http://api.yubico.com/verify" is not https`,
