@@ -17,6 +17,14 @@ type Keeper interface {
 	Enroll(e Enrolment) (Draft, error)
 }
 
+// SeedKeeper is a Keeper to which only root may give a Seed: nobody can check what it
+// is said to belong to.
+type SeedKeeper interface {
+	Keeper
+	// NotYourSeed tells others so, with what they can do instead.
+	NotYourSeed() string
+}
+
 // Describer says about a record what may be shown; never a secret.
 type Describer interface {
 	Describe(r Record) (Item, error)

@@ -52,6 +52,9 @@ func (r *request) enroll() (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if k, ok := keeper.(factor.SeedKeeper); ok && hasSeed && !r.trusted() {
+		return nil, problemf(wire.ReasonNotPermitted, "%s", k.NotYourSeed())
+	}
 	e := factor.Enrolment{Kind: kind, Name: r.args.Take("name")}
 	id, err := r.subject()
 	if err != nil {

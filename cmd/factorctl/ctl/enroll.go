@@ -35,7 +35,8 @@ func (a *app) enrollCommand() *cobra.Command {
   hotp     codes of a token that counts (also typed by a security key)
   backup   ten codes on paper, each good for one login. New ones replace the old
   yubico   a YubiKey that types its OTP: touch it once, and the validation server that
-           factord asks confirms it. With its secrets no server is needed
+           factord asks confirms it. With its secrets, which only root may give, no
+           server is needed
   duo      a new account at Duo, where factord is set up for it. The QR code is for
            the app Duo Mobile. It is kept at Duo alone: "list" does not show it
 
@@ -65,8 +66,8 @@ the exit status says.`,
 	flags.Uint64("counter", 0, "the counter (`N`) at which an HOTP token is")
 	flags.String("prefix", "", "`TEXT` that an HOTP token types before its codes")
 	flags.String("public-id", "", "what a YubiKey types before the last 32 characters: `ID`")
-	flags.StringVar(&e.privateIDFile, "private-id-file", "", "take a YubiKey's private id from `FILE`: 12 hexadecimal digits")
-	flags.StringVar(&e.aesKeyFile, "aes-key-file", "", "take a YubiKey's AES key from `FILE`: 32 hexadecimal digits")
+	flags.StringVar(&e.privateIDFile, "private-id-file", "", "take a YubiKey's private id from `FILE`: 12 hexadecimal digits (only root)")
+	flags.StringVar(&e.aesKeyFile, "aes-key-file", "", "take a YubiKey's AES key from `FILE`: 32 hexadecimal digits (only root)")
 	return a.does(cmd, func(ctx context.Context, args []string) error {
 		e.factor, e.options = args[0], given(flags)
 		return a.enroll(ctx, e)

@@ -45,7 +45,7 @@ func (f *Factor) Enroll(e factor.Enrolment) (factor.Draft, error) {
 		return k.draftLocal(d, e, existing)
 	}
 	if f.servers == nil {
-		return factor.Draft{}, errors.New("there is no [[yubico.server]] to verify the key\nhint: give the key's secrets with --public-id, --private-id-file and --aes-key-file")
+		return factor.Draft{}, errors.New("there is no [[yubico.server]] to verify the key\nhint: root can give the key's secrets with --public-id, --private-id-file and --aes-key-file")
 	}
 	if err := k.admit(existing); err != nil {
 		return factor.Draft{}, err
@@ -53,6 +53,16 @@ func (f *Factor) Enroll(e factor.Enrolment) (factor.Draft, error) {
 	touch := &firstTouch{factor: f, key: k}
 	d.Ask, d.Check, d.Commit = "Touch the new YubiKey: ", touch.check, touch.commit
 	return d, nil
+}
+
+// NotYourSeed implements factor.SeedKeeper. A key belongs to one user, so who could
+// enrol somebody's public id with made-up secrets would keep them from using it.
+func (f *Factor) NotYourSeed() string {
+	text := "only root may enroll a YubiKey by its secrets\nhint: "
+	if f.servers == nil {
+		return text + "ask your administrator"
+	}
+	return text + "leave out --private-id-file and --aes-key-file: a touch enrols it"
 }
 
 // draftLocal is a key that is verified here.

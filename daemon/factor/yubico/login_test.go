@@ -84,6 +84,27 @@ func TestLocalLogin(t *testing.T) {
 	expect(t, d.Login(proven, alices.Touch()), "deny not-enrolled")
 }
 
+// Bob takes no key from alice by making up secrets for its public id. He is told so
+// before he has to prove or to give anything; a touch still enrols his own.
+func TestOnlyRootGivesSecrets(t *testing.T) {
+	bobs := yksim.NewKey(bobsID)
+	d := newDaemon(t, clientOf(t, yksim.NewServer(bobs)))
+	backup := d.MustEnroll("bob", "backup")
+	alices := yksim.NewKey(alicesID)
+	privateID, aesKey := yksim.NewKey(alicesID).Secrets()
+	madeUp := "ENROLL factor=yubico public-id=" + alices.PublicID + " seed=1"
+	_, err := factordtest.Call(d.Socket, 1002, madeUp, backup.Codes[0], privateID+" "+aesKey)
+	if err == nil || !strings.Contains(err.Error(), "only root") {
+		t.Errorf("made-up secrets: %v", err)
+	}
+	if _, err := enrol(d, "alice", alices); err != nil {
+		t.Errorf("alice's key, by root: %v", err)
+	}
+	if _, err := factordtest.Call(d.Socket, 1002, "ENROLL factor=yubico public-id="+bobs.PublicID, backup.Codes[0], bobs.Touch()); err != nil {
+		t.Errorf("with the code that was not spent: %v", err)
+	}
+}
+
 // However many codes were wrong, an OTP need not wait: nobody guesses one.
 func TestOTPsNeverWait(t *testing.T) {
 	d := newDaemon(t, nil)

@@ -31,10 +31,10 @@ type Servers interface {
 	Verify(ctx context.Context, otp string) (ykval.Answer, error)
 }
 
-// Factor keeps YubiKeys. It implements factor.Keeper.
+// Factor keeps YubiKeys. It implements factor.SeedKeeper.
 type Factor struct{ servers Servers }
 
-var _ factor.Keeper = (*Factor)(nil)
+var _ factor.SeedKeeper = (*Factor)(nil)
 
 // New makes the factor.
 func New(c Config) *Factor { return &Factor{servers: c.Servers} }
