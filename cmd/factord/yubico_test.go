@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/factord/factord/daemon/factordtest"
+	"github.com/factord/factord/daemon/factordtest/duosim"
 	"github.com/factord/factord/daemon/factordtest/yksim"
 	"github.com/factord/factord/daemon/wire"
 )
@@ -62,6 +63,34 @@ func TestYubicoServer(t *testing.T) {
 	}
 	if log := p.Log(); strings.Contains(log, otp) || strings.Contains(log, base64.StdEncoding.EncodeToString(s.APIKey)) {
 		t.Errorf("a secret is in the log: %s", log)
+	}
+	p.Stop()
+}
+
+// Duo takes OTPs of YubiKeys too, but none goes there of who has a key enrolled here.
+func TestYubicoBesideDuo(t *testing.T) {
+	factordtest.NeedRoot(t)
+	k, atDuo := yksim.NewKey("dteffujehknh"), yksim.NewKey("cccccchvbdtu")
+	first, second := atDuo.Touch(), atDuo.Touch()
+	sim := duosim.Start(t, duosim.Config{Users: []duosim.User{{Name: person, Passcodes: []string{first, second}, Devices: []duosim.Device{duosim.Phone("Pixel 5", "+15555550123")}}}})
+	config := withDuo(sim, keyFile(t, filepath.Join(factordtest.OpenDir(t), "skey"), sim.SKey()))
+	p := factordtest.StartProcess(t, factordtest.ProcessOptions{Config: strings.Replace(config, `"duo"`, `"duo", "yubico"`, 1)})
+	if v := p.Login(-1, login, first); !v.Allow || v.Factor != "duo" {
+		t.Errorf("no key here: %+v", v)
+	}
+	privateID, aesKey := k.Secrets()
+	if _, err := factordtest.Call(p.Socket, -1, "ENROLL factor=yubico seed=1 user="+person+" public-id="+k.PublicID, privateID+" "+aesKey); err != nil {
+		t.Fatal(err)
+	}
+	otp := k.Touch()
+	if v := p.Login(-1, login, otp); !v.Allow || v.Factor != "yubico" {
+		t.Errorf("the key that is here: %+v", v)
+	}
+	if v := p.Login(-1, login, otp); v.Allow || v.Reason != wire.ReasonReplayed {
+		t.Errorf("again: %+v", v)
+	}
+	if v := p.Login(-1, login, second); v.Allow {
+		t.Errorf("the other key: %+v", v)
 	}
 	p.Stop()
 }
