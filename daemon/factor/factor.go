@@ -61,6 +61,9 @@ type Login struct {
 	// terminal, where all of that is known and the rule remembers; else it is
 	// empty.
 	Origin string
+	// Note is the factor's own, as Records.Note has it, for the offer of an Asker
+	// where Origin is known.
+	Note []byte
 	// State is what Offer left in Offer.State for the same attempt.
 	State any
 }
@@ -91,6 +94,9 @@ type Offer struct {
 	// Waived is set if whoever vouches for the user outside asks for no proof
 	// this time; it tells the person why.
 	Waived string
+	// Refused says to the person why the factor is of no use to them in this login,
+	// if it is not Usable, and what they can do about it.
+	Refused string
 	// State is the factor's own, and comes back in Login.State.
 	State any
 }
@@ -123,6 +129,9 @@ const (
 	Denied
 	// Lapsed: whoever was asked outside has said nothing. It costs nothing.
 	Lapsed
+	// Waived: who was asked outside lets the user in and asks for no proof. It is
+	// none either: nothing is remembered of it, and no failure forgiven.
+	Waived
 )
 
 // Finding is a settled claim.

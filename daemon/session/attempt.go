@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
@@ -324,7 +325,7 @@ func (a *attempt) askable(context.Context) *ruling {
 	s := &a.standing
 	_, log, text := a.starter()
 	switch {
-	case text != "":
+	case text != "" && (text != textNoFactor || len(s.refused) == 0):
 		return &ruling{reason: wire.ReasonNotEnrolled, text: text, log: "not enrolled, and not in this login: " + log}
 	case len(s.offers) == 0 && len(s.outages) > 0:
 		return a.outage()
@@ -332,6 +333,9 @@ func (a *attempt) askable(context.Context) *ruling {
 		return &ruling{reason: wire.ReasonDenied, text: "this login can't ask for a code", log: "conv=" + a.auth.Conv.String() + " can't ask, and no factor does without"}
 	case !a.proven():
 		return nil
+	case len(s.offers) == 0 && len(s.refused) > 0:
+		text := strings.Join(s.refused, "; ")
+		return &ruling{reason: reasonRefused(s.enrolled), text: text, log: "of no use here: " + text}
 	case len(s.offers) == 0 && !s.enrolled:
 		return &ruling{reason: wire.ReasonNotEnrolled, log: "not enrolled", text: textNoFactor}
 	case len(s.offers) == 0:
@@ -341,6 +345,13 @@ func (a *attempt) askable(context.Context) *ruling {
 		return &ruling{reason: reason, text: a.waitText(d), log: "waits " + d.Round(time.Second).String()}
 	}
 	return nil
+}
+
+func reasonRefused(enrolled bool) wire.Reason {
+	if enrolled {
+		return wire.ReasonDenied
+	}
+	return wire.ReasonNotEnrolled
 }
 
 // mustWait returns how long the source has to wait at the moment.

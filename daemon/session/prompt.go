@@ -51,6 +51,9 @@ func (a *attempt) announce() {
 	for _, o := range a.standing.outages {
 		a.info(outageText(o.err) + ": use another factor")
 	}
+	for _, text := range a.standing.refused {
+		a.info(text)
+	}
 	var list []string
 	for _, o := range a.standing.offers {
 		list = append(list, o.Choices...)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/policy"
 	"github.com/factord/factord/daemon/store"
 	"github.com/factord/factord/daemon/wire"
@@ -154,7 +155,7 @@ func (r *request) forget() (any, error) {
 	}
 	n := 0
 	err = r.update(id.Name, store.Event{}, func(tx *store.Tx) (err error) {
-		if n, err = forgetAll(tx, id); err == nil && n == 0 {
+		if n, err = r.forgetAll(tx, id); err == nil && n == 0 {
 			err = errNothing
 		}
 		return err
@@ -170,16 +171,33 @@ func (r *request) forget() (any, error) {
 var errNothing = errors.New("nothing to forget")
 
 // forgetAll drops what is remembered of an account under each of its names.
-func forgetAll(tx *store.Tx, id Identity) (n int, err error) {
-	if n, err = tx.Forget(id.Name); err != nil {
+func (c *conn) forgetAll(tx *store.Tx, id Identity) (n int, err error) {
+	if n, err = c.forgetName(tx, id.Name); err != nil {
 		return n, err
 	}
 	other, err := tx.NameOf(id.UID) // of an alias, the name that counts
 	if err != nil || other == "" || other == id.Name {
 		return n, err
 	}
-	more, err := tx.Forget(other)
+	more, err := c.forgetName(tx, other)
 	return n + more, err
+}
+
+// forgetName drops what is remembered under one name, by factord and by the factors.
+func (c *conn) forgetName(tx *store.Tx, name string) (n int, err error) {
+	if n, err = tx.Forget(name); err != nil {
+		return n, err
+	}
+	for _, f := range c.Factors {
+		if g, ok := f.(factor.Forgetter); ok {
+			forgot, err := g.Forget(tx.Scope(name, f.Name()))
+			if err != nil {
+				return n, fmt.Errorf("%s: %w", f.Name(), err)
+			}
+			n += forgot
+		}
+	}
+	return n, nil
 }
 
 // remembering is what explain says of a rule's remember.

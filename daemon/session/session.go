@@ -280,7 +280,10 @@ func cutVerb(line []byte) (verb string, rest []byte) {
 
 // reasonOf says what an error of the conversation means for the verdict.
 func reasonOf(err error) wire.Reason {
+	var outage *factor.Outage
 	switch {
+	case errors.As(err, &outage): // whose connection's end is not the client's
+		return wire.ReasonUnavailable
 	case errors.Is(err, ErrStopping), errors.Is(err, store.ErrNotCopied):
 		return wire.ReasonUnavailable
 	case errors.Is(err, wire.ErrCancelled), errors.Is(err, errGone),

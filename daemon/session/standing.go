@@ -20,6 +20,7 @@ type standing struct {
 	records  map[string][]factor.Record
 	offers   []offer  // usable in this attempt, in the rule's order
 	outages  []outage // of factors that could not be asked what they offer
+	refused  []string // why factors are of no use in this attempt
 }
 
 type offer struct {
@@ -127,6 +128,8 @@ func (a *attempt) weigh(ctx context.Context) error {
 		s.enrolled = s.enrolled || o.Enrolled
 		if o.Usable {
 			offers[f.Name()] = offer{Offer: o, factor: f}
+		} else if o.Refused != "" {
+			s.refused = append(s.refused, o.Refused)
 		}
 	}
 	permitted := a.plan.Factors
@@ -148,10 +151,14 @@ func (a *attempt) offerOf(ctx context.Context, f factor.Factor) (factor.Offer, e
 	if _, outside := f.(factor.Asker); !outside || !l.Permitted {
 		return f.Offer(ctx, l)
 	}
-	ctx, stop := a.watch(ctx)
-	o, err := f.Offer(ctx, l)
-	if gone := stop(); gone != nil {
-		return factor.Offer{}, gone
+	if l.Origin != "" {
+		err := a.Store.View(func(tx *store.Tx) (err error) {
+			l.Note, err = tx.Scope(a.identity.Name, f.Name()).Note()
+			return err
+		})
+		if err != nil { // it spares nobody anything
+			a.Log.Error("reading a note", "factor", f.Name(), "user", a.identity.Name, "error", err)
+		}
 	}
-	return o, err
+	return outside(a, ctx, f, func(ctx context.Context) (factor.Offer, error) { return f.Offer(ctx, l) })
 }

@@ -73,9 +73,9 @@ func (a *attempt) start(f factor.Starter) wire.Verdict {
 			return v
 		}
 	}
-	s, err := f.Start(ctx, a.facts(f.Name()))
+	s, err := outside(a, ctx, f, func(ctx context.Context) (factor.Start, error) { return f.Start(ctx, a.facts(f.Name())) })
 	if err != nil {
-		return a.refuse(refusal(reasonOf(err), textUnavailable, f.Name()+": beginning an enrolment: "+err.Error()))
+		return a.notBegun(f, "beginning an enrolment", err)
 	}
 	ask := s.Ask + ": "
 	if a.optional() {
@@ -99,6 +99,18 @@ func (a *attempt) start(f factor.Starter) wire.Verdict {
 		}
 		a.info(v.Text)
 	}
+}
+
+// notBegun rules where the factor can't be set up: what a server's outage is, the
+// person is told, since they have shown a first factor.
+func (a *attempt) notBegun(f factor.Factor, doing string, err error) wire.Verdict {
+	r := refusal(reasonOf(err), textUnavailable, f.Name()+": "+doing+": "+err.Error())
+	var o *factor.Outage
+	if errors.As(err, &o) {
+		r.text = o.Text + ": nothing was set up; log in again to begin anew"
+	}
+	r.gone = r.reason == wire.ReasonCancelled
+	return a.refuse(r)
 }
 
 // skipWord is what to type where Enter is an answer.
@@ -166,12 +178,12 @@ func (a *attempt) confirm(ctx context.Context, f factor.Starter, s factor.Start,
 		}
 		return a.refuse(r), false
 	}
-	claim, err := s.Confirm(ctx, a.facts(f.Name()), typed)
+	claim, err := outside(a, ctx, f, func(ctx context.Context) (factor.Claim, error) { return s.Confirm(ctx, a.facts(f.Name()), typed) })
 	if err == nil && claim.Settle == nil {
 		err = errors.New("nothing to settle")
 	}
 	if err != nil {
-		return a.refuse(refusal(reasonOf(err), textUnavailable, f.Name()+": "+err.Error())), false
+		return a.notBegun(f, "confirming an enrolment", err), false
 	}
 	return a.settleStart(ctx, f, claim, left)
 }
