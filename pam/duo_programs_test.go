@@ -106,7 +106,8 @@ func TestDuoPushUnanswered(t *testing.T) {
 		if flushes(program) {
 			x.Type("\r")
 		}
-		x.Expect(": ")
+		x.Expect("nobody answered the push")
+		x.ExpectSecret("Enter for a push: ")
 		x.Type(duoPasscodes[0] + "\r")
 		x.Expect(s.says[letIn])
 		x.Kill()
@@ -307,13 +308,15 @@ func TestDuoSudoRetries(t *testing.T) {
 	x.Type("\r")
 	l.polled()
 	l.answers(duosim.Denied)
-	for range 2 {
+	for range 2 { // the second and the third try
 		x.Expect("try again")
-		x.Expect(": ")
+		x.ExpectSecret("Enter for a push: ")
 		x.Type("\r")
-		x.Expect(": ")
-		x.Type("\x03")
-		break
+		x.Expect("so none is sent: type a passcode")
+		for range 2 {
+			x.ExpectSecret("Enter for a push: ")
+			x.Type("\r")
+		}
 	}
 	x.Wait()
 	if n := l.sim.Count("auth"); n != 1 {

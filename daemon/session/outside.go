@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/store"
@@ -223,7 +224,7 @@ func (a *attempt) outage() *ruling {
 	for _, o := range a.standing.outages {
 		var why *factor.Outage
 		unreachable = unreachable && errors.As(o.err, &why) && why.Unreachable
-		log = joined(log, o.factor+": "+o.err.Error())
+		log = joined(log, o.factor+": "+strings.TrimPrefix(o.err.Error(), o.factor+": "))
 	}
 	if unreachable {
 		return &ruling{basis: wire.BasisUnavailable, log: log}
