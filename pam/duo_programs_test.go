@@ -24,9 +24,13 @@ import (
 //	Ctrl-C ends the polling within 200 ms      2    +    +    +    +    +    TestDuoInterrupted, TestDuoHelperInterrupted
 //	killed, it ends within 200 ms              2    +    +    +    +    +    TestDuoKilled
 //	a verdict after that lets nobody in        +    +    +    +    +    +    TestDuoLate, TestDuoKilled
+//	Duo's escape sequences stay away           +    +    +    +    +    +    TestDuoEscapes
+//	no push after a no, or three unanswered    +    +    +    +    +    +    TestDuoSudoRetries, TestDuoFatigue
+//	nobody to ask: the push is sent by itself  +    3    3    3    3    +    TestDuoGate, TestDuoForceCommandCopies
 //
 //  1. The module does not read the socket while PAM asks.
 //  2. sshd does not look at its client while PAM waits: factord's time ends it.
+//  3. There is no such case.
 
 // duoSeat seats the person at a program that has proven a first factor.
 func (l *duoLab) duoSeat(program string) *seat {
@@ -51,12 +55,18 @@ func forEachDuo(t *testing.T, o duoOptions, test func(t *testing.T, l *duoLab, s
 // asksForPush gets as far as the push: what the phone shows, and the screen says so.
 func (l *duoLab) asksForPush(s *seat, program string) (*pamtest.Terminal, duosim.Push) {
 	l.t.Helper()
+	return l.asksForPushFrom(s, program, "Push sent to "+phoneName)
+}
+
+// asksForPushFrom is asksForPush, where another text tells of it.
+func (l *duoLab) asksForPushFrom(s *seat, program, cue string) (*pamtest.Terminal, duosim.Push) {
+	l.t.Helper()
 	x := s.begin()
 	x.Expect("Enter for a push")
 	x.Expect(": ")
 	x.Type("\r")
 	p := l.pushed()
-	x.Expect("Push sent to " + phoneName)
+	x.Expect(cue)
 	if flushes(program) {
 		x.Expect("press Enter: ")
 	}
@@ -297,32 +307,4 @@ func TestDuoLate(t *testing.T) {
 	}
 	y.Kill()
 	y.Wait()
-}
-
-// sudo repeats a refused stack three times: one no is enough.
-func TestDuoSudoRetries(t *testing.T) {
-	t.Parallel()
-	l := newDuoLab(t, duoOptions{})
-	s := l.duoSeat("sudo")
-	x, _ := l.asksForPush(s, "sudo")
-	x.Type("\r")
-	l.polled()
-	l.answers(duosim.Denied)
-	for range 2 { // the second and the third try
-		x.Expect("try again")
-		x.ExpectSecret("Enter for a push: ")
-		x.Type("\r")
-		x.Expect("so none is sent: type a passcode")
-		for range 2 {
-			x.ExpectSecret("Enter for a push: ")
-			x.Type("\r")
-		}
-	}
-	x.Wait()
-	if n := l.sim.Count("auth"); n != 1 {
-		t.Errorf("%d pushes\n%s", n, x.Screen())
-	}
-	if strings.Contains(x.Screen(), s.says[letIn]) {
-		t.Errorf("somebody is in:\n%s", x.Screen())
-	}
 }
