@@ -32,6 +32,8 @@ type attempt struct {
 	standing standing
 	invite   factor.Secret // root's code, where one is needed to set up a factor
 	pending  *pending      // somebody outside is asked, and has not decided yet
+	proves   bool          // it serves to show a factor: that none is asked for does not do
+	alone    bool          // nobody outside is asked
 }
 
 // Texts for people that more than one place says.

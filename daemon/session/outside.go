@@ -156,7 +156,7 @@ func (a *attempt) settleOutside(tx *store.Tx, p *pending, failed error, left int
 	}
 	r := ruling{factor: p.name, id: finding.ID, log: finding.Log}
 	switch {
-	case failed == nil && finding.Outcome == factor.Waived:
+	case failed == nil && finding.Outcome == factor.Waived && !a.proves:
 		r.basis, r.text = wire.BasisFactor, finding.Note
 	case failed != nil:
 		a.failed(&r, failed, again)

@@ -120,13 +120,16 @@ func (a *attempt) weigh(ctx context.Context) error {
 		o, err := a.offerOf(ctx, f)
 		if errors.Is(err, factor.ErrUnavailable) && ctx.Err() == nil {
 			s.outages = append(s.outages, outage{f.Name(), err})
+			if !a.alone {
+				a.Log.Warn("a factor can't be asked", "factor", f.Name(), "user", a.name(), "error", err)
+			}
 			continue
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.Name(), err)
 		}
 		s.enrolled = s.enrolled || o.Enrolled
-		if o.Usable {
+		if o.Usable && !(a.proves && o.Waived != "") {
 			offers[f.Name()] = offer{Offer: o, factor: f}
 		} else if o.Refused != "" {
 			s.refused = append(s.refused, o.Refused)
@@ -144,12 +147,18 @@ func (a *attempt) weigh(ctx context.Context) error {
 	return nil
 }
 
+// errAlone stands for what somebody outside would have said.
+var errAlone = fmt.Errorf("%w: not asked", factor.ErrUnavailable)
+
 // offerOf asks a factor what it offers. One that asks somebody outside for that
 // stops when the client goes away.
 func (a *attempt) offerOf(ctx context.Context, f factor.Factor) (factor.Offer, error) {
 	l := a.facts(f.Name())
 	if _, outside := f.(factor.Asker); !outside || !l.Permitted {
 		return f.Offer(ctx, l)
+	}
+	if a.alone {
+		return factor.Offer{}, errAlone
 	}
 	if l.Origin != "" {
 		err := a.Store.View(func(tx *store.Tx) (err error) {

@@ -26,12 +26,15 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Factor asks Duo. It implements factor.Asker and factor.Starter.
+// Factor asks Duo. It implements factor.Asker, factor.Starter, factor.Keeper and
+// factor.Forgetter.
 type Factor struct{ Config }
 
 var (
-	_ factor.Asker   = (*Factor)(nil)
-	_ factor.Starter = (*Factor)(nil)
+	_ factor.Asker     = (*Factor)(nil)
+	_ factor.Starter   = (*Factor)(nil)
+	_ factor.Keeper    = (*Factor)(nil)
+	_ factor.Forgetter = (*Factor)(nil)
 )
 
 // New makes the factor.

@@ -16,7 +16,7 @@ import (
 const (
 	// pendingTime frees the place of a question that was never settled: no attempt
 	// is longer.
-	pendingTime = 90 * time.Second
+	pendingTime = 65 * time.Second
 	// maxUnanswered in unansweredTime, then passcodes only.
 	maxUnanswered  = 3
 	unansweredTime = 10 * time.Minute

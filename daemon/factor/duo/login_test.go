@@ -23,7 +23,7 @@ factors = ["duo", "totp", "backup"]
 callers = ["root", "user"]
 `
 
-// withDuo takes out the check for [duo], which the tests' daemon does without.
+// duoTable is what a rule with Duo needs beside it. The tests make their own factor.
 const duoTable = `
 [duo]
 ikey = "DITEST"
@@ -108,24 +108,16 @@ func (s *setup) pass(d time.Duration) {
 // person answers questions, and does something when a text comes.
 type person struct {
 	factordtest.Talk
-	when map[string]func()
+	hears func(text string) // before it answers
 }
 
-func (p *person) Info(text string) { p.Talk.Info(text); p.event(text) }
+func (p *person) Info(text string) { p.Talk.Info(text); p.hears(text) }
 
 func (p *person) Ask(kind, text string) ([]byte, wire.Reply) {
 	if kind != wire.AuthInfo {
-		p.event(text)
+		p.hears(text)
 	}
 	return p.Talk.Ask(kind, text)
-}
-
-func (p *person) event(text string) {
-	for part, do := range p.when {
-		if strings.Contains(text, part) {
-			do()
-		}
-	}
 }
 
 var first = wire.Auth{User: "alice", Service: "sshd", RHost: "203.0.113.7", First: true, Conv: wire.ConvPrompt, Command: "id -u"}
@@ -133,10 +125,11 @@ var first = wire.Auth{User: "alice", Service: "sshd", RHost: "203.0.113.7", Firs
 // does logs in as a says; on is a text upon which do is done.
 func (s *setup) does(a wire.Auth, on string, do func(), answers ...string) (wire.Verdict, string) {
 	s.t.Helper()
-	p := &person{Talk: factordtest.Talk{Answers: answers}}
-	if do != nil {
-		p.when = map[string]func(){on: do}
-	}
+	p := &person{Talk: factordtest.Talk{Answers: answers}, hears: func(text string) {
+		if do != nil && strings.Contains(text, on) {
+			do()
+		}
+	}}
 	v, err := factordtest.Converse(s.Socket, -1, a, p)
 	if err != nil {
 		s.t.Fatal(err)
