@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
@@ -50,8 +51,20 @@ func (a *asking) known(ctx context.Context, does func(*standing) bool) (*standin
 	if err != nil {
 		return nil, err
 	}
-	a.l.State = s
 	return s, nil
+}
+
+// pick finds what was chosen among what Duo says now: the person has seen another
+// list if Duo was asked again.
+func (a *asking) pick(now *standing) *choice {
+	n := a.n
+	if seen, _ := a.l.State.(*standing); seen != nil {
+		n = slices.Index(now.choices, seen.choices[a.n])
+	}
+	if n < 0 || n >= len(now.choices) {
+		return nil
+	}
+	return &now.choices[n]
 }
 
 // ask sends what was chosen. Everything from here on has one deadline.
@@ -64,11 +77,12 @@ func (a *asking) ask(ctx context.Context) (*factor.Wait, error) {
 	if err != nil {
 		return nil, outage(login, err)
 	}
-	if s.Decision != authapi.DecisionAuth || a.n >= len(s.choices) {
+	picked := a.pick(s)
+	if s.Decision != authapi.DecisionAuth || picked == nil {
 		a.refuse(s, a.nothing())
 		return nil, nil
 	}
-	a.choice = s.choices[a.n]
+	a.choice = *picked
 	r := authapi.AuthRequest{Person: a.f.Names.Person(a.l.User), From: a.f.from(a.l), Method: a.choice.method, Device: a.choice.id}
 	code := ""
 	if a.choice.method == authapi.Push {

@@ -47,7 +47,7 @@ func (f *Factor) Enroll(e factor.Enrolment) (factor.Draft, error) {
 		Begin: func(ctx context.Context) (any, error) {
 			var err error
 			if account, err = f.Client.Enroll(ctx, person.Username, activationTime); refused(err) {
-				return nil, fmt.Errorf("Duo makes no new account %q: it may have one (%s)", person.Username, plain(err.Error()))
+				return nil, fmt.Errorf("%q gets no new account at Duo: it may have one (%s)", person.Username, plain(err.Error()))
 			}
 			if err != nil {
 				return nil, outage(ctx, err)

@@ -54,10 +54,10 @@ const noteVersion = 1
 // readNote reads all of a note or nothing: what is not understood must not be taken
 // for a user who was never asked.
 func readNote(value []byte) (*note, error) {
-	n := &note{Version: noteVersion}
 	if len(value) == 0 {
-		return n, nil
+		return &note{Version: noteVersion}, nil
 	}
+	n := &note{}
 	if err := (factor.Record{Value: value}).Decode(n); err != nil || n.Version != noteVersion {
 		return nil, errors.New("the note about pushes can't be read\nhint: factorctl unlock clears it")
 	}
@@ -197,11 +197,12 @@ func tokenFor(value []byte, origin string) factor.Secret {
 	return nil
 }
 
-// Forget implements factor.Forgetter: devices are asked again.
+// Forget implements factor.Forgetter: devices are asked again. A note that can't be
+// read spares nobody anything, and is left to who unlocks the user.
 func (f *Factor) Forget(rs factor.Records) (int, error) {
 	n, err := noteOf(rs)
 	if err != nil || len(n.Tokens) == 0 {
-		return 0, err
+		return 0, nil
 	}
 	forgot := len(n.Tokens)
 	n.Tokens = nil

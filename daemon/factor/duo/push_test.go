@@ -139,15 +139,9 @@ func TestGoneBeforeThePrompt(t *testing.T) {
 	}
 }
 
-// crowdSize is how many people are asked at the same time.
-const crowdSize = 3000
-
 // TestCrowd: pushes of many people pend at once, and all are answered.
 func TestCrowd(t *testing.T) {
-	size := crowdSize
-	if testing.Short() {
-		size = 100
-	}
+	const size = crowdSize
 	var users []duosim.User
 	for i := range size {
 		users = append(users, duosim.User{Name: fmt.Sprintf("user%d", i), Devices: []duosim.Device{duosim.Phone("Pixel 5", "+15555550123")}})

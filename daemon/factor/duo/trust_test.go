@@ -91,7 +91,7 @@ func TestEscapes(t *testing.T) {
 				s.MustCall("UNLOCK user=alice")
 			}
 			s.Stop()
-			if strings.ContainsAny(s.log.String(), "\x1b\x07\x9b") {
+			if strings.ContainsAny(s.log.String(), "\x1b\x07\u009b") {
 				t.Errorf("log:\n%q", s.log)
 			}
 		})
