@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/store"
@@ -26,11 +27,13 @@ type pending struct {
 	after  budget
 
 	// While a person is waited for:
-	cue  string
-	end  context.CancelFunc
-	says chan string   // how things stand
-	done chan struct{} // closed when err is set
-	err  error
+	cue     string
+	end     context.CancelFunc
+	says    chan string   // how things stand
+	ready   chan struct{} // closed when err is set
+	done    chan struct{} // closed when nobody waits any more
+	awaited atomic.Bool   // by somebody who reads from the client meanwhile
+	err     error
 }
 
 // consult puts a claim to whoever decides it. more says that there is no verdict

@@ -42,7 +42,7 @@ func benchDuo(r *report, bin, dir string, rounds int) error {
 	if err != nil {
 		return err
 	}
-	if err := takeTurns(rounds, []*process{p.module, p.peer}); err != nil {
+	if err := takeTurns(rounds, []*process{p.floor, p.module, p.peer}); err != nil {
 		return err
 	}
 	for range crowdTurns {
@@ -61,12 +61,16 @@ func benchDuo(r *report, bin, dir string, rounds int) error {
 
 // pushes are the cases of whole logins.
 type pushes struct {
-	module, peer           *process
+	floor, module, peer    *process
 	moduleCrowd, peerCrowd *crowd
 }
 
 func newPushes(f *factord, d *duo, dir, module string) (*pushes, error) {
 	argv, err := service(dir, "push", module+" socket="+f.socket+" first")
+	if err != nil {
+		return nil, err
+	}
+	floor, err := service(dir, "push-floor", "pam_permit.so")
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +87,7 @@ func newPushes(f *factord, d *duo, dir, module string) (*pushes, error) {
 	other := func(user int) *process {
 		return &process{name: "login_duo 1.11.3: push", argv: peer(user)}
 	}
-	p := &pushes{module: one(0), peer: other(0), moduleCrowd: &crowd{}, peerCrowd: &crowd{}}
+	p := &pushes{floor: &process{name: "pam_permit: what pamtester itself takes", argv: floor}, module: one(0), peer: other(0), moduleCrowd: &crowd{}, peerCrowd: &crowd{}}
 	for n := range duoCrowd {
 		p.moduleCrowd.loops = append(p.moduleCrowd.loops, one(n))
 		p.peerCrowd.loops = append(p.peerCrowd.loops, other(n))
@@ -93,7 +97,7 @@ func newPushes(f *factord, d *duo, dir, module string) (*pushes, error) {
 
 func (r *report) pushes(p *pushes, rounds int) {
 	r.section(fmt.Sprintf("Whole logins with a push that is approved at once, same simulator: p50 of %d, and times pam_factord", rounds))
-	for _, one := range []*process{p.module, p.peer} {
+	for _, one := range []*process{p.floor, p.module, p.peer} {
 		r.due(one.name, &one.sample)
 		r.against(one.name, one.p50(), p.module.p50())
 	}
