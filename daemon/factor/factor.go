@@ -61,9 +61,9 @@ type Login struct {
 	// terminal, where all of that is known and the rule remembers; else it is
 	// empty.
 	Origin string
-	// Note is the factor's own, as Records.Note has it, for the offer of an Asker
-	// where Origin is known.
-	Note []byte
+	// Trust is what Finding.Trust was when the user proved this factor with the same
+	// Origin, for the offer of an Asker. It is dropped with what is remembered.
+	Trust Secret
 	// State is what Offer left in Offer.State for the same attempt.
 	State any
 }
@@ -142,6 +142,9 @@ type Finding struct {
 	// they are, why no answer can be right now.
 	Note string
 	Log  string // for root and the audit record alone
+	// Trust is a token of whoever decided outside, to be shown where Login.Origin is
+	// the same again. It is kept sealed, where the rule remembers.
+	Trust Secret
 }
 
 // Record is one thing a factor keeps for a user: a token, a set of codes. The

@@ -12,13 +12,6 @@ type Asker interface {
 	Choose(ctx context.Context, l Login, choice int) (Claim, error)
 }
 
-// Forgetter is a factor whose note has what spares a user to be asked. Forget takes
-// that out of it, leaves the rest, and returns how many things it were.
-type Forgetter interface {
-	Factor
-	Forget(rs Records) (int, error)
-}
-
 // Outside is how a claim is put to whoever decides it. Its functions are called
 // in this order, each at most once; Claim.Settle follows whatever came of them,
 // and then finds Lapsed unless there was a decision.

@@ -94,7 +94,7 @@ func (r *request) unlock() (any, error) {
 				return "", err
 			}
 		}
-		if _, err := r.forgetAll(tx, id); err != nil { // what is remembered was the other account's
+		if _, err := forgetAll(tx, id); err != nil { // what is remembered was the other account's
 			return "", err
 		}
 		other, err := tx.NameOf(id.UID) // of an alias, the name that counts

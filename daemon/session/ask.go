@@ -178,7 +178,7 @@ func (a *attempt) settle(tx *store.Tx, name string, claim factor.Claim, guess bo
 func (a *attempt) miss(tx *store.Tx, b *budget, name string, finding factor.Finding, guess bool, left int) (ruling, error) {
 	a.standing.clean = false
 	if b.locked(a.source) && a.known {
-		if _, err := a.forgetName(tx, a.identity.Name); err != nil {
+		if _, err := tx.Forget(a.identity.Name); err != nil {
 			return ruling{}, err
 		}
 	}
@@ -201,7 +201,7 @@ func (a *attempt) prove(tx *store.Tx, b *budget, name string, finding factor.Fin
 		}
 	}
 	r := ruling{basis: wire.BasisFactor, factor: name, id: finding.ID, text: finding.Note, log: finding.Log}
-	missing, err := a.remember(tx, name, finding.ID)
+	missing, err := a.remember(tx, name, finding.ID, finding.Trust)
 	if missing != "" {
 		r.log = strings.TrimPrefix(r.log+"; not remembered, unknown: "+missing, "; ")
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
@@ -73,13 +72,7 @@ func (a *attempt) run(ctx context.Context, rest string) (v wire.Verdict) {
 			v = wire.Verdict{Reason: wire.ReasonInternal}
 		}
 	}()
-	auth, err := wire.ParseAuth(rest)
-	if err != nil {
-		a.over = true
-		return a.refuse(refusal(wire.ReasonProtocol, "AUTH: "+err.Error(), err.Error()))
-	}
-	a.auth = auth
-	if r := a.take(ctx, a.identify, a.askAuthInfo, a.match, a.enrolment); r != nil {
+	if r := a.take(ctx, a.understand(rest), a.identify, a.askAuthInfo, a.match, a.enrolment); r != nil {
 		return a.end(ctx, *r)
 	}
 	if a.remembered() {
@@ -100,6 +93,21 @@ func (a *attempt) run(ctx context.Context, rest string) (v wire.Verdict) {
 		return a.askNobody(ctx)
 	}
 	return a.ask(ctx)
+}
+
+// understand is the step that reads what the client says. What it needs is not kept
+// on the stack of everybody who waits for a push.
+func (a *attempt) understand(rest string) func(context.Context) *ruling {
+	return func(context.Context) *ruling {
+		auth, err := wire.ParseAuth(rest)
+		if err != nil {
+			a.over = true
+			r := refusal(wire.ReasonProtocol, "AUTH: "+err.Error(), err.Error())
+			return &r
+		}
+		a.auth = auth
+		return nil
+	}
 }
 
 // take goes through steps up to the first that rules.
@@ -336,8 +344,7 @@ func (a *attempt) askable(context.Context) *ruling {
 	case !a.proven():
 		return nil
 	case len(s.offers) == 0 && len(s.refused) > 0:
-		text := strings.Join(s.refused, "; ")
-		return &ruling{reason: reasonRefused(s.enrolled), text: text, log: "of no use here: " + text}
+		return s.useless()
 	case len(s.offers) == 0 && !s.enrolled:
 		return &ruling{reason: wire.ReasonNotEnrolled, log: "not enrolled", text: textNoFactor}
 	case len(s.offers) == 0:
@@ -347,13 +354,6 @@ func (a *attempt) askable(context.Context) *ruling {
 		return &ruling{reason: reason, text: a.waitText(d), log: "waits " + d.Round(time.Second).String()}
 	}
 	return nil
-}
-
-func reasonRefused(enrolled bool) wire.Reason {
-	if enrolled {
-		return wire.ReasonDenied
-	}
-	return wire.ReasonNotEnrolled
 }
 
 // mustWait returns how long the source has to wait at the moment.

@@ -90,7 +90,7 @@ func (a *attempt) disown(ctx context.Context, err error) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
-	err = a.Store.Update(ctx, func(tx *store.Tx) error { _, err := a.forgetName(tx, a.identity.Name); return err })
+	err = a.Store.Update(ctx, func(tx *store.Tx) error { _, err := tx.Forget(a.identity.Name); return err })
 	if err != nil {
 		a.Log.Error("forgetting a login without a copy", "user", a.identity.Name, "error", err)
 	}

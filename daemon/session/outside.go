@@ -165,6 +165,8 @@ func (a *attempt) settleOutside(tx *store.Tx, p *pending, failed error, left int
 		a.failed(&r, failed, again)
 	case finding.Outcome == factor.Denied:
 		r.reason, r.text = wire.ReasonPushDenied, finding.Note
+		_, err := tx.Forget(a.identity.Name) // somebody else was at their login
+		return r, err
 	default:
 		r.reason, r.text, r.more = wire.ReasonTimeout, finding.Note, again
 	}
@@ -237,6 +239,16 @@ func (a *attempt) outage() *ruling {
 		text = textUnavailable
 	}
 	return &ruling{reason: wire.ReasonUnavailable, text: text, log: log}
+}
+
+// useless rules where whoever was asked outside refuses the user.
+func (s *standing) useless() *ruling {
+	text := strings.Join(s.refused, "; ")
+	r := &ruling{reason: wire.ReasonNotEnrolled, text: text, log: "of no use here: " + text}
+	if s.enrolled {
+		r.reason = wire.ReasonDenied
+	}
+	return r
 }
 
 // outageText says to a person what can't be asked.

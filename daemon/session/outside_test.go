@@ -19,10 +19,11 @@ import (
 // phone is a factor that asks somebody outside. The zero value offers a push and a
 // call to everybody.
 type phone struct {
-	offer  error  // of Offer
-	ask    error  // of Ask
-	waived string // of Offer
-	held   *factor.Held
+	offer   error  // of Offer
+	ask     error  // of Ask
+	waived  string // of Offer
+	refused string // of Offer
+	held    *factor.Held
 
 	mu     sync.Mutex
 	asked  chan int // which choice was taken, when it is asked
@@ -46,6 +47,9 @@ func (p *phone) Offer(_ context.Context, l factor.Login) (factor.Offer, error) {
 	o.Enter, o.Choices = "a push", []string{"push to Pixel 5", "call Pixel 5"}
 	if !l.Permitted || p.offer != nil {
 		return factor.Offer{}, p.offer
+	}
+	if p.refused != "" {
+		return factor.Offer{Enrolled: true, Refused: p.refused}, nil
 	}
 	return o, nil
 }
@@ -214,6 +218,13 @@ func TestOutside(t *testing.T) {
 			want: wire.ReasonPushDenied},
 		"unreachable when asked": {conv: wire.ConvPrompt, answers: []string{"", ""}, phone: func(p *phone) { p.ask = &factor.Outage{Text: "Duo can't be reached", Err: errors.New("no route")} },
 			want: wire.ReasonCancelled, shown: "Passcode: |Duo can't be reached|Passcode: |Duo can't be reached|Passcode: "},
+		"it hangs up when asked": {conv: wire.ConvPrompt, answers: []string{"", ""}, phone: func(p *phone) { p.ask = &factor.Outage{Text: "Duo can't be reached", Err: io.EOF} },
+			want: wire.ReasonCancelled, shown: "Passcode: |Duo can't be reached|Passcode: |Duo can't be reached|Passcode: "},
+		"it hangs up, nobody to ask": {conv: wire.ConvInfo, first: true, phone: func(p *phone) { p.ask = &factor.Outage{Text: "Duo can't be reached", Err: context.DeadlineExceeded} },
+			want: wire.ReasonUnavailable},
+		"no use, as it says": {conv: wire.ConvPrompt, first: true, phone: func(p *phone) { p.refused = "Duo does not let you in" },
+			want: wire.ReasonDenied},
+		"no proof asked for, when asked": {conv: wire.ConvPrompt, answers: []string{""}, on: "Push sent", does: func(p *phone) { p.answer <- factor.Waived }},
 		"unreachable at first": {conv: wire.ConvPrompt, first: true, phone: func(p *phone) { p.offer = &factor.Outage{Text: "Duo can't be reached", Err: errors.New("no route")} },
 			want: wire.ReasonUnavailable},
 		"no proof asked for": {conv: wire.ConvPrompt, first: true, phone: func(p *phone) { p.waived = "Duo asks for nothing: this device is trusted" },
@@ -358,36 +369,5 @@ func TestOutsideRace(t *testing.T) {
 				t.Error("not settled")
 			}
 		})
-	}
-}
-
-// TestOutsideGuess: a code that somebody outside looks at costs a failure before it
-// is looked at, which is given back if nobody could look.
-func TestOutsideGuess(t *testing.T) {
-	p := newPhone()
-	d := phoneDaemon(t, p, phoneRule)
-	login := func(answers ...string) wire.Verdict {
-		t.Helper()
-		v, err := factordtest.Login(d.Socket, -1, wire.Auth{User: "alice", Service: "sudo", RHost: "192.0.2.1"}, &factordtest.Talk{Answers: answers})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-	p.ask = &factor.Outage{Text: "Duo can't be reached", Err: errors.New("no route")}
-	for range 5 {
-		login("111111", "111111", "111111")
-	}
-	p.ask = nil
-	login("111111", "111111", "111111")
-	login("111111", "111111", "111111")
-	if v := login("111111"); v.Reason != wire.ReasonRateLimited {
-		t.Errorf("the seventh guess: %+v", v)
-	}
-	if v := login("999999999"); !v.Allow { // is no guess, and ends the row
-		t.Errorf("a long code: %+v", v)
-	}
-	if v := login("111111"); v.Reason == wire.ReasonRateLimited {
-		t.Errorf("after a success: %+v", v)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/policy"
 	"github.com/factord/factord/daemon/store"
 	"github.com/factord/factord/daemon/wire"
@@ -126,7 +125,7 @@ func (a *attempt) memory(tx *store.Tx, c circumstances) (m store.Memory, holds b
 // remember keeps a proof for the time that the rule says, and returns what of
 // the circumstances is unknown, if it can't be kept. A bypass code is root's
 // word, and no factor that the user has shown.
-func (a *attempt) remember(tx *store.Tx, factor, id string) (missing string, err error) {
+func (a *attempt) remember(tx *store.Tx, factor, id string, trust []byte) (missing string, err error) {
 	if !a.remembered() || factor == bypassName {
 		return "", nil
 	}
@@ -140,8 +139,32 @@ func (a *attempt) remember(tx *store.Tx, factor, id string) (missing string, err
 	}
 	now := a.now()
 	return "", tx.Remember(c.User, c.hash(), store.Memory{
-		Made: now.UTC(), Until: now.Add(a.plan.Remember).UTC(), Revision: user.Revision, Factor: factor, ID: id,
+		Made: now.UTC(), Until: now.Add(a.plan.Remember).UTC(), Revision: user.Revision, Factor: factor, ID: id, Trust: trust,
 	})
+}
+
+// trust is the token that a factor was given when it was last proven in the same
+// circumstances, for as long as whoever gave it takes it. One that can't be read
+// spares nobody anything.
+func (a *attempt) trust(factor string) (token []byte) {
+	if a.plan.Remember == 0 {
+		return nil
+	}
+	c, missing := a.circumstances()
+	if missing != "" {
+		return nil
+	}
+	err := a.Store.View(func(tx *store.Tx) error {
+		m, _, err := tx.Memory(c.User, c.hash())
+		if m.Factor == factor {
+			token = m.Trust
+		}
+		return err
+	})
+	if err != nil {
+		return nil
+	}
+	return token
 }
 
 // forget serves FORGET: every proof that is remembered of a user is dropped.
@@ -155,7 +178,7 @@ func (r *request) forget() (any, error) {
 	}
 	n := 0
 	err = r.update(id.Name, store.Event{}, func(tx *store.Tx) (err error) {
-		if n, err = r.forgetAll(tx, id); err == nil && n == 0 {
+		if n, err = forgetAll(tx, id); err == nil && n == 0 {
 			err = errNothing
 		}
 		return err
@@ -171,33 +194,16 @@ func (r *request) forget() (any, error) {
 var errNothing = errors.New("nothing to forget")
 
 // forgetAll drops what is remembered of an account under each of its names.
-func (c *conn) forgetAll(tx *store.Tx, id Identity) (n int, err error) {
-	if n, err = c.forgetName(tx, id.Name); err != nil {
+func forgetAll(tx *store.Tx, id Identity) (n int, err error) {
+	if n, err = tx.Forget(id.Name); err != nil {
 		return n, err
 	}
 	other, err := tx.NameOf(id.UID) // of an alias, the name that counts
 	if err != nil || other == "" || other == id.Name {
 		return n, err
 	}
-	more, err := c.forgetName(tx, other)
+	more, err := tx.Forget(other)
 	return n + more, err
-}
-
-// forgetName drops what is remembered under one name, by factord and by the factors.
-func (c *conn) forgetName(tx *store.Tx, name string) (n int, err error) {
-	if n, err = tx.Forget(name); err != nil {
-		return n, err
-	}
-	for _, f := range c.Factors {
-		if g, ok := f.(factor.Forgetter); ok {
-			forgot, err := g.Forget(tx.Scope(name, f.Name()))
-			if err != nil {
-				return n, fmt.Errorf("%s: %w", f.Name(), err)
-			}
-			n += forgot
-		}
-	}
-	return n, nil
 }
 
 // remembering is what explain says of a rule's remember.

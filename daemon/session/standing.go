@@ -160,14 +160,6 @@ func (a *attempt) offerOf(ctx context.Context, f factor.Factor) (factor.Offer, e
 	if a.alone {
 		return factor.Offer{}, errAlone
 	}
-	if l.Origin != "" {
-		err := a.Store.View(func(tx *store.Tx) (err error) {
-			l.Note, err = tx.Scope(a.identity.Name, f.Name()).Note()
-			return err
-		})
-		if err != nil { // it spares nobody anything
-			a.Log.Error("reading a note", "factor", f.Name(), "user", a.identity.Name, "error", err)
-		}
-	}
+	l.Trust = a.trust(f.Name())
 	return outside(a, ctx, f, func(ctx context.Context) (factor.Offer, error) { return f.Offer(ctx, l) })
 }

@@ -25,7 +25,6 @@ type asking struct {
 	finding factor.Finding
 	no      bool // of the person, not of Duo
 	fraud   bool
-	token   factor.Secret
 }
 
 // Choose implements factor.Asker.
@@ -165,6 +164,9 @@ func decisionText(s *standing) string {
 	return said("deny", s.Message)
 }
 
+// maxTrust bounds a token of a trusted device, in bytes: a longer one is not kept.
+const maxTrust = 1 << 10
+
 // judge takes Duo's verdict, unless the login that asked for it is over.
 func (a *asking) judge(login context.Context, v authapi.Verdict) {
 	if login.Err() != nil {
@@ -177,7 +179,10 @@ func (a *asking) judge(login context.Context, v authapi.Verdict) {
 	case v.Outcome == authapi.OutcomeAllow && v.Status == "bypass" && !passcode:
 		a.bypassed(v)
 	case v.Outcome == authapi.OutcomeAllow:
-		a.finding.Outcome, a.token = factor.Proven, v.TrustedDeviceToken
+		a.finding.Outcome = factor.Proven
+		if len(v.TrustedDeviceToken) <= maxTrust {
+			a.finding.Trust = v.TrustedDeviceToken
+		}
 	case v.Status == "locked_out":
 		a.finding.Note = "Duo has locked your account: ask your administrator"
 		if !passcode {

@@ -26,15 +26,13 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Factor asks Duo. It implements factor.Asker, factor.Starter, factor.Keeper and
-// factor.Forgetter.
+// Factor asks Duo. It implements factor.Asker, factor.Starter and factor.Keeper.
 type Factor struct{ Config }
 
 var (
-	_ factor.Asker     = (*Factor)(nil)
-	_ factor.Starter   = (*Factor)(nil)
-	_ factor.Keeper    = (*Factor)(nil)
-	_ factor.Forgetter = (*Factor)(nil)
+	_ factor.Asker   = (*Factor)(nil)
+	_ factor.Starter = (*Factor)(nil)
+	_ factor.Keeper  = (*Factor)(nil)
 )
 
 // New makes the factor.

@@ -22,8 +22,6 @@ const (
 	unansweredTime = 10 * time.Minute
 	// deniedTime is how long nobody is asked after a no.
 	deniedTime = 60 * time.Second
-	// maxTokens of remembered devices, one an origin.
-	maxTokens = 8
 )
 
 // note is what is kept of a user: when they were asked, and what they said. It is
@@ -34,19 +32,12 @@ type note struct {
 	Unanswered []time.Time `json:"unanswered,omitempty"`
 	Denied     time.Time   `json:"denied,omitzero"`
 	Fraud      bool        `json:"fraud,omitempty"`
-	Tokens     []trust     `json:"tokens,omitempty"` // the oldest first
 }
 
 // pending is a question that has no answer yet.
 type pending struct {
 	ID string    `json:"id"`
 	At time.Time `json:"at"`
-}
-
-// trust is Duo's token for a device that need not be asked again, from one origin.
-type trust struct {
-	Origin string `json:"origin"`
-	Token  string `json:"token"`
 }
 
 const noteVersion = 1
@@ -74,7 +65,7 @@ func noteOf(rs factor.Records) (*note, error) {
 
 // keep writes the note; an empty one is none.
 func (n *note) keep(rs factor.Records) error {
-	if n.Pending == nil && len(n.Unanswered) == 0 && n.Denied.IsZero() && !n.Fraud && len(n.Tokens) == 0 {
+	if n.Pending == nil && len(n.Unanswered) == 0 && n.Denied.IsZero() && !n.Fraud {
 		return rs.PutNote(nil)
 	}
 	value, err := json.Marshal(n)
@@ -144,10 +135,9 @@ func (a *asking) admit(rs factor.Records) error {
 	return n.keep(rs)
 }
 
-// book notes what came of a question, and a token that Duo has given.
+// book notes what came of a question.
 func (a *asking) book(rs factor.Records) error {
-	remembers := a.finding.Outcome == factor.Proven && a.l.Origin != "" && len(a.token) > 0
-	if a.id == "" && !remembers {
+	if a.id == "" {
 		return nil // a passcode: no limit of ours
 	}
 	n, err := noteOf(rs)
@@ -163,48 +153,7 @@ func (a *asking) book(rs factor.Records) error {
 		n.Pending = nil
 	}
 	if a.no {
-		n.Denied, n.Fraud, n.Tokens = now, n.Fraud || a.fraud, nil
-	}
-	if remembers {
-		n.remember(a.l.Origin, a.token)
+		n.Denied, n.Fraud = now, n.Fraud || a.fraud
 	}
 	return n.keep(rs)
-}
-
-// maxToken bounds a token, in bytes: what is longer is not kept.
-const maxToken = 512
-
-func (n *note) remember(origin string, token factor.Secret) {
-	if len(token) > maxToken {
-		return
-	}
-	n.Tokens = slices.DeleteFunc(n.Tokens, func(t trust) bool { return t.Origin == origin })
-	n.Tokens = append(n.Tokens, trust{Origin: origin, Token: string(token)})
-	n.Tokens = n.Tokens[max(0, len(n.Tokens)-maxTokens):]
-}
-
-// tokenFor returns the token of an origin, nil if there is none.
-func tokenFor(value []byte, origin string) factor.Secret {
-	n, err := readNote(value)
-	if err != nil || origin == "" {
-		return nil
-	}
-	for _, t := range n.Tokens {
-		if t.Origin == origin {
-			return factor.Secret(t.Token)
-		}
-	}
-	return nil
-}
-
-// Forget implements factor.Forgetter: devices are asked again. A note that can't be
-// read spares nobody anything, and is left to who unlocks the user.
-func (f *Factor) Forget(rs factor.Records) (int, error) {
-	n, err := noteOf(rs)
-	if err != nil || len(n.Tokens) == 0 {
-		return 0, nil
-	}
-	forgot := len(n.Tokens)
-	n.Tokens = nil
-	return forgot, n.keep(rs)
 }

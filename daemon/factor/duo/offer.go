@@ -33,7 +33,7 @@ func (f *Factor) Offer(ctx context.Context, l factor.Login) (factor.Offer, error
 	if l.Discreet {
 		return factor.Offer{Usable: true, Undisclosed: true}, nil
 	}
-	s, err := f.preauth(ctx, l, tokenFor(l.Note, l.Origin))
+	s, err := f.preauth(ctx, l, l.Trust)
 	if err != nil {
 		return factor.Offer{}, outage(ctx, err)
 	}

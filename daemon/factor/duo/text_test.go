@@ -55,15 +55,11 @@ func TestLargestNote(t *testing.T) {
 	for range 3 * maxUnanswered {
 		n.Unanswered = append(n.Unanswered, time.Now())
 	}
-	for i := range 2 * maxTokens {
-		n.remember(strings.Repeat(string(rune('a'+i)), 64), factor.Secret(strings.Repeat("t", maxToken)))
-	}
 	value, err := json.Marshal(n)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := readNote(value)
-	if err != nil || len(again.Tokens) != maxTokens || again.Tokens[maxTokens-1].Origin[0] != 'a'+2*maxTokens-1 {
+	if again, err := readNote(value); err != nil || !again.Fraud {
 		t.Errorf("%d bytes: %v, %+v", len(value), err, again)
 	}
 }
