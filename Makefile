@@ -36,7 +36,9 @@ MODULE ?= bin/pam_factord.so
 module:
 	$(CC) $(MODFLAGS) $(CFLAGS) $(MODLDFLAGS) -o $(MODULE) $(MODSOURCES) -lpam
 
+# With a Duo service of its own, which is not installed.
 demo: build
+	$(static)duosim ./daemon/factordtest/duosim/cmd
 	@bin/factorctl demo
 
 # All tests. As root none is skipped; others skip what only root can do.
