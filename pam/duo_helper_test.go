@@ -27,7 +27,8 @@ func duoGate(t *testing.T, c duosim.Config) (*gate, *duoLab) {
 	sim := duosim.Start(t, c)
 	g := newGate(t, gateOptions{rules: duoConfig(sim, sim.Host(), "") + sshRules})
 	sim.AddUser(person(g.who.Name))
-	l := &duoLab{lab: g.lab, sim: sim, secrets: []string{sim.SKey()}, logs: []string{filepath.Join(g.sshServer.dir, "log")}}
+	l := &duoLab{lab: g.lab, sim: sim, secrets: []string{sim.SKey()}}
+	l.discreetIn(filepath.Join(g.sshServer.dir, "log"))
 	t.Cleanup(l.discreet)
 	return g, l
 }
@@ -135,6 +136,7 @@ func TestDuoHelperRace(t *testing.T) {
 		x.Expect("or type a code: ")
 		x.Type(duoPasscodes[0] + "\r")
 		h.ends(x, true)
+		h.without(map[string]string{"the screen": x.Screen()})
 		h.stopsPolling(time.Now())
 		if err := h.sim.Answer(p.Txid, duosim.Approved); err != nil {
 			t.Error(err)

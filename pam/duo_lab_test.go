@@ -11,6 +11,7 @@ import (
 
 	"github.com/factord/factord/daemon/factordtest"
 	"github.com/factord/factord/daemon/factordtest/duosim"
+	"github.com/factord/factord/daemon/wire"
 	"github.com/factord/factord/pam/pamtest"
 )
 
@@ -33,7 +34,6 @@ type duoLab struct {
 	*lab
 	sim     *duosim.Server
 	secrets []string // what must be in no log, beside skey and duoPasscodes
-	logs    []string // files of other programs that must have none either
 }
 
 // duoOptions of a duoLab. The zero value is a good start.
@@ -84,22 +84,31 @@ func person(name string) duosim.User {
 func (l *duoLab) discreet() {
 	written := map[string]string{"factord's log": l.Log()}
 	if l.Running() {
-		records, err := json.Marshal(l.MustCall("AUDIT last=10000"))
+		records, err := json.Marshal(l.MustCall(wire.Command(wire.VerbAudit, "last", "10000")))
 		if err != nil {
 			l.t.Error(err)
 		}
 		written["audit"] = string(records)
 	}
-	for _, file := range l.logs {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			l.t.Error(err)
-		}
-		written[file] = string(text)
-	}
+	l.without(written)
+}
+
+func (l *duoLab) without(written map[string]string) {
+	l.t.Helper()
 	for where, secret := range found(written, append(l.secrets, duoPasscodes...)) {
 		l.t.Errorf("%q is in %s", secret, where)
 	}
+}
+
+// discreetIn has the log of another program looked at in the end too.
+func (l *duoLab) discreetIn(file string) {
+	l.t.Cleanup(func() {
+		text, err := os.ReadFile(file)
+		if err != nil || len(text) == 0 {
+			l.t.Errorf("%s: it is empty, or %v", file, err)
+		}
+		l.without(map[string]string{file: string(text)})
+	})
 }
 
 // found says which text has which secret.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -140,6 +141,7 @@ func TestDuoGate(t *testing.T) {
 	for _, answer := range []duosim.Answer{duosim.Approved, duosim.Denied} {
 		l := newDuoLab(t, duoOptions{sim: duosim.Config{Answer: answer}})
 		server := moduleSSH(t, l.lab, l.snippet("sshd"), "publickey")
+		l.discreetIn(filepath.Join(server.dir, "log"))
 		in := answer == duosim.Approved
 		status, out := l.batch(server, "port0", "echo let in")
 		if (status == 0) != in || strings.Contains(out, "let in") != in {

@@ -38,6 +38,9 @@ func (l *duoLab) duoSeat(program string) *seat {
 	t := l.t.(*testing.T)
 	s := sit(t, program, l.Socket, l.who, launch{})
 	s.stack(fmt.Sprintf("required %s socket=%s first", factordtest.Module(t), l.Socket))
+	if s.log != "" {
+		l.discreetIn(s.log)
+	}
 	return s
 }
 
