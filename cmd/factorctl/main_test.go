@@ -94,7 +94,7 @@ func TestUsage(t *testing.T) {
 		{"explain --service s --caller me", 2, "", "--caller is root or user"},
 		{"audit --last 0", 2, "", "--last"},
 		{"audit --last -1", 2, "", "--last"},
-		{"audit --verdict maybe", 2, "", "allow or deny"},
+		{"audit --verdict maybe", 2, "", "allow, deny or wrong"},
 		{"audit --since yesterday", 2, "", "hint: 2026-01-31"},
 		{"audit --follow --refusals", 2, "", "--follow does not go with --refusals"},
 		{"--socket", 2, "", "flag needs an argument"},

@@ -28,6 +28,16 @@ const auditHelp = `Shows the newest audit records, oldest first: when, verdict, 
 where, by what and why, and how long it took. With --json there is one object a
 line, as it stands in the chain. Only root may do this.
 
+"wrong" is an answer that did not end its login. "allow" names the factor that was
+shown, or, without one, its basis: remembered (shown not long ago, on the same
+terms), exempt (the rule asks for none), not-enrolled (the user has none, and the
+rule lets such users in), audit (a rule of mode "audit" would have refused, for the
+reason named) or unavailable (the factor's service was away, and the rule allows
+it). "deny" and "wrong" name the reason: among them denied (a wrong code), replayed
+(one that was used already), attempts (three wrong answers), rate-limited and locked
+(too many in a row: a wait), and unavailable (nobody could say). A login through
+PAM may have a second record, of its account phase.
+
 The chain of records is checked each time. When it is broken the records are shown
 all the same, the first bad one is named, and the exit status is 1.
 
@@ -59,7 +69,7 @@ func (a *app) auditCommand() *cobra.Command {
 	flags.StringVar(&q.since, "since", "", "only those from `TIME` on")
 	flags.StringVar(&q.user, "user", "", "only those of `USER`")
 	flags.StringVar(&q.service, "service", "", "only those of `SERVICE`")
-	flags.StringVar(&q.verdict, "verdict", "", "only this `VERDICT`: allow or deny")
+	flags.StringVar(&q.verdict, "verdict", "", "only this `VERDICT`: allow, deny or wrong")
 	flags.StringVar(&q.kind, "kind", "", "only this `KIND`: "+strings.Join(auditKinds(), ", "))
 	flags.BoolVar(&q.follow, "follow", false, "go on with new records")
 	flags.BoolVar(&q.refusals, "refusals", false, "what was refused before a factor was asked")
@@ -91,8 +101,8 @@ func (q *auditQuery) check(lastGiven bool) error {
 	if q.last == 0 {
 		return usagef("--last 0 shows nothing")
 	}
-	if q.verdict != "" && q.verdict != "allow" && q.verdict != "deny" {
-		return usagef("--verdict is allow or deny, not %q", q.verdict)
+	if q.verdict != "" && q.verdict != "allow" && q.verdict != "deny" && q.verdict != "wrong" {
+		return usagef("--verdict is allow, deny or wrong, not %q", q.verdict)
 	}
 	if q.kind != "" && !slices.Contains(auditKinds(), q.kind) {
 		return usagef("--kind is one of %s, not %q", strings.Join(auditKinds(), ", "), q.kind)
