@@ -106,6 +106,10 @@ func TestProtocolEdges(t *testing.T) {
 		{"resynced", reply(`D {"id":"hotp-1","user":"u","counter":18446744073709551615}%0A`, "OK"), "resync hotp-1", 0, "hotp-1 of u is found again: its next code is that of counter 18446744073709551615\n", ""},
 		{"resynced, uncounted", reply(`D {"id":"x-1","user":"u"}%0A`, "OK"), "resync x-1", 0, "x-1 of u is found again\n", ""},
 		{"nothing enrolled", reply("D []%0A", "OK"), "list", 0, "nothing is enrolled\n", ""},
+		{"a code that was used", reply(`D [{"user":"u","id":"bypass-1","factor":"bypass","kind":"bypass","used":"2026-01-02T03:04:05Z","detail":{"expires":"2099-01-31T10:00:00Z"}}]%0A`, "OK"), "list --user u", 0, "2026-01-02 03:04:05  used\n", ""},
+		{"a code that has expired", reply(`D [{"user":"u","id":"invite-1","factor":"invite","kind":"invite","detail":{"expires":"2001-01-31T10:00:00Z"}}]%0A`, "OK"), "list --user u", 0, "expired 2001-01-31 10:00:00\n", ""},
+		{"a code that holds", reply(`D [{"user":"u","id":"invite-1","factor":"invite","kind":"invite","detail":{"expires":"2099-01-31T10:00:00Z"}}]%0A`, "OK"), "list --user u", 0, "expires 2099-01-31 10:00:00\n", ""},
+		{"bypass", reply(`D {"user":"u","code":"a-b-c","expires":"2099-01-31T10:00:00Z"}%0A`, "OK"), "bypass u", 0, "  a-b-c\n\nu types it where a code is asked for.\n", ""},
 		{"nothing shown", reply("OK"), "enroll totp", 1, "", "showed nothing"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -125,6 +129,7 @@ func TestCommands(t *testing.T) {
 		{"remove totp-1 --user u", "REMOVE id=totp-1 user=u"},
 		{"resync hotp-1 --user u", "RESYNC id=hotp-1 user=u"},
 		{"invite u --for 90m", "INVITE user=u for=1h30m0s"},
+		{"invite u --for 2d", "INVITE user=u for=48h0m0s"},
 		{"bypass u", "BYPASS user=u"},
 		{"unlock u", "UNLOCK user=u"},
 		{"explain --service s --user u --rhost ::1 --ruser r --caller user", "EXPLAIN user=u service=s rhost=::1 ruser=r caller=user"},

@@ -55,6 +55,7 @@ func run(t *testing.T, stdin string, args ...string) outcome {
 	t.Helper()
 	cmd := command(args...)
 	cmd.Stdin = strings.NewReader(stdin)
+	cmd.Env = append(os.Environ(), "TZ=UTC")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); cmd.ProcessState == nil {
@@ -88,8 +89,10 @@ func TestUsage(t *testing.T) {
 		{"remove", 2, "", "the ID is missing"},
 		{"remove a b", 2, "", `one argument too many: "b"`},
 		{"invite", 2, "", "the USER is missing"},
-		{"bypass u --for 1x", 2, "", "--for"},
+		{"bypass u --for 1x", 2, "", `invalid argument "1x" for "--for" flag: not a time like 15m, 24h or 2d`},
+		{"bypass u --for 1", 2, "", "not a time like"},
 		{"bypass u --for -1h", 2, "", "there is no time in that"},
+		{"bypass u --for 0d", 2, "", "there is no time in that"},
 		{"explain --user u", 2, "", "--service is missing"},
 		{"explain --service s --caller me", 2, "", "--caller is root or user"},
 		{"audit --last 0", 2, "", "--last"},

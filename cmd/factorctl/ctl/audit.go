@@ -130,8 +130,8 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	if days, err := strconv.ParseUint(strings.TrimSuffix(text, "d"), 10, 16); err == nil && strings.HasSuffix(text, "d") {
-		return now.AddDate(0, 0, -int(days)), nil
+	if n, ok := days(text); ok {
+		return now.AddDate(0, 0, -n), nil
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
