@@ -110,6 +110,8 @@ func TestProtocolEdges(t *testing.T) {
 		{"a code that has expired", reply(`D [{"user":"u","id":"invite-1","factor":"invite","kind":"invite","detail":{"expires":"2001-01-31T10:00:00Z"}}]%0A`, "OK"), "list --user u", 0, "expired 2001-01-31 10:00:00\n", ""},
 		{"a code that holds", reply(`D [{"user":"u","id":"invite-1","factor":"invite","kind":"invite","detail":{"expires":"2099-01-31T10:00:00Z"}}]%0A`, "OK"), "list --user u", 0, "expires 2099-01-31 10:00:00\n", ""},
 		{"bypass", reply(`D {"user":"u","code":"a-b-c","expires":"2099-01-31T10:00:00Z"}%0A`, "OK"), "bypass u", 0, "  a-b-c\n\nu types it where a code is asked for.\n", ""},
+		{"explained", reply(`D {"user":"u","service":"s","rule":"r","steps":[{"line":3,"rule":"r","matched":true,"why":"it matches"}]}%0A`, "OK"), "explain --service s", 0, "u, service s, asked by PAM as root (a program that runs as the user: --caller user)\n\n  MATCH", ""},
+		{"explained of a locker", reply(`D {"user":"u","service":"s","rule":"r"}%0A`, "OK"), "explain --service s --caller user", 0, "u, service s, asked by a program that runs as the user\n", ""},
 		{"nothing shown", reply("OK"), "enroll totp", 1, "", "showed nothing"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

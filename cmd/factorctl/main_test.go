@@ -106,6 +106,8 @@ func TestUsage(t *testing.T) {
 		{"--help", 0, "Usage: factorctl", ""},
 		{"enroll --help", 0, "Examples:", ""},
 		{"resync --help", 0, "Let the token", ""},
+		{"test --help", 0, "For yourself, without root", ""},
+		{"explain --help", 0, "--caller WHO ", ""},
 		{"resync", 2, "", "the ID is missing"},
 		{"resync hotp-1 hotp-2", 2, "", "one argument too many"},
 		{"help audit", 0, "Usage: factorctl audit", ""},
@@ -135,6 +137,15 @@ func TestHelpNamesVerbs(t *testing.T) {
 		verb, _, _ := strings.Cut(line, "\t")
 		if verb != "" && verb != "help" && verb[0] != ':' && !strings.Contains(help, "\n  "+verb+" ") {
 			t.Errorf("--help does not name %q", verb)
+		}
+	}
+}
+
+// Flags that a verb has no use for are not in its help.
+func TestHelpOfSocket(t *testing.T) {
+	for verb, want := range map[string]bool{"list": true, "demo": false, "check-config": false} {
+		if o := run(t, "", verb, "--help"); strings.Contains(o.stdout, "--socket") != want || !strings.Contains(o.stdout, "--json") {
+			t.Errorf("%s: %s", verb, o.stdout)
 		}
 	}
 }
