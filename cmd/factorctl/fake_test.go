@@ -209,3 +209,36 @@ func TestEnrolJSONWithoutConfirmation(t *testing.T) {
 	run(t, "", "enroll", "backup", "--json", "--socket", serve(t, reply(codes, "OK"))).want(t, 0, `"codes":["a-b","c-d"]}`, "")
 	run(t, "", "enroll", "backup", "--socket", serve(t, reply(codes, "OK"))).want(t, 0, "  a-b    c-d\n", "")
 }
+
+// Who has no backup codes is told how to make some: the next thing to do after a
+// first factor.
+func TestEnrolPointsToBackupCodes(t *testing.T) {
+	const hint = "There are no backup codes yet, for when this is lost: factorctl enroll backup --user u"
+	for name, test := range map[string]struct {
+		items, stdout string
+	}{
+		"none":       {`D [{"id":"totp-1","factor":"totp"}]%0A`, hint},
+		"some":       {`D [{"id":"totp-1","factor":"totp"},{"id":"backup-1","factor":"backup"}]%0A`, ""},
+		"not known":  {"ERR 106 no", ""},
+		"not listed": {"D {}%0A", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := serve(t, func(f *fake) {
+				f.put(greeting)
+				f.expect("ENROLL factor=totp user=u no-confirm=1")
+				f.put(token, "OK")
+				f.expect("LIST user=u")
+				f.put(test.items)
+				if test.items[0] == 'D' {
+					f.put("OK")
+				}
+			})
+			o := run(t, "", "enroll", "totp", "--user", "u", "--no-confirm", "--socket", path)
+			o.want(t, 0, "totp totp-1 is enrolled for u.\n"+test.stdout, "")
+			if test.stdout == "" && strings.Contains(o.stdout, "backup") {
+				t.Errorf("%q", o.stdout)
+			}
+		})
+	}
+}

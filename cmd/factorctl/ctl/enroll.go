@@ -3,6 +3,7 @@ package ctl
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -86,14 +87,19 @@ func (a *app) enroll(ctx context.Context, e enrolment) error {
 	a.noteRoot(e.user)
 	var factor *token.Shown
 	var failed error
-	err := a.client().Call(ctx, e.command(len(d.Seed) > 0), d, func(line []byte) {
-		switch {
-		case failed != nil:
-		case factor != nil:
-			failed = errors.New("factord showed more than one new factor")
-		default:
-			factor, failed = a.present(d, line, e)
-		}
+	bare := false
+	err := a.client().Calls(ctx, d, func(call func(string, func([]byte)) error) error {
+		err := call(e.command(len(d.Seed) > 0), func(line []byte) {
+			switch {
+			case failed != nil:
+			case factor != nil:
+				failed = errors.New("factord showed more than one new factor")
+			default:
+				factor, failed = a.present(d, line, e)
+			}
+		})
+		bare = err == nil && !a.json && e.lacksBackup(call)
+		return err
 	})
 	if err = errors.Join(err, failed); err != nil {
 		return blame(d, err)
@@ -105,7 +111,29 @@ func (a *app) enroll(ctx context.Context, e enrolment) error {
 		return nil
 	}
 	a.printf("\n%s %s is enrolled for %s.\n", text(factor.Factor), text(factor.ID), whom(e.user))
+	if bare {
+		more := ""
+		if e.user != "" {
+			more = " --user " + text(e.user)
+		}
+		a.printf("There are no backup codes yet, for when this is lost: factorctl enroll backup%s\n", more)
+	}
 	return nil
+}
+
+// lacksBackup reports whether the user is known to have no backup codes. The factor
+// is enrolled, so whatever goes wrong here is no error.
+func (e enrolment) lacksBackup(call func(string, func([]byte)) error) bool {
+	user := e.user
+	if user == "" && os.Geteuid() == 0 {
+		user = selfName() // root who names nobody is shown everybody
+	}
+	lacks := false
+	err := call(wire.Command(wire.VerbList, "user", user), func(line []byte) {
+		items, err := decode[[]item](line)
+		lacks = err == nil && !slices.ContainsFunc(items, func(it item) bool { return it.Factor == "backup" })
+	})
+	return err == nil && lacks
 }
 
 func (e enrolment) command(seed bool) string {
