@@ -79,7 +79,10 @@ func (o *options) flag(name string) *string {
 
 func (o *options) setVerb(verb string) error {
 	switch {
-	case verb != "pam" && verb != "ssh" && verb != "check":
+	case verb == "help" && o.verb == "":
+		o.help = true
+		return nil
+	case verb != "help" && verb != "pam" && verb != "ssh" && verb != "check":
 		return usageError("unknown verb " + strconv.Quote(verb) + ": there are pam, ssh and check")
 	case o.verb != "":
 		return usageError("one verb too many: " + strconv.Quote(verb))

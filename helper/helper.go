@@ -72,9 +72,9 @@ func Run(c Config) int {
 // everybody in.
 func (c Config) help() int {
 	if _, underPAM := c.Getenv("PAM_TYPE"); underPAM {
-		return c.refuse(usageError("--help is no answer to PAM"))
+		return c.refuse(usageError("help is no answer to PAM"))
 	}
-	put(c.Stdout, usage)
+	put(c.Stdout, usage(ownPath()))
 	return exitAllow
 }
 
