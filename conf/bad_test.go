@@ -178,3 +178,21 @@ func TestTooManyRules(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A list that is not closed is noticed in a later line: the hint names its own.
+func TestUnclosedList(t *testing.T) {
+	for _, tt := range []struct{ text, want string }{
+		{"[[rule]]\nservices = [\"sshd\", \"sudo\"\nfactors = [\"totp\"]\n", "\nhint: is the list that begins in line 2 closed?"},
+		{"[[rule]]\nservices = [\n  \"sshd\",\n  \"sudo\"\n\nfactors = [\"totp\"]\n", "\nhint: is the list that begins in line 2 closed?"},
+		{"[[rule]]\nservices = [\"sshd\"\n", "\nhint: is the list that begins in line 2 closed?"},
+		{"[[rule]]\nservices = [\"sshd\"]\nfactors = totp\n", ""},
+	} {
+		_, err := Parse("f", []byte(tt.text), builtIn)
+		if err == nil {
+			t.Fatalf("%q is taken", tt.text)
+		}
+		if _, hint, _ := strings.Cut(err.Error(), "\nhint"); hint != strings.TrimPrefix(tt.want, "\nhint") {
+			t.Errorf("%q: %v", tt.text, err)
+		}
+	}
+}

@@ -38,7 +38,7 @@ func Parse(name string, data []byte, known Factors) (*Config, error) {
 	r := &report{file: name, lines: lines}
 	var tree map[string]any
 	if _, err := toml.Decode(string(data), &tree); err != nil {
-		return nil, syntaxError(name, err)
+		return nil, syntaxError(name, data, err)
 	}
 	c := new(Config)
 	c.read(&table{report: r, values: tree}, known)
@@ -59,7 +59,7 @@ func (c *Config) read(file *table, known Factors) {
 }
 
 // syntaxError names the line as every other error does.
-func syntaxError(name string, err error) error {
+func syntaxError(name string, data []byte, err error) error {
 	var syntax toml.ParseError
 	if !errors.As(err, &syntax) {
 		return fmt.Errorf("%s: %w", name, err)
@@ -68,5 +68,9 @@ func syntaxError(name string, err error) error {
 	if rest, ok := strings.CutPrefix(what, "Key "); ok {
 		what = "key " + rest
 	}
-	return &Error{File: name, Line: syntax.Position.Line, Key: syntax.LastKey, What: what}
+	hint := ""
+	if line := unclosed(data); line > 0 && line <= syntax.Position.Line && strings.Contains(what, "expected a comma") {
+		hint = fmt.Sprintf("is the list that begins in line %d closed?", line)
+	}
+	return &Error{File: name, Line: syntax.Position.Line, Key: syntax.LastKey, What: what, Hint: hint}
 }

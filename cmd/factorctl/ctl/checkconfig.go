@@ -20,7 +20,8 @@ func (a *app) checkConfigCommand() *cobra.Command {
 			return nil, cobra.ShellCompDirectiveDefault
 		},
 		Long: `Reads a configuration as factord would, and says everything that is wrong with it:
-file, line and key; and which groups, users and folders it names that are not here.
+file, line and key; and which groups, users, PAM services and folders it names that are not here, and which
+PAM services ask factord without a rule.
 Factord itself is not asked and need not run.
 FILE is ` + defaultConfig + ` if left out.`,
 		Example: "  sudo factorctl check-config && sudo systemctl try-reload-or-restart factord",
