@@ -151,6 +151,7 @@ func TestHints(t *testing.T) {
 		{in("networks = ['10.1.2.3/8']\n" + ok), `hint: write "10.0.0.0/8" or "10.1.2.3"`},
 		{in("networks = ['::ffff:10.0.0.0/104']\n" + ok), `hint: write "10.0.0.0/8"`},
 		{in("networks = ['::ffff:10.0.0.1']\n" + ok), `hint: write "10.0.0.1/32"`},
+		{in("enroll = 'now'\n" + ok), `hint: write "login"`},
 		{in("mode = 'on'\n" + ok), `hint: write one of "require", "enrolled", "audit", "exempt"`},
 		{"[rule]\n" + ok, "hint: write [[rule]], with two brackets"},
 		{"[totp]\nwindows = 1", "hint: the keys here are issuer, window"},

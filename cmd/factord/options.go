@@ -24,7 +24,8 @@ and factorctl.
   --socket PATH    where to listen (default /run/factord/factord.sock)
   --init           make an empty database and a seal key, once per machine;
                    a systemd credential "seal-key" is used if there is one
-  --check-config   say what is wrong with the configuration, and exit
+  --check-config   say what is wrong with the configuration, and exit; --state and
+                   what is in it are looked at when factord starts
 
 While factord is stopped, as root or as the owner of --state:
   --backup FILE    write the sealed database to a new file, without its key

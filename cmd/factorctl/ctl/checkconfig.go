@@ -50,11 +50,7 @@ func (a *app) checkConfig(file string) error {
 	for _, w := range c.Warnings {
 		a.printf("warning: %s\n", w)
 	}
-	rules := "rules"
-	if len(c.Rules) == 1 {
-		rules = "rule"
-	}
-	a.printf("%s: ok, %d %s\n", file, len(c.Rules), rules)
+	a.printf("%s: %s\n", file, c.Summary())
 	return nil
 }
 
