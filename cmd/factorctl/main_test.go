@@ -104,6 +104,8 @@ func TestUsage(t *testing.T) {
 		{"list --socket @abstract", 2, "", "not a path"},
 		{"list --json=maybe", 2, "", "--json"},
 		{"--help", 0, "Usage: factorctl", ""},
+		{"--version", 0, "factorctl ", ""},
+		{"list --version", 2, "", "unknown flag: --version"},
 		{"enroll --help", 0, "Examples:", ""},
 		{"resync --help", 0, "Let the token", ""},
 		{"test --help", 0, "For yourself, without root", ""},

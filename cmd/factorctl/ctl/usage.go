@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/factord/factord/cmd/factorctl/client"
+	"github.com/factord/factord/conf"
 )
 
 const rootHelp = `Usage: factorctl [--socket PATH] [--json] VERB [ARGUMENT] [FLAG...]
@@ -39,6 +40,7 @@ Everywhere, before or after verb and arguments:
   --socket PATH    factord's socket (default ` + client.DefaultSocket + `)
   --json           print JSON
   -h, --help       how it is called; factorctl VERB --help says more
+  --version        print which factord this belongs to, in place of a verb
 
 Examples:
   factorctl demo
@@ -68,10 +70,11 @@ Everywhere:
 // root builds the command line.
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use: "factorctl", SilenceErrors: true, SilenceUsage: true,
+		Use: "factorctl", Version: conf.Version(), SilenceErrors: true, SilenceUsage: true,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(*cobra.Command, []string) error { return usagef("a verb is missing") },
 	}
+	root.SetVersionTemplate("factorctl {{.Version}}\n")
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
 	flags := root.PersistentFlags()
