@@ -8,7 +8,9 @@ FUZZTIME ?= 30s
 
 export PATH := $(PATH):/usr/local/go/bin
 
-static = CGO_ENABLED=0 $(GO) build $(GOFLAGS) -ldflags '-s -w' -o bin/
+# The version is for factor-helper; the others have it from the go command.
+VERSION ?= $(shell git describe --always --abbrev=12 --dirty=+dirty 2>/dev/null)
+static = CGO_ENABLED=0 $(GO) build $(GOFLAGS) -ldflags '-s -w -X main.version=$(VERSION)' -o bin/
 # The C library's NSS is what knows the users, so factord alone uses cgo.
 cgo    = CGO_ENABLED=1 $(GO) build $(GOFLAGS) -o bin/
 tool   = $(GO) tool -modfile=packaging/tools/go.mod

@@ -25,6 +25,7 @@ func TestParseArgs(t *testing.T) {
 		{args: "check --service --help", want: options{verb: "check", socket: defaultSocket, service: "--help"}},
 		{args: "-h", want: options{socket: defaultSocket, help: true}},
 		{args: "help", want: options{socket: defaultSocket, help: true}},
+		{args: "--version", want: options{socket: defaultSocket, version: true}},
 		{args: "pam help", err: `one verb too many: "help"`},
 		{args: "pam --help", want: options{verb: "pam", socket: defaultSocket, help: true}},
 
@@ -70,6 +71,8 @@ func TestUsageErrors(t *testing.T) {
 		{"endless user", "pam", login("PAM_USER=" + strings.Repeat("x", 1000)), "does not fit"},
 		{"help under PAM", "pam --help", login(), "no answer to PAM"},
 		{"help as a verb under PAM", "help", login(), "no answer to PAM"},
+		{"version under PAM", "--version", login(), "no answer to PAM"},
+		{"version of a verb under PAM", "pam --version", login(), "no answer to PAM"},
 		{"help under PAM, type only", "-h", map[string]string{"PAM_TYPE": ""}, "no answer to PAM"},
 	}
 	for _, tt := range tests {
@@ -110,6 +113,12 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+func TestVersion(t *testing.T) {
+	if got := (call{args: []string{"--version"}}).run(t); got.code != 0 || got.stdout != "factor-helper (devel)\n" || got.stderr != "" {
+		t.Errorf("exit %d, stdout %q, stderr %q", got.code, got.stdout, got.stderr)
+	}
+}
+
 // Who can't reach factord is told what to look at, as by factorctl.
 func TestUnreachable(t *testing.T) {
 	dir := openDir(t)
@@ -142,7 +151,7 @@ func FuzzParseArgs(f *testing.F) {
 			}
 			return
 		}
-		if !o.help && o.verb != "pam" && o.verb != "ssh" && o.verb != "check" {
+		if !o.help && !o.version && o.verb != "pam" && o.verb != "ssh" && o.verb != "check" {
 			t.Errorf("verb %q", o.verb)
 		}
 		if o.socket == "" || o.socket[0] == '@' || len(o.socket) > maxSocketPath {

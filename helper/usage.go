@@ -57,6 +57,7 @@ Flags, before or after the verb:
   --service NAME  the service that factord's rules see: "sshd" for ssh, "check"
                   for check if left out; for pam only if PAM_SERVICE is empty
   -h, --help      this text
+  --version       which factord this belongs to
 
 At a question Enter sends the answer, Ctrl-U clears it, Ctrl-C cancels.
 
