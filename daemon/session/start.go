@@ -101,13 +101,6 @@ func (a *attempt) start(f factor.Starter) wire.Verdict {
 	}
 }
 
-func (a *attempt) whyStart() string {
-	if a.optional() {
-		return "You have no second factor yet. Set one up now, or skip this and do it another time."
-	}
-	return "You have no second factor yet, and this login needs one: set it up now."
-}
-
 // skipWord is what to type where Enter is an answer.
 const skipWord = "skip"
 

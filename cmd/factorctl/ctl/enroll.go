@@ -3,7 +3,6 @@ package ctl
 import (
 	"context"
 	"errors"
-	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -119,21 +118,6 @@ func (a *app) enroll(ctx context.Context, e enrolment) error {
 		a.printf("There are no backup codes yet, for when this is lost: factorctl enroll backup%s\n", more)
 	}
 	return nil
-}
-
-// lacksBackup reports whether the user is known to have no backup codes. The factor
-// is enrolled, so whatever goes wrong here is no error.
-func (e enrolment) lacksBackup(call func(string, func([]byte)) error) bool {
-	user := e.user
-	if user == "" && os.Geteuid() == 0 {
-		user = selfName() // root who names nobody is shown everybody
-	}
-	lacks := false
-	err := call(wire.Command(wire.VerbList, "user", user), func(line []byte) {
-		items, err := decode[[]item](line)
-		lacks = err == nil && !slices.ContainsFunc(items, func(it item) bool { return it.Factor == "backup" })
-	})
-	return err == nil && lacks
 }
 
 func (e enrolment) command(seed bool) string {
