@@ -167,10 +167,10 @@ func (a *attempt) match(ctx context.Context) *ruling {
 		return &ruling{reason: wire.ReasonUnavailable, text: textUnavailable, log: a.unknown()}
 	}
 	if a.plan.Refuse != policy.NotRefused && a.caller == policy.CallerUser {
-		return &ruling{reason: wire.ReasonNoRule, text: "no rule is for programs that users run themselves: ask your administrator", log: `no rule with callers = ["user"] matches`}
+		return &ruling{reason: wire.ReasonNoRule, text: "no rule is for programs that users run themselves: ask your administrator", log: a.plan.NoRule(a.caller)}
 	}
 	if a.plan.Refuse != policy.NotRefused {
-		return &ruling{reason: wire.ReasonNoRule, text: "no rule lets this login in: ask your administrator", log: "no rule matches"}
+		return &ruling{reason: wire.ReasonNoRule, text: "no rule lets this login in: ask your administrator", log: a.plan.NoRule(a.caller)}
 	}
 	if a.plan.SubjectCaller {
 		return a.challengeCaller(ctx)
