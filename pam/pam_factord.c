@@ -26,6 +26,7 @@ enum {
 
 static const char unreachable[] = "The second factor cannot be checked: factord is not available.";
 static const char late[] = "Timed out.";
+static const char no_code[] = "Type the code right behind the password.";
 
 /* attempt is one login put to factord. */
 struct attempt {
@@ -198,7 +199,12 @@ static enum link_error judge(struct attempt *a, char *rest, int *code)
 	if (text == NULL || link_more(&a->link))
 		return LINK_GRAMMAR;
 	*code = verdict_pam(&v);
-	finish(a, v.allow ? "" : printable(text));
+	if (v.reason == DENIED && a->o->code_size > 0 && a->code == NULL) { /* factord knows of no field */
+		pam_syslog(a->pamh, LOG_NOTICE, "single_field: what was typed does not end in a code");
+		finish(a, no_code);
+	} else {
+		finish(a, v.allow ? "" : printable(text));
+	}
 	return LINK_OK;
 }
 
@@ -227,13 +233,10 @@ static enum link_error converse(struct attempt *a, int *code)
 /* fail is the PAM code of an attempt without a verdict. */
 static int fail(struct attempt *a, enum link_error err)
 {
-	static const char *const why[] = {
-		[LINK_OK] = "", [LINK_ABSENT] = "nobody answers; is factord.socket enabled?",
-		[LINK_STRANGER] = "the one who listens is neither root nor factord", [LINK_LATE] = "no verdict in time",
-		[LINK_INTERRUPTED] = "interrupted", [LINK_GRAMMAR] = "not factord's protocol",
-		[LINK_LONG] = "user, service, rhost, ruser and tty are too long for a line"};
+	char why[256];
 
-	pam_syslog(a->pamh, LOG_ERR, "%s: %s", a->o->socket, why[err]);
+	link_why(&a->link, err, why, sizeof why);
+	pam_syslog(a->pamh, LOG_ERR, "%s: %s", a->o->socket, why);
 	if (err == LINK_INTERRUPTED)
 		return PAM_ABORT;
 	if (!a->silent && a->conv != CONV_NONE)
@@ -341,6 +344,8 @@ __attribute__((visibility("default"))) int pam_sm_authenticate(pam_handle_t *pam
 
 	if (!read_options(pamh, &o, argc, argv))
 		return PAM_SERVICE_ERR;
+	if (o.gate)
+		pam_syslog(pamh, LOG_WARNING, "argument \"gate\" does nothing here: it belongs on an account line");
 	result = begin(&a, pamh, flags, &o);
 	if (result != PAM_SUCCESS)
 		return result;
@@ -373,7 +378,10 @@ __attribute__((visibility("default"))) int pam_sm_acct_mgmt(pam_handle_t *pamh, 
 	if (mark_take(pamh, &a.mark) && a.marks)
 		return PAM_SUCCESS;
 	a.conv = CONV_NONE;
-	return login(&a, "account");
+	result = login(&a, "account");
+	if (result != PAM_SUCCESS && result != PAM_IGNORE)
+		pam_syslog(pamh, LOG_ERR, "gate: this login came by no auth line of pam_factord: see AuthenticationMethods in sshd_config(5)");
+	return result;
 }
 
 /* sshd drops the connection if nobody answers this one. */
