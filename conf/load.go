@@ -18,7 +18,7 @@ func Load(path string, known Factors) (*Config, error) {
 	// Without O_NONBLOCK, opening a fifo would wait for a writer.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC|syscall.O_NOCTTY, 0)
 	if err != nil {
-		return nil, openError(path, err)
+		return nil, openError(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -45,12 +45,12 @@ func Load(path string, known Factors) (*Config, error) {
 	return c, nil
 }
 
-func openError(path string, err error) error {
+func openError(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("opening the configuration: %w\nhint: without one nobody can log in; factord's package has a sample", err)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("opening the configuration: %w\nhint: root may read it, and factord by its group: %s", err, giveGroup(path))
+		return fmt.Errorf("opening the configuration: %w\nhint: root may read it, and factord by its group: %s", err, giveGroup(err))
 	}
 	return fmt.Errorf("opening the configuration: %w", err)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/user"
@@ -31,12 +32,21 @@ func Unreadable(file, account string) string {
 		return fmt.Sprintf("%s: %s can't look into %s\nhint: factord's place for it is /etc/factord, of mode 0755", file, account, dir)
 	}
 	if refused(u, "-r", file) {
-		return fmt.Sprintf("%s: %s can't read this file\nhint: %s", file, account, giveGroup(file))
+		return fmt.Sprintf("%s: %s can't read this file\nhint: %s", file, account, chgrp(file))
 	}
 	return ""
 }
 
-func giveGroup(file string) string {
+// giveGroup is chgrp for the file that an error is about.
+func giveGroup(err error) string {
+	var of *fs.PathError
+	if !errors.As(err, &of) {
+		return chgrp("it")
+	}
+	return chgrp(of.Path)
+}
+
+func chgrp(file string) string {
 	return fmt.Sprintf("chgrp %s %s && chmod 640 %s", Account, file, file)
 }
 

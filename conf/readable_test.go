@@ -44,7 +44,7 @@ func TestUnreadable(t *testing.T) {
 
 // Who is told may be factord, of whom nobody can say "run this as root".
 func TestDenied(t *testing.T) {
-	err := openError("/etc/factord/factord.toml", fs.ErrPermission)
+	err := openError(&fs.PathError{Op: "open", Path: "/etc/factord/factord.toml", Err: fs.ErrPermission})
 	if err == nil || !strings.Contains(err.Error(), "chgrp factord /etc/factord/factord.toml && chmod 640 /etc/factord/factord.toml") {
 		t.Error(err)
 	}
