@@ -232,7 +232,7 @@ func checkDir(dir string) error {
 	owner, others := info.Sys().(*syscall.Stat_t).Uid, info.Mode().Perm()&0o022 != 0
 	foreign := owner != 0 && owner != uint32(os.Geteuid())
 	if foreign && !others {
-		return fmt.Errorf("%s belongs to uid %d, and this is uid %d\nhint: start it as the owner: %s factord ...", dir, owner, os.Geteuid(), becoming(owner))
+		return fmt.Errorf("%s belongs to uid %d, and this is uid %d\nhint: start it as the owner: %s factord --state %s", dir, owner, os.Geteuid(), becoming(owner), dir)
 	}
 	if foreign || others {
 		return fmt.Errorf("%s: mode is %v, owner is uid %d; only root and the user of factord may write there\nhint: chown and chmod 700 it after looking who could have changed it", dir, info.Mode(), owner)
