@@ -79,7 +79,7 @@ install:
 	test -z "$(PAMCONFIGS)" || install -D -m 0644 packaging/pam-configs/factord $(DESTDIR)$(PAMCONFIGS)/factord
 	install -D -m 0644 packaging/man/pam_factord.8 $(DESTDIR)$(PREFIX)/share/man/man8/pam_factord.8
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/factord/pam
-	install -m 0644 README.md conf/factord.toml $(DESTDIR)$(PREFIX)/share/doc/factord/
+	install -m 0644 README.md conf/factord.toml packaging/doc/*.md $(DESTDIR)$(PREFIX)/share/doc/factord/
 	for f in pam/snippets/*; do \
 		sed 's|/usr/libexec/|$(PREFIX)/libexec/|' $$f | install -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/doc/factord/pam/$${f##*/}; done
 	install -d -m 0755 $(DESTDIR)/etc/systemd/system $(DESTDIR)/etc/sysusers.d $(DESTDIR)/etc/tmpfiles.d

@@ -203,7 +203,7 @@ func TestWarnings(t *testing.T) {
 				"f:6: rule #1: unavailable has no effect in this factord: no factor asks a server"},
 		{"[[rule]]\ncallers = ['user', 'root']\nfactors = ['totp']\nremember = '1h'", ""},
 		{"[[rule]]\nfactors = ['backup', 'totp']\nenroll = 'login'\nenroll_until = 2027-01-31", ""},
-		{"[[rule]]\nfactors = ['backup']\nenroll = 'login'", "f:3: rule #1: enroll has no effect: of its factors none can be set up in a login, as totp can"},
+		{"[[rule]]\nfactors = ['backup']\nenroll = 'login'", "f:3: rule #1: enroll has no effect: of its factors none can be set up in a login, as totp, duo can"},
 		{"[[rule]]\nfactors = ['totp']\nenroll = 'login'\nsubject = 'caller'",
 			`f:3: rule #1: enroll has no effect: with subject = "caller" the first factor may be another person's`},
 	}

@@ -17,7 +17,7 @@ func FactorNames() Factors {
 }
 
 // BuiltIn returns the names of the factors that this factord can do.
-func BuiltIn() Factors { return Factors{"totp", "backup"} }
+func BuiltIn() Factors { return Factors{"duo", "totp", "backup"} }
 
 // deviceFactors returns those that need a key plugged into this machine, which can be asked to wait for a touch.
 func deviceFactors() Factors { return Factors{"touch", "hmac", "piv", "fido2"} }
@@ -51,4 +51,4 @@ func warnUnknownFactors(t *table, r *policy.Rule, known Factors) {
 }
 
 // loginFactors are those that a person can set up in the middle of a login.
-func loginFactors() []string { return []string{"totp"} }
+func loginFactors() []string { return []string{"totp", "duo"} }

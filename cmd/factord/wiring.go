@@ -9,12 +9,15 @@ import (
 	"os"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/factord/factord/conf"
 	"github.com/factord/factord/daemon"
 	"github.com/factord/factord/daemon/audit"
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/factor/backup"
+	"github.com/factord/factord/daemon/factor/duo"
+	"github.com/factord/factord/daemon/factor/duo/authapi"
 	"github.com/factord/factord/daemon/factor/totp"
 	"github.com/factord/factord/daemon/logind"
 	"github.com/factord/factord/daemon/session"
@@ -25,6 +28,7 @@ import (
 type settings struct {
 	conf    atomic.Pointer[conf.Config]
 	session atomic.Pointer[session.Settings]
+	duo     atomic.Pointer[authapi.Client] // nil: there is no [duo]
 	copies  *audit.Copies
 	// refused is why the file as it is now is not in force; nil: it is.
 	refused atomic.Pointer[string]
@@ -59,8 +63,7 @@ func load(o options, copies *audit.Copies, log *slog.Logger) (*settings, error) 
 		}
 		log.Error("audit copies can't be written", "error", err)
 	}
-	s.enforce(c, log)
-	return s, nil
+	return s, s.enforce(o, c, log)
 }
 
 // reload puts a new configuration in force if nothing is wrong with it.
@@ -72,32 +75,43 @@ func (s *settings) reload(o options, log *slog.Logger) error {
 	if err := s.copies.Try(copiesOf(c)); err != nil {
 		return fmt.Errorf("%s: %w", o.config, err)
 	}
-	s.enforce(c, log)
-	return nil
+	return s.enforce(o, c, log)
 }
 
-// enforce puts a configuration in force.
-func (s *settings) enforce(c *conf.Config, log *slog.Logger) {
+// enforce puts a configuration in force, unless what it names is not there.
+func (s *settings) enforce(o options, c *conf.Config, log *slog.Logger) error {
+	client, err := duoClient(o, c)
+	if err != nil {
+		return err
+	}
 	for _, w := range c.Warnings {
 		log.Warn(w)
 	}
 	s.copies.Configure(copiesOf(c))
 	s.conf.Store(c)
-	s.session.Store(&session.Settings{Rules: c.Rules, Factors: factors(c)})
+	s.session.Store(&session.Settings{Rules: c.Rules, Factors: factors(c, client)})
+	if old := s.duo.Swap(client); old != nil {
+		old.Close()
+	}
+	return nil
 }
 
 // factors builds the factors of conf.BuiltIn and root's bypass codes, in the order
-// in which they see an answer.
-func factors(c *conf.Config) []factor.Factor {
+// in which they see an answer: Duo is asked about what is no local token's.
+func factors(c *conf.Config, client *authapi.Client) []factor.Factor {
 	issuer := c.TOTP.Issuer
 	if issuer == "" {
 		issuer, _ = os.Hostname()
 	}
-	return []factor.Factor{
+	all := []factor.Factor{
 		totp.New(totp.Config{Issuer: issuer, Window: c.TOTP.Window}),
 		backup.New(backup.Config{}),
 		backup.NewBypass(backup.Config{}),
 	}
+	if client != nil {
+		all = append(all, duoFactor(c.Duo, client))
+	}
+	return all
 }
 
 // restorers are the factors that know what an older copy of their records can't be
@@ -105,7 +119,7 @@ func factors(c *conf.Config) []factor.Factor {
 // another one when a code was used: the widest voids the most.
 func restorers() map[string]factor.Restorer {
 	holders := map[string]any{"invite": backup.NewInvite(backup.Config{})}
-	for _, f := range factors(&conf.Config{TOTP: conf.TOTP{Window: conf.MaxWindow}}) {
+	for _, f := range factors(&conf.Config{TOTP: conf.TOTP{Window: conf.MaxWindow}}, nil) {
 		holders[f.Name()] = f
 	}
 	all := map[string]factor.Restorer{}
@@ -154,6 +168,9 @@ func wire(o options, s *settings, db *store.Store, log *slog.Logger) *daemon.Ser
 				"config": o.config, "state": o.state, "rules": len(s.conf.Load().Rules), "connections": server.Connections()}
 			if why := s.refused.Load(); why != nil {
 				status["config_refused"] = *why
+			}
+			if client := s.duo.Load(); client != nil {
+				status["duo"] = duo.Status(client.Health(), time.Now())
 			}
 			strict, lost := s.copies.Status()
 			status["audit_strict"], status["audit_lost"] = strict, lost

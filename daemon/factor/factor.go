@@ -49,18 +49,24 @@ type Login struct {
 	// Records are what the factor keeps for this user, as read when the
 	// attempt began. Settling reads them again.
 	Records []Record
-	// Permitted: the rule takes this factor. One that asks somebody outside
-	// does so only then.
-	Permitted bool
+	// Wanted: the rule takes this factor, or needs to know whether the user has
+	// it. One that asks somebody outside does so only then.
+	Wanted bool
 	// Discreet: no first factor is proven yet, so that nothing, and not the
 	// time it takes, may tell what the user has before an answer is given.
 	Discreet bool
+	// Proven: a first factor is proven, or the caller is the user, so that texts
+	// may tell what the user has.
+	Proven bool
 	// Command is what the client says that it runs: its own words.
 	Command string
 	// Origin stands for the client's address and key, or its session and
 	// terminal, where all of that is known and the rule remembers; else it is
 	// empty.
 	Origin string
+	// Trust is what Finding.Trust was when the user proved this factor with the same
+	// Origin, for the offer of an Asker. It is dropped with what is remembered.
+	Trust Secret
 	// State is what Offer left in Offer.State for the same attempt.
 	State any
 }
@@ -91,6 +97,9 @@ type Offer struct {
 	// Waived is set if whoever vouches for the user outside asks for no proof
 	// this time; it tells the person why.
 	Waived string
+	// Refused says to the person why the factor is of no use to them in this login,
+	// if it is not Usable, and what they can do about it.
+	Refused string
 	// State is the factor's own, and comes back in Login.State.
 	State any
 }
@@ -123,6 +132,9 @@ const (
 	Denied
 	// Lapsed: whoever was asked outside has said nothing. It costs nothing.
 	Lapsed
+	// Waived: who was asked outside lets the user in and asks for no proof. It is
+	// none either: nothing is remembered of it, and no failure forgiven.
+	Waived
 )
 
 // Finding is a settled claim.
@@ -133,6 +145,9 @@ type Finding struct {
 	// they are, why no answer can be right now.
 	Note string
 	Log  string // for root and the audit record alone
+	// Trust is a token of whoever decided outside, to be shown where Login.Origin is
+	// the same again. It is kept sealed, where the rule remembers.
+	Trust Secret
 }
 
 // Record is one thing a factor keeps for a user: a token, a set of codes. The

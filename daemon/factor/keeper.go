@@ -1,6 +1,7 @@
 package factor
 
 import (
+	"context"
 	"errors"
 	"time"
 )
@@ -47,6 +48,11 @@ type Draft struct {
 	Show any
 	// Ask is the question for a first code; empty if none is needed.
 	Ask string
+	// Begin asks a server for what is to be shown; nil: Show has it. Check asks it
+	// after the answer whether the person has done what was asked: ErrFirstCode in
+	// an error's chain says not yet. Both end with their context.
+	Begin func(ctx context.Context) (show any, err error)
+	Check func(ctx context.Context) error
 	// Commit keeps the record. first is the confirming code, which is spent
 	// with it; nil skips the confirmation. A wrong one is ErrFirstCode.
 	Commit func(rs Records, first Secret, now time.Time) error

@@ -31,11 +31,15 @@ type attempt struct {
 	standing standing
 	invite   factor.Secret // root's code, where one is needed to set up a factor
 	pending  *pending      // somebody outside is asked, and has not decided yet
+	proves   bool          // it serves to show a factor: that none is asked for does not do
+	alone    bool          // nobody outside is asked
+	paid     bool          // the quota has been taken for the next record
 }
 
 // Texts for people that more than one place says.
 const (
 	textDenied      = "access denied"
+	textNoCode      = "no code was given"
 	textUnavailable = "the second factor can't be checked now: try again, or ask your administrator"
 )
 
@@ -60,12 +64,16 @@ func (c *conn) login(rest string) {
 }
 
 // info shows the person one line, together with whatever is sent next.
-func (c *conn) info(text string) { c.lines.Put("S INFO ", wire.EscapeText(wire.Printable(text))) }
+func (c *conn) info(text string) {
+	const status = "S INFO "
+	c.lines.Put(status, wire.FitText(wire.Printable(text), wire.MaxLine-len(status)))
+}
 
 // run takes the attempt through its steps; the first that rules, ends it.
 func (a *attempt) run(ctx context.Context, rest string) (v wire.Verdict) {
 	defer func() {
 		if r := recover(); r != nil {
+			a.over = true
 			a.Log.Error("attempt panicked", "panic", fmt.Sprint(r), "user", a.name())
 			v = wire.Verdict{Reason: wire.ReasonInternal}
 		}
@@ -167,10 +175,10 @@ func (a *attempt) match(ctx context.Context) *ruling {
 		return &ruling{reason: wire.ReasonUnavailable, text: textUnavailable, log: a.unknown()}
 	}
 	if a.plan.Refuse != policy.NotRefused && a.caller == policy.CallerUser {
-		return &ruling{reason: wire.ReasonNoRule, text: "no rule is for programs that users run themselves: ask your administrator", log: `no rule with callers = ["user"] matches`}
+		return &ruling{reason: wire.ReasonNoRule, text: "no rule is for programs that users run themselves: ask your administrator", log: a.plan.NoRule(a.caller)}
 	}
 	if a.plan.Refuse != policy.NotRefused {
-		return &ruling{reason: wire.ReasonNoRule, text: "no rule lets this login in: ask your administrator", log: "no rule matches"}
+		return &ruling{reason: wire.ReasonNoRule, text: "no rule lets this login in: ask your administrator", log: a.plan.NoRule(a.caller)}
 	}
 	if a.plan.SubjectCaller {
 		return a.challengeCaller(ctx)
@@ -296,6 +304,8 @@ const strangers = 1 << 16
 func (a *attempt) enrolment(ctx context.Context) *ruling {
 	if err := a.readStanding(ctx); errors.Is(err, errGone) {
 		return &ruling{reason: wire.ReasonCancelled, log: "the client is gone", unasked: true, gone: true}
+	} else if errors.Is(err, wire.ErrGrammar) {
+		return &ruling{reason: wire.ReasonProtocol, log: "the client spoke out of turn", unasked: true}
 	} else if err != nil {
 		return &ruling{reason: wire.ReasonUnavailable, text: textUnavailable, log: "reading enrolment: " + err.Error()}
 	}
@@ -324,7 +334,7 @@ func (a *attempt) askable(context.Context) *ruling {
 	s := &a.standing
 	_, log, text := a.starter()
 	switch {
-	case text != "":
+	case text != "" && (text != textNoFactor || len(s.refused) == 0):
 		return &ruling{reason: wire.ReasonNotEnrolled, text: text, log: "not enrolled, and not in this login: " + log}
 	case len(s.offers) == 0 && len(s.outages) > 0:
 		return a.outage()
@@ -332,6 +342,8 @@ func (a *attempt) askable(context.Context) *ruling {
 		return &ruling{reason: wire.ReasonDenied, text: "this login can't ask for a code", log: "conv=" + a.auth.Conv.String() + " can't ask, and no factor does without"}
 	case !a.proven():
 		return nil
+	case len(s.offers) == 0 && len(s.refused) > 0:
+		return s.useless()
 	case len(s.offers) == 0 && !s.enrolled:
 		return &ruling{reason: wire.ReasonNotEnrolled, log: "not enrolled", text: textNoFactor}
 	case len(s.offers) == 0:
@@ -363,7 +375,7 @@ func (a *attempt) facts(name string) factor.Login {
 	l := factor.Login{
 		User: a.identity.Name, UID: a.identity.UID, Service: a.auth.Service, Client: addr, Command: a.auth.Command,
 		Now: a.Clock(), Highest: a.Store.Highest(), Records: a.standing.records[name],
-		Permitted: slices.Contains(a.plan.Factors, name), Discreet: a.discreet(), Origin: a.origin(),
+		Wanted: a.wanted(name), Discreet: a.discreet(), Proven: a.proven(), Origin: a.origin(),
 	}
 	for _, o := range a.standing.offers {
 		if o.factor.Name() == name {
@@ -371,6 +383,12 @@ func (a *attempt) facts(name string) factor.Login {
 		}
 	}
 	return l
+}
+
+// wanted reports whether a factor may have to be asked outside: who is enrolled
+// elsewhere is enrolled, though the rule does not take that factor.
+func (a *attempt) wanted(name string) bool {
+	return slices.Contains(a.plan.Factors, name) || a.plan.Mode == policy.Enrolled || a.plan.Rule != nil && a.plan.Rule.EnrollLogin
 }
 
 // discreet reports whether the question must look, and come as soon, as it would

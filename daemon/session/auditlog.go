@@ -207,7 +207,7 @@ func (r *request) sendRecords(tx *store.Tx, q auditQuery) error {
 func (r *request) sendRefusals(tx *store.Tx, q auditQuery) error {
 	var all []store.Refusals
 	err := tx.Refusals(func(x store.Refusals) error {
-		if (q.user == "" || q.user == x.Last.User) && (q.service == "" || q.service == x.Last.Service) && !x.Last.Time.Before(q.since) {
+		if (q.user == "" || x.Of(q.user)) && (q.service == "" || q.service == x.Last.Service) && !x.Last.Time.Before(q.since) {
 			all = append(all, x)
 		}
 		return nil

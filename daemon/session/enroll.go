@@ -85,6 +85,11 @@ func (r *request) keep(id Identity, keeper factor.Keeper, e factor.Enrolment, l 
 	if err != nil {
 		return nil, problemf(wire.ReasonDenied, "%s", err)
 	}
+	if draft.Begin != nil {
+		if draft.Show, err = r.outside(draft.Begin); err != nil {
+			return nil, err
+		}
+	}
 	if unconfirmed || draft.Ask == "" {
 		if err := r.commit(id, keeper, draft, l, nil); err != nil {
 			return nil, err
@@ -97,7 +102,12 @@ func (r *request) keep(id Identity, keeper factor.Keeper, e factor.Enrolment, l 
 		if err != nil {
 			return nil, err
 		}
-		err = r.commit(id, keeper, draft, l, first)
+		if err = nil; draft.Check != nil {
+			_, err = r.outside(func(ctx context.Context) (any, error) { return nil, draft.Check(ctx) })
+		}
+		if err == nil {
+			err = r.commit(id, keeper, draft, l, first)
+		}
 		first.Wipe()
 		if !errors.Is(err, factor.ErrFirstCode) {
 			return nil, err
@@ -112,6 +122,24 @@ func (r *request) keep(id Identity, keeper factor.Keeper, e factor.Enrolment, l 
 			r.info(text + ", try the one shown now")
 		}
 	}
+}
+
+// outside asks a server, until the client hangs up. Its errors are for the person.
+func (r *request) outside(do func(context.Context) (any, error)) (any, error) {
+	ctx, stop := r.watch(r.ctx)
+	done, err := do(ctx)
+	if gone := stop(); gone != nil {
+		return nil, gone
+	}
+	var o *factor.Outage
+	switch {
+	case errors.As(err, &o):
+		r.Log.Error("command failed", "verb", r.verb, "error", o.Err)
+		return nil, problemf(wire.ReasonUnavailable, "%s", o.Text)
+	case err != nil && !errors.Is(err, factor.ErrFirstCode) && ctx.Err() == nil:
+		return nil, problemf(wire.ReasonDenied, "%s", err)
+	}
+	return done, err
 }
 
 // commit keeps a draft together with the user's entry and the audit record.
@@ -226,7 +254,7 @@ func (a *attempt) demand(ctx context.Context, why string) (leave, error) {
 // proof is an attempt in which the user shows any factor of their own, as far as
 // their standing.
 func (r *request) proof(id Identity) (*attempt, error) {
-	a := &attempt{conn: r.conn, caller: policy.CallerUser, identity: id, known: true, source: selfSource, begun: r.Clock()}
+	a := &attempt{conn: r.conn, caller: policy.CallerUser, identity: id, known: true, source: selfSource, begun: r.Clock(), proves: true}
 	a.auth = wire.Auth{User: id.Name, Service: "factorctl", Command: lower[r.verb], Conv: wire.ConvPrompt}
 	a.plan = policy.Plan{Refuse: policy.NotRefused}
 	for _, f := range r.Factors {

@@ -13,7 +13,7 @@ func (a *attempt) invited() bool {
 
 // needsInvitation reports whether the first factor alone does not do.
 func (a *attempt) needsInvitation() bool {
-	return a.standing.user.Tombstone || !a.plan.EnrollLogin
+	return a.standing.buried || !a.plan.EnrollLogin
 }
 
 // askInvitation has the person show root's code, which is spent when the factor is

@@ -58,7 +58,13 @@ func (a *attempt) announce() {
 		return
 	}
 	for _, o := range a.standing.outages {
+		if !slices.Contains(a.plan.Factors, o.factor) {
+			continue
+		}
 		a.info(outageText(o.err) + ": use another factor")
+	}
+	for _, text := range a.standing.refused {
+		a.info(text)
 	}
 	var list []string
 	for _, o := range a.standing.offers {

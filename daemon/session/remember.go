@@ -125,7 +125,7 @@ func (a *attempt) memory(tx *store.Tx, c circumstances) (m store.Memory, holds b
 // remember keeps a proof for the time that the rule says, and returns what of
 // the circumstances is unknown, if it can't be kept. A bypass code is root's
 // word, and no factor that the user has shown.
-func (a *attempt) remember(tx *store.Tx, factor, id string) (missing string, err error) {
+func (a *attempt) remember(tx *store.Tx, factor, id string, trust []byte) (missing string, err error) {
 	if !a.remembered() || factor == bypassName {
 		return "", nil
 	}
@@ -139,8 +139,32 @@ func (a *attempt) remember(tx *store.Tx, factor, id string) (missing string, err
 	}
 	now := a.now()
 	return "", tx.Remember(c.User, c.hash(), store.Memory{
-		Made: now.UTC(), Until: now.Add(a.plan.Remember).UTC(), Revision: user.Revision, Factor: factor, ID: id,
+		Made: now.UTC(), Until: now.Add(a.plan.Remember).UTC(), Revision: user.Revision, Factor: factor, ID: id, Trust: trust,
 	})
+}
+
+// trust is the token that a factor was given when it was last proven in the same
+// circumstances, for as long as whoever gave it takes it. One that can't be read
+// spares nobody anything.
+func (a *attempt) trust(factor string) (token []byte) {
+	if a.plan.Remember == 0 {
+		return nil
+	}
+	c, missing := a.circumstances()
+	if missing != "" {
+		return nil
+	}
+	err := a.Store.View(func(tx *store.Tx) error {
+		m, _, err := tx.Memory(c.User, c.hash())
+		if m.Factor == factor {
+			token = m.Trust
+		}
+		return err
+	})
+	if err != nil {
+		return nil
+	}
+	return token
 }
 
 // forget serves FORGET: every proof that is remembered of a user is dropped.

@@ -127,7 +127,8 @@ type explanation struct {
 }
 
 // explain takes an imagined attempt through policy and enrolment, and says what
-// would come of it. It asks nobody and changes nothing.
+// would come of it. It asks no person and changes nothing. For root a server is asked
+// what the user has there; others could have it asked without end.
 func (r *request) explain() (any, error) {
 	name := r.args["user"]
 	id, err := r.subject()
@@ -151,9 +152,12 @@ func (r *request) explain() (any, error) {
 		return nil, err
 	}
 	outcome := "asked for a factor"
+	a.alone = r.peer.UID != 0
 	ruling := a.imagine(r.ctx)
 	f, _, _ := a.starter()
 	switch {
+	case ruling != nil && a.alone && ruling.reason == wire.ReasonUnavailable && len(a.standing.outages) > 0:
+		outcome = "depends on " + a.standing.outages[0].factor + ", which is asked only when root explains"
 	case ruling != nil:
 		outcome = describeRuling(*ruling)
 	case f != nil:

@@ -235,7 +235,8 @@ func (c *conn) inquire(kind, text string, limit int) (factor.Secret, error) {
 func (c *conn) hearAnswer(kind, text string, limit int) (answer factor.Secret, err error) {
 	question := "INQUIRE " + kind
 	if text != "" {
-		question += " " + wire.EscapeText(wire.Printable(text))
+		question += " "
+		question += wire.FitText(wire.Printable(text), wire.MaxLine-len(question))
 	}
 	c.lines.Put(question)
 	if err := c.lines.Flush(); err != nil {
@@ -280,7 +281,10 @@ func cutVerb(line []byte) (verb string, rest []byte) {
 
 // reasonOf says what an error of the conversation means for the verdict.
 func reasonOf(err error) wire.Reason {
+	var outage *factor.Outage
 	switch {
+	case errors.As(err, &outage): // whose connection's end is not the client's
+		return wire.ReasonUnavailable
 	case errors.Is(err, ErrStopping), errors.Is(err, store.ErrNotCopied):
 		return wire.ReasonUnavailable
 	case errors.Is(err, wire.ErrCancelled), errors.Is(err, errGone),

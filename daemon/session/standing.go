@@ -8,6 +8,7 @@ import (
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/store"
+	"github.com/factord/factord/daemon/wire"
 )
 
 // standing is what a user has, as read when the attempt began.
@@ -15,11 +16,13 @@ type standing struct {
 	user     store.User
 	foreign  bool   // the account's uid is not the enrolled one
 	renamed  string // another name under which the uid is enrolled
+	buried   bool   // the account has had a factor, under whatever name
 	clean    bool   // no failure has been counted
 	enrolled bool   // has any factor, usable here or not
 	records  map[string][]factor.Record
 	offers   []offer  // usable in this attempt, in the rule's order
 	outages  []outage // of factors that could not be asked what they offer
+	refused  []string // why factors are of no use in this attempt
 }
 
 type offer struct {
@@ -50,7 +53,7 @@ func (a *attempt) readStanding(ctx context.Context) error {
 	if err == nil {
 		err = a.weigh(ctx)
 	}
-	if err != nil && s.onlyBypass(ctx, a) {
+	if err != nil && reasonOf(err) == wire.ReasonInternal && s.onlyBypass(ctx, a) {
 		a.Log.Error("a record can't be read, and only a bypass code is taken", "user", a.identity.Name, "error", err)
 		return nil
 	}
@@ -66,6 +69,9 @@ func (a *attempt) load() error {
 		s.user, s.records, s.foreign = user, records, found && user.UID != a.identity.UID
 		if err == nil && user.Records == 0 {
 			s.renamed, err = tx.NameOf(a.identity.UID)
+		}
+		if err == nil && user.Records == len(records[inviteScope]) {
+			s.buried, err = tx.Tombstone(a.identity.UID)
 		}
 		s.clean = !tx.HasBudget(a.subject())
 		return err
@@ -119,14 +125,19 @@ func (a *attempt) weigh(ctx context.Context) error {
 		o, err := a.offerOf(ctx, f)
 		if errors.Is(err, factor.ErrUnavailable) && ctx.Err() == nil {
 			s.outages = append(s.outages, outage{f.Name(), err})
+			if !a.alone {
+				a.Log.Warn("a factor can't be asked", "factor", f.Name(), "user", a.name(), "error", err)
+			}
 			continue
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.Name(), err)
 		}
 		s.enrolled = s.enrolled || o.Enrolled
-		if o.Usable {
+		if o.Usable && !(a.proves && o.Waived != "") {
 			offers[f.Name()] = offer{Offer: o, factor: f}
+		} else if o.Refused != "" {
+			s.refused = append(s.refused, o.Refused)
 		}
 	}
 	permitted := a.plan.Factors
@@ -141,17 +152,19 @@ func (a *attempt) weigh(ctx context.Context) error {
 	return nil
 }
 
+// errAlone stands for what somebody outside would have said.
+var errAlone = fmt.Errorf("%w: not asked", factor.ErrUnavailable)
+
 // offerOf asks a factor what it offers. One that asks somebody outside for that
 // stops when the client goes away.
 func (a *attempt) offerOf(ctx context.Context, f factor.Factor) (factor.Offer, error) {
 	l := a.facts(f.Name())
-	if _, outside := f.(factor.Asker); !outside || !l.Permitted {
+	if _, outside := f.(factor.Asker); !outside || !l.Wanted {
 		return f.Offer(ctx, l)
 	}
-	ctx, stop := a.watch(ctx)
-	o, err := f.Offer(ctx, l)
-	if gone := stop(); gone != nil {
-		return factor.Offer{}, gone
+	if a.alone {
+		return factor.Offer{}, errAlone
 	}
-	return o, err
+	l.Trust = a.trust(f.Name())
+	return outside(a, ctx, f, func(ctx context.Context) (factor.Offer, error) { return f.Offer(ctx, l) })
 }

@@ -42,7 +42,7 @@ func (a *attempt) starter() (s factor.Starter, log, text string) {
 		return nil, "clients that are not root can't enrol", textNoFactor
 	case !a.auth.First:
 		return nil, "no first factor was proven", "" // who learns nothing of what there is
-	case a.standing.user.Tombstone && !a.invited():
+	case a.standing.buried && !a.invited():
 		return nil, "has had a factor before", "you have had a second factor before, so setting one up needs an invitation: ask your administrator (factorctl invite " + a.name() + "), then log in again"
 	case !a.plan.EnrollLogin && !a.invited():
 		return nil, "enroll_until has passed", "the time to set up a second factor is over: ask your administrator for an invitation (factorctl invite " + a.name() + "), then log in again"
@@ -73,9 +73,9 @@ func (a *attempt) start(f factor.Starter) wire.Verdict {
 			return v
 		}
 	}
-	s, err := f.Start(ctx, a.facts(f.Name()))
+	s, err := outside(a, ctx, f, func(ctx context.Context) (factor.Start, error) { return f.Start(ctx, a.facts(f.Name())) })
 	if err != nil {
-		return a.refuse(refusal(reasonOf(err), textUnavailable, f.Name()+": beginning an enrolment: "+err.Error()))
+		return a.notBegun(f, "beginning an enrolment", err)
 	}
 	ask := s.Ask + ": "
 	if a.optional() {
@@ -99,6 +99,18 @@ func (a *attempt) start(f factor.Starter) wire.Verdict {
 		}
 		a.info(v.Text)
 	}
+}
+
+// notBegun rules where the factor can't be set up: what a server's outage is, the
+// person is told, since they have shown a first factor.
+func (a *attempt) notBegun(f factor.Factor, doing string, err error) wire.Verdict {
+	r := refusal(reasonOf(err), textUnavailable, f.Name()+": "+doing+": "+err.Error())
+	var o *factor.Outage
+	if errors.As(err, &o) {
+		r.text = o.Text + ": nothing was set up; log in again to begin anew"
+	}
+	r.gone = r.reason == wire.ReasonCancelled
+	return a.refuse(r)
 }
 
 // skipWord is what to type where Enter is an answer.
@@ -160,18 +172,18 @@ func (a *attempt) confirm(ctx context.Context, f factor.Starter, s factor.Start,
 		return a.putOff(ctx), false
 	}
 	if len(typed) == 0 && !s.Enter {
-		r := a.unconfirmed("no code was given", "", left)
+		r := a.unconfirmed(textNoCode, "", left)
 		if r.more {
 			return a.verdict(r), true
 		}
 		return a.refuse(r), false
 	}
-	claim, err := s.Confirm(ctx, a.facts(f.Name()), typed)
+	claim, err := outside(a, ctx, f, func(ctx context.Context) (factor.Claim, error) { return s.Confirm(ctx, a.facts(f.Name()), typed) })
 	if err == nil && claim.Settle == nil {
 		err = errors.New("nothing to settle")
 	}
 	if err != nil {
-		return a.refuse(refusal(reasonOf(err), textUnavailable, f.Name()+": "+err.Error())), false
+		return a.notBegun(f, "confirming an enrolment", err), false
 	}
 	return a.settleStart(ctx, f, claim, left)
 }
@@ -226,6 +238,9 @@ func (a *attempt) settleStart(ctx context.Context, f factor.Starter, claim facto
 // firstFactor makes the entry of a user who still has no factor.
 func (a *attempt) firstFactor(tx *store.Tx) (ruling, error) {
 	if same, err := a.unchanged(tx); err != nil || !same {
+		return overtaken(), err
+	}
+	if buried, err := tx.Tombstone(a.identity.UID); err != nil || buried != a.standing.buried {
 		return overtaken(), err
 	}
 	if a.needsInvitation() {

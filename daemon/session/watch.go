@@ -39,6 +39,21 @@ func (c *conn) watch(ctx context.Context) (watched context.Context, stop func() 
 	}
 }
 
+// outside does what asks somebody outside, if f is a factor that does, and ends it
+// when the client hangs up.
+func outside[T any](a *attempt, ctx context.Context, f factor.Factor, do func(context.Context) (T, error)) (done T, err error) {
+	if _, asks := f.(factor.Asker); !asks {
+		return do(ctx)
+	}
+	watched, stop := a.watch(ctx)
+	defer func() { // after a panic too: nobody may read beside the session
+		if gone := stop(); gone != nil {
+			err = gone
+		}
+	}()
+	return do(watched)
+}
+
 // past is a deadline that ends a read at once.
 var past = time.Unix(1, 0)
 

@@ -46,7 +46,7 @@ func TestUnits(t *testing.T) {
 			want: map[string]string{
 				"Type": "notify", "User": "factord", "Requires": "factord.socket", "Restart": "on-failure",
 				"StartLimitIntervalSec": "0", // or five crashes shut the door
-				"LoadCredential":        "seal-key", "LimitCORE": "0", "NoNewPrivileges": "yes", "CapabilityBoundingSet": "",
+				"LoadCredential":        "seal-key duo-skey", "LimitCORE": "0", "NoNewPrivileges": "yes", "CapabilityBoundingSet": "",
 				"ProtectSystem": "strict", "StateDirectory": "factord", "StateDirectoryMode": "0700",
 				"LogsDirectory":           "factord",
 				"LogRateLimitIntervalSec": "0",                               // or journald drops copies of audit records

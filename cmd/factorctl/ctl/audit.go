@@ -51,7 +51,8 @@ factord without losing or repeating a record. Of a restore it says that the chai
 replaced, and goes on with its record.
 
 Logins that were refused before any factor was asked are counted apart, by uid and
-minute: --refusals. With --user these are the ones whose latest was that user's.
+minute, with the first 16 names asked for: --refusals. PAM asks as uid 0. With --user
+these are the minutes that name that user; --service looks at the latest alone.
 
 --verify-file checks the chain of a copy, the file of [audit] file say, without
 factord and as any user; "-" reads standard input. It may begin anywhere.`
@@ -153,7 +154,9 @@ func (q *auditQuery) command(more ...string) string {
 // events shows what there is. A broken chain is told after the records.
 func (a *app) events(ctx context.Context, q auditQuery) error {
 	var failed error
+	shown := 0
 	err := a.client().Call(ctx, q.command(), client.Nobody{}, func(line []byte) {
+		shown++
 		if failed == nil {
 			_, failed = a.showEvent(line)
 		}
@@ -161,8 +164,11 @@ func (a *app) events(ctx context.Context, q auditQuery) error {
 	if err := errors.Join(err, failed); err != nil {
 		return err
 	}
+	if shown == 0 {
+		a.none("records", q)
+	}
 	if !a.json {
-		a.mentionRefusals(ctx)
+		a.mentionRefusals(ctx, q.user)
 	}
 	return nil
 }
@@ -182,15 +188,20 @@ func (a *app) showEvent(line []byte) (record.Event, error) {
 
 // mentionRefusals says that there is more than audit shows: who looks for a login
 // that was refused too early does not know where else to look.
-func (a *app) mentionRefusals(ctx context.Context) {
+func (a *app) mentionRefusals(ctx context.Context, user string) {
 	count := 0
-	command := wire.Command(wire.VerbAudit, "refusals", "1", "since", time.Now().Add(-time.Hour).UTC().Format(time.RFC3339))
+	command := wire.Command(wire.VerbAudit, "refusals", "1", "user", user, "since", time.Now().Add(-time.Hour).UTC().Format(time.RFC3339))
 	err := a.client().Call(ctx, command, client.Nobody{}, func(line []byte) {
 		if r, err := decode[refusalCount](line); err == nil {
-			count += r.Count
+			count += r.of(user)
 		}
 	})
-	if err == nil && count > 0 {
-		fmt.Fprintf(a.Stderr, "%d refusals before any factor in the last hour: factorctl audit --refusals\n", count)
+	if err != nil || count == 0 {
+		return
 	}
+	of := ""
+	if user != "" {
+		of = " --user " + text(user)
+	}
+	fmt.Fprintf(a.Stderr, "%d refusals before any factor in the last hour: factorctl audit --refusals%s\n", count, of)
 }

@@ -23,7 +23,8 @@ func (a *app) checkConfigCommand() *cobra.Command {
 file, line and key; and which groups, users, PAM services and folders it names that are not here, and which
 PAM services ask factord without a rule.
 Factord itself is not asked and need not run.
-FILE is ` + defaultConfig + ` if left out.`,
+FILE is ` + defaultConfig + ` if left out. For root it is then an error too if the
+account factord can't read it, of another FILE a warning.`,
 		Example: "  sudo factorctl check-config && sudo systemctl try-reload-or-restart factord",
 	}
 	return a.does(cmd, func(_ context.Context, args []string) error {
@@ -31,14 +32,23 @@ FILE is ` + defaultConfig + ` if left out.`,
 		if len(args) == 1 {
 			file = args[0]
 		}
-		return a.checkConfig(file)
+		return a.checkConfig(file, len(args) == 0)
 	})
 }
 
-func (a *app) checkConfig(file string) error {
+// checkConfig checks a file that is in use, or is to be: that one may still lie
+// where factord can't read it.
+func (a *app) checkConfig(file string, used bool) error {
 	c, err := conf.Load(file, conf.BuiltIn())
 	if err == nil {
 		c.Warnings = append(c.Warnings, c.Doubts(file)...)
+		switch unreadable := conf.Unreadable(file, conf.Account); {
+		case unreadable == "":
+		case used:
+			err = errors.New(unreadable)
+		default:
+			c.Warnings = append(c.Warnings, unreadable)
+		}
 	}
 	if a.json {
 		a.reportConfig(file, c, err)

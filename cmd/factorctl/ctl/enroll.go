@@ -31,6 +31,8 @@ func (a *app) enrollCommand() *cobra.Command {
            is for the app; the code that it then shows confirms that all is well
   hotp     codes of a token that counts (also typed by a security key)
   backup   ten codes on paper, each good for one login. New ones replace the old
+  duo      a new account at Duo, where factord is set up for it. The QR code is for
+           the app Duo Mobile. It is kept at Duo alone: "list" does not show it
 
 A factord that knows more factors takes more. Who is not root proves a factor first,
 or, without any yet, gives the invitation that root has made (factorctl invite).

@@ -21,6 +21,9 @@ type Shown struct {
 	Name   string   `json:"name"`
 	URI    string   `json:"uri"`   // otpauth, of a code token
 	Codes  []string `json:"codes"` // of a set of backup codes
+	// Activation is for Duo Mobile, and Link leads to a picture of its QR code.
+	Activation string `json:"activation"`
+	Link       string `json:"link"`
 }
 
 // Show writes what the person named whom has to take from s. columns is the
@@ -29,12 +32,15 @@ func (s Shown) Show(out io.Writer, whom string, columns int) error {
 	if len(s.Codes) > 0 {
 		s.showCodes(out, whom)
 	}
+	if s.Activation != "" {
+		return s.showActivation(out, whom, columns)
+	}
 	if s.URI == "" {
 		return nil
 	}
 	fmt.Fprintf(out, "New %s token for %s:\n\n", wire.Printable(s.Factor), whom)
 	if columns > 0 {
-		if err := drawQR(out, s.URI, columns); err != nil {
+		if err := drawQR(out, s.URI, columns, "type the secret into the app"); err != nil {
 			return err
 		}
 	}
@@ -42,14 +48,25 @@ func (s Shown) Show(out io.Writer, whom string, columns int) error {
 	return err
 }
 
-func drawQR(out io.Writer, uri string, columns int) error {
+func (s Shown) showActivation(out io.Writer, whom string, columns int) error {
+	fmt.Fprintf(out, "New account at Duo for %s. In the app Duo Mobile: Add account, Use QR code.\n\n", whom)
+	if columns > 0 {
+		if err := drawQR(out, s.Activation, columns, "open the link on the phone"); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(out, "The same as a picture: %s\n\n", wire.Printable(s.Link))
+	return err
+}
+
+func drawQR(out io.Writer, uri string, columns int, otherwise string) error {
 	code, err := qr.Encode(uri)
 	if err != nil {
 		return err
 	}
 	drawing := code.Coloured()
 	if code.Width > columns {
-		drawing = fmt.Sprintf("(The QR code needs %d columns, and this terminal has %d: make it wider and\nenrol again, or type the secret into the app.)\n", code.Width, columns)
+		drawing = fmt.Sprintf("(The QR code needs %d columns, and this terminal has %d: make it wider and\nenrol again, or %s.)\n", code.Width, columns, otherwise)
 	}
 	_, err = fmt.Fprintf(out, "%s\n", drawing)
 	return err

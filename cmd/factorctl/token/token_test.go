@@ -26,3 +26,19 @@ func TestShowHidesControls(t *testing.T) {
 		t.Errorf("%q", s)
 	}
 }
+
+func TestShowActivation(t *testing.T) {
+	var out bytes.Buffer
+	shown := Shown{Factor: "duo", Activation: "duo://abcdefghij-QVBJLmV4YW1wbGUuY29t", Link: "https://api.example.com/frame/qr?value=x\x1b[2J"}
+	if err := shown.Show(&out, "alice", 80); err != nil {
+		t.Fatal(err)
+	}
+	if s := out.String(); !strings.Contains(s, "Duo Mobile") || !strings.Contains(s, "▄") || !strings.Contains(s, "picture: https://api.example.com/frame/qr?value=x") || strings.Contains(s, "\x1b[2J") {
+		t.Errorf("%s", s)
+	}
+	out.Reset()
+	shown.Show(&out, "alice", 20)
+	if s := out.String(); !strings.Contains(s, "open the link on the phone") {
+		t.Errorf("%s", s)
+	}
+}

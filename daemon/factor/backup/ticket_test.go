@@ -30,7 +30,7 @@ func TestBypassOnce(t *testing.T) {
 	if v := string(m.values["bypass-1"]); strings.Contains(v, code) || strings.Contains(v, strings.ReplaceAll(code, "-", "")) {
 		t.Errorf("the record has the code: %s", v)
 	}
-	if found := want(t, b, m, login(m, noon), "7k2m-x9qa-04vd", factor.Wrong); found != (factor.Finding{}) {
+	if found := want(t, b, m, login(m, noon), "7k2m-x9qa-04vd", factor.Wrong); !reflect.DeepEqual(found, factor.Finding{}) {
 		t.Errorf("finding %+v", found)
 	}
 	found := want(t, b, m, login(m, noon.Add(59*time.Minute)), code, factor.Proven)

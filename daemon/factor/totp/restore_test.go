@@ -3,6 +3,7 @@ package totp
 import (
 	"errors"
 	"maps"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -92,7 +93,7 @@ func TestRestoredCounter(t *testing.T) {
 	}
 	want := factor.Finding{ID: "hotp-1", Log: `"hotp-1" has to be resynced after a restored backup: factorctl resync hotp-1 --user alice`}
 	for _, code := range appendixD {
-		if found := u.want(code, factor.Wrong); found != want {
+		if found := u.want(code, factor.Wrong); !reflect.DeepEqual(found, want) {
 			t.Errorf("%s: finding %+v", code, found)
 		}
 	}
@@ -163,7 +164,7 @@ func TestRestoredCounterBesideATimedOne(t *testing.T) {
 	if !strings.Contains(found.Log, "factorctl resync hotp-1 --user alice; code of \"totp-2\" was valid 4 min ago") {
 		t.Errorf("log %q", found.Log)
 	}
-	if found := u.want(reference(other(2), u.step()), factor.Proven); found != (factor.Finding{Outcome: factor.Proven, ID: "totp-2"}) {
+	if found := u.want(reference(other(2), u.step()), factor.Proven); !reflect.DeepEqual(found, factor.Finding{Outcome: factor.Proven, ID: "totp-2"}) {
 		t.Errorf("finding %+v", found)
 	}
 }

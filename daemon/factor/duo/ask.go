@@ -1,0 +1,223 @@
+package duo
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/duo/authapi"
+)
+
+// asking is one question to Duo, from its admission to its settling.
+type asking struct {
+	f      *Factor
+	l      factor.Login
+	n      int    // of the choices
+	id     string // of the booking; "": none is made
+	choice choice
+	by     time.Time // when all has to be over
+
+	rang    bool // a person may have been disturbed
+	decided bool // by Duo, while somebody waited for it
+	finding factor.Finding
+	no      bool // of the person, not of Duo
+	fraud   bool
+}
+
+// Choose implements factor.Asker.
+func (f *Factor) Choose(_ context.Context, l factor.Login, n int) (factor.Claim, error) {
+	s, _ := l.State.(*standing)
+	if n < 0 || !l.Discreet && (s == nil || n >= len(s.choices)) {
+		return factor.Claim{}, factor.ErrNotMine
+	}
+	a := &asking{f: f, l: l, n: n, id: rand.Text()}
+	return factor.Claim{
+		Outside: &factor.Outside{Admit: a.admit, Ask: a.ask},
+		Settle:  a.settle,
+	}, nil
+}
+
+// known is what Duo says of the user, asked now if it was not before, or if that
+// does not do any more.
+func (a *asking) known(ctx context.Context, does func(*standing) bool) (*standing, error) {
+	if s, _ := a.l.State.(*standing); s != nil && does(s) {
+		return s, nil
+	}
+	s, err := a.f.preauth(ctx, a.l, nil)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// pick finds what was chosen among what Duo says now: the person has seen another
+// list if Duo was asked again.
+func (a *asking) pick(now *standing) *choice {
+	n := a.n
+	if seen, _ := a.l.State.(*standing); seen != nil {
+		n = slices.Index(now.choices, seen.choices[a.n])
+	}
+	if n < 0 || n >= len(now.choices) {
+		return nil
+	}
+	return &now.choices[n]
+}
+
+// ask sends what was chosen. Everything from here on has one deadline.
+func (a *asking) ask(ctx context.Context) (*factor.Wait, error) {
+	a.by = time.Now().Add(a.f.Client.Deadline())
+	login := ctx
+	ctx, cancel := context.WithDeadline(ctx, a.by)
+	defer cancel()
+	s, err := a.known(ctx, (*standing).fresh)
+	if err != nil {
+		return nil, outage(login, err)
+	}
+	picked := a.pick(s)
+	if s.Decision != authapi.DecisionAuth || picked == nil {
+		a.refuse(s, a.nothing())
+		return nil, nil
+	}
+	a.choice = *picked
+	r := authapi.AuthRequest{Person: a.f.Names.Person(a.l.User), From: a.f.from(a.l), Method: a.choice.method, Device: a.choice.id}
+	code := ""
+	if a.choice.method == authapi.Push {
+		r.TxID, r.DisplayUsername, r.Info = s.TxID, shortened(a.l.User, maxTold), a.f.pushInfo(a.l)
+		code, s.spent = plain(string(s.VerificationCode)), true
+	}
+	v, err := a.f.Client.Auth(ctx, r)
+	a.rang = err == nil || mayHaveRung(err)
+	switch {
+	case err != nil:
+		return nil, outage(login, err)
+	case a.choice.method == authapi.SMS, v.Outcome != authapi.OutcomeWaiting:
+		a.judge(ctx, v)
+		return nil, nil
+	}
+	return &factor.Wait{Cue: a.choice.cue(code, !a.l.Proven), Until: func(ctx context.Context, say func(string)) error {
+		return a.await(ctx, v.TxID, say)
+	}}, nil
+}
+
+// await waits for the person.
+func (a *asking) await(login context.Context, txid string, say func(string)) error {
+	ctx, cancel := context.WithDeadline(login, a.by)
+	defer cancel()
+	v, err := a.f.Client.Await(ctx, txid, func(v authapi.Verdict) {
+		if text := plain(v.Message); text != "" && v.Status != "pushed" && v.Status != "calling" { // the cue has said so
+			say(text)
+		}
+	})
+	if err == nil {
+		a.judge(login, v)
+		if a.decided {
+			return nil
+		}
+	}
+	if login.Err() == nil && ctx.Err() != nil {
+		a.decided, a.finding = true, factor.Finding{Outcome: factor.Lapsed, Note: a.choice.unanswered(), Log: "no answer within the deadline, txid " + plain(txid)}
+		return nil
+	}
+	return outage(login, err)
+}
+
+// mayHaveRung: of a request that got no answer it is not known whether Duo acted on it.
+func mayHaveRung(err error) bool {
+	var e *authapi.Error
+	return !errors.As(err, &e) || e.Kind == authapi.Silent || e.Kind == authapi.Ended || e.Kind == authapi.Garbled || e.Kind == authapi.Unreachable && !e.Remembered
+}
+
+// nothing is what a choice comes to for which there is nothing, as the session would
+// have it for a user without Duo: nothing is learnt of who has it.
+func (a *asking) nothing() factor.Outcome {
+	if a.n == 0 {
+		return factor.Lapsed
+	}
+	return factor.Wrong
+}
+
+// refuse settles what Duo was not asked for after all.
+func (a *asking) refuse(s *standing, outcome factor.Outcome) {
+	a.decided = true
+	a.finding = factor.Finding{Outcome: outcome, Log: "Duo: " + decisionText(s)}
+	if s.Decision == authapi.DecisionAllow && a.f.AcceptBypass {
+		a.finding = factor.Finding{Outcome: factor.Waived, Note: waived(s.Message), Log: "Duo: no proof was asked for: " + plain(s.Message)}
+		return
+	}
+	if outcome == factor.Lapsed {
+		a.finding.Note = "no code was given"
+	}
+}
+
+func decisionText(s *standing) string {
+	switch s.Decision {
+	case authapi.DecisionAuth:
+		return "there is no such choice"
+	case authapi.DecisionAllow:
+		return said("no second factor is asked for, and accept_bypass = false", s.Message)
+	case authapi.DecisionEnroll:
+		return said("has no account there", s.Message)
+	}
+	return said("deny", s.Message)
+}
+
+// maxTrust bounds a token of a trusted device, in bytes: a longer one is not kept.
+const maxTrust = 1 << 10
+
+// judge takes Duo's verdict, unless the login that asked for it is over.
+func (a *asking) judge(login context.Context, v authapi.Verdict) {
+	if login.Err() != nil {
+		return
+	}
+	a.decided = true
+	a.finding = factor.Finding{Outcome: factor.Wrong, Log: describe(a.choice, v)}
+	passcode := a.choice.method == authapi.Passcode
+	switch {
+	case v.Outcome == authapi.OutcomeAllow && v.Status == "bypass" && !passcode:
+		a.bypassed(v)
+	case v.Outcome == authapi.OutcomeAllow:
+		a.finding.Outcome = factor.Proven
+		if len(v.TrustedDeviceToken) <= maxTrust {
+			a.finding.Trust = v.TrustedDeviceToken
+		}
+	case v.Status == "locked_out":
+		a.finding.Note = "Duo has locked your account: ask your administrator"
+		if !passcode {
+			a.finding.Outcome = factor.Denied
+		}
+	case passcode:
+	case a.choice.method == authapi.SMS:
+		a.finding.Outcome, a.finding.Note = factor.Lapsed, "passcodes sent by SMS: type the first"
+		if v.Status != "sent" {
+			a.finding.Note = said("Duo sent no passcodes", v.Message)
+		}
+	case v.Status == "timeout":
+		a.finding.Outcome, a.finding.Note = factor.Lapsed, a.choice.unanswered()
+	default:
+		a.finding.Outcome, a.finding.Note = factor.Denied, a.choice.denied()
+		a.no, a.fraud = true, v.Status == "fraud"
+		if a.fraud {
+			a.finding.Note += " and reported: no more are sent until your administrator unlocks them (factorctl unlock " + a.l.User + ")"
+		}
+	}
+}
+
+// bypassed: Duo has let them in without asking the person.
+func (a *asking) bypassed(v authapi.Verdict) {
+	a.finding.Outcome, a.finding.Note = factor.Waived, waived(v.Message)
+	if !a.f.AcceptBypass {
+		a.finding.Outcome, a.finding.Note = factor.Lapsed, "Duo asks for no second factor here, which this machine does not accept"
+	}
+}
+
+// settle says what came of it, and books it. Without a decision it is a lapse.
+func (a *asking) settle(rs factor.Records) (factor.Finding, error) {
+	if !a.decided {
+		a.finding = factor.Finding{Outcome: factor.Lapsed, Note: a.choice.unanswered(), Log: "no decision"}
+	}
+	a.finding.ID = name
+	return a.finding, a.book(rs)
+}

@@ -1,0 +1,63 @@
+// Package duo asks Duo: pushes, calls, passcodes of every kind that Duo knows, and
+// whom it lets in without. Nothing of a user is enrolled here; what is kept is how
+// often they were asked lately, so that nobody approves a push out of weariness.
+//
+// Everything that takes time is done between two transactions, in Outside. What Duo
+// says is believed only while the login that asked is still there.
+package duo
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/duo/authapi"
+)
+
+// Config is what the factor needs.
+type Config struct {
+	Client *authapi.Client
+	Names  authapi.Names // who is who at Duo
+	Host   string        // this machine's name, as pushes show it
+	// AcceptBypass takes Duo's word where it asks for no second factor.
+	AcceptBypass bool
+	// Now is the clock of the limits; nil: this machine's.
+	Now func() time.Time
+}
+
+// Factor asks Duo. It implements factor.Asker, factor.Starter and factor.Keeper.
+type Factor struct{ Config }
+
+var (
+	_ factor.Asker   = (*Factor)(nil)
+	_ factor.Starter = (*Factor)(nil)
+	_ factor.Keeper  = (*Factor)(nil)
+)
+
+// New makes the factor.
+func New(c Config) *Factor {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Factor{c}
+}
+
+// name is the factor's own in rules and verdicts.
+const name = "duo"
+
+// Name implements factor.Factor.
+func (f *Factor) Name() string { return name }
+
+// outage is an error of Duo's as the session takes it. One that is only the end of
+// the login says nothing about Duo.
+func outage(login context.Context, err error) error {
+	if login.Err() != nil {
+		return context.Cause(login)
+	}
+	var e *authapi.Error
+	if !errors.As(err, &e) {
+		e = &authapi.Error{Kind: authapi.Ended}
+	}
+	return &factor.Outage{Text: e.Person(), Unreachable: e.Outage(), Err: err}
+}

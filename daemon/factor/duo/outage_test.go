@@ -1,0 +1,120 @@
+package duo_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/factord/factord/daemon/factordtest/duosim"
+	"github.com/factord/factord/daemon/wire"
+)
+
+// TestOutages: what Duo can do wrong before anything is asked, by name, and what comes
+// of it. None lets in, unless the rule says so, and then only where nobody was there.
+func TestOutages(t *testing.T) {
+	const limit = 300 * time.Millisecond
+	for _, c := range []struct {
+		fault   duosim.Fault
+		text    string
+		log     string
+		lenient bool // with unavailable = "allow"
+	}{
+		{duosim.Refused, "Duo can't be reached", "no connection", true},
+		{duosim.Blackhole, "Duo can't be reached", "waiting for TLS", true},
+		{duosim.TLSSilence, "Duo can't be reached", "no answer in time", false},
+		{duosim.ServerError, "Duo can't be reached", "HTTP 500", true},
+		{duosim.BadGateway, "Duo can't be reached", "HTTP 502", true},
+		{duosim.ExpiredCert, "Duo can't be reached safely", "certificate has expired", false},
+		{duosim.WrongNameCert, "Duo can't be reached safely", "not localhost", false},
+		{duosim.SelfSigned, "Duo can't be reached safely", "unknown authority", false},
+		{duosim.Slow + "=3s", "Duo can't be reached", "no answer in time", false},
+		{duosim.RateLimit, "Duo is asked too often, wait a minute", "HTTP 429", false},
+		{duosim.Code + "=40301", "Duo refused the request", "code 40301", false},
+		{duosim.WrongSignature, "Duo does not know this machine", "code 40103", false},
+		{duosim.WrongIKey, "Duo does not know this machine", "code 40102", false},
+		{duosim.Garbage, "Duo refused the request", "makes no sense", false},
+		{duosim.HTML, "Duo refused the request", "makes no sense", false},
+		{duosim.UnknownResult, "Duo refused the request", "makes no sense", false},
+		{duosim.ClockSkew + "=-312s", "Duo can't be used, this machine's clock is wrong", "this clock is 312 s ahead", false},
+	} {
+		t.Run(string(c.fault), func(t *testing.T) {
+			t.Parallel()
+			s := newSetup(t, options{preauth: limit, rule: "unavailable = \"allow\"\n"})
+			s.MustEnroll("bob", "backup")
+			s.sim.AddUser(duosim.User{Name: "bob", Devices: []duosim.Device{duosim.Phone("Pixel 5", "+15555550124")}})
+			s.sim.Fault(c.fault, "", duosim.Forever)
+			began := time.Now()
+			v, _ := s.does(first, "", nil)
+			if took := time.Since(began); took > limit+2*time.Second {
+				t.Errorf("took %v", took)
+			}
+			if c.lenient != (v.Allow && v.Basis == wire.BasisUnavailable) || !c.lenient && (v.Reason != wire.ReasonUnavailable || v.Text != c.text+": try again, or ask your administrator") {
+				t.Errorf("%+v", v)
+			}
+			other := first
+			other.User = "bob"
+			v, shown := s.does(other, "", nil)
+			if v.Allow || !strings.HasPrefix(shown, c.text+": use another factor|Backup code: ") {
+				t.Errorf("with another factor: %+v, %q", v, shown)
+			}
+			s.Stop()
+			if log := s.log.String(); strings.Count(log, c.log) < 2 {
+				t.Errorf("not twice in the log: %q:\n%s", c.log, log)
+			}
+		})
+	}
+}
+
+// TestStrictOutages: without those words in the rule nobody gets in.
+func TestStrictOutages(t *testing.T) {
+	for _, mode := range []string{"", "mode = \"enrolled\"\n", "enroll = \"login\"\n"} {
+		s := newSetup(t, options{rule: mode})
+		s.sim.Fault(duosim.Refused, "", duosim.Forever)
+		if v, _ := s.does(first, "", nil, ""); v.Allow || v.Reason != wire.ReasonUnavailable {
+			t.Errorf("%q: %+v", mode, v)
+		}
+		begun := time.Now() // what is known of it is not found out again
+		if v, _ := s.does(first, "", nil, ""); v.Allow || time.Since(begun) > 100*time.Millisecond {
+			t.Errorf("%q, again: %+v after %v", mode, v, time.Since(begun))
+		}
+	}
+}
+
+// TestOutageInTheMiddle: Duo goes away after the prompt.
+func TestOutageInTheMiddle(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault    duosim.Fault
+		endpoint string
+		answer   string
+		shown    string
+	}{
+		"auth":     {duosim.ServerError, "auth", "", "Duo can't be reached"},
+		"passcode": {duosim.ServerError, "auth", "123456", "Duo can't be reached"},
+		"garbage":  {duosim.Garbage, "auth", "123456", "Duo refused the request"},
+		"polling":  {duosim.Garbage, "auth_status", "", "Duo refused the request"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSetup(t, options{deadline: 2 * time.Second, rule: "unavailable = \"allow\"\n"})
+			s.sim.Fault(c.fault, c.endpoint, duosim.Forever)
+			v, shown := s.does(first, "", nil, c.answer)
+			if v.Allow || !strings.Contains(shown, c.shown+"|Passcode") {
+				t.Errorf("%+v, %q\n%s", v, shown, s.log)
+			}
+		})
+	}
+}
+
+// TestDeadline: nobody answers, and Duo does not say so either.
+func TestDeadline(t *testing.T) {
+	s := newSetup(t, options{deadline: time.Second})
+	s.sim.Fault(duosim.NeverFinal, "auth_status", duosim.Forever)
+	began := time.Now()
+	v, shown := s.does(first, "", nil, "")
+	if took := time.Since(began); v.Allow || took > 2*time.Second || took < 900*time.Millisecond {
+		t.Errorf("%+v after %v", v, took)
+	}
+	if !strings.Contains(shown, "nobody answered the push|Passcode") {
+		t.Errorf("shown %q", shown)
+	}
+}
