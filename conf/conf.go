@@ -38,7 +38,7 @@ func Parse(name string, data []byte, known Factors) (*Config, error) {
 	r := &report{file: name, lines: lines}
 	var tree map[string]any
 	if _, err := toml.Decode(string(data), &tree); err != nil {
-		return nil, syntaxError(name, err)
+		return nil, syntaxError(name, data, err)
 	}
 	c := new(Config)
 	c.read(&table{report: r, values: tree}, known)
@@ -58,15 +58,32 @@ func (c *Config) read(file *table, known Factors) {
 	file.done()
 }
 
-// syntaxError names the line as every other error does.
-func syntaxError(name string, err error) error {
+// syntaxError names the line as every other error does. The decoder quotes what it
+// found there, which may be a secret without its quotes.
+func syntaxError(name string, data []byte, err error) error {
 	var syntax toml.ParseError
 	if !errors.As(err, &syntax) {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	what := strings.TrimSuffix(strings.TrimPrefix(syntax.Message, "toml: "), ".")
-	if rest, ok := strings.CutPrefix(what, "Key "); ok {
-		what = "key " + rest
+	e := &Error{File: name, Line: syntax.Position.Line, Key: syntax.LastKey}
+	e.What = strings.TrimSuffix(strings.TrimPrefix(syntax.Message, "toml: "), ".")
+	if rest, ok := strings.CutPrefix(e.What, "Key "); ok { // it quotes no more than that
+		e.What = "key " + rest
+	} else if !mayShow(e.Key + lineAt(data, e.Line)) {
+		e.What, e.Hint = "the line is not TOML", "put the value in quotes; it may be a secret and is not shown"
 	}
-	return &Error{File: name, Line: syntax.Position.Line, Key: syntax.LastKey, What: what}
+	if line := unclosed(data); line > 0 && line <= e.Line && strings.Contains(e.What, "expected a comma") {
+		e.Hint = fmt.Sprintf("is the list that begins in line %d closed?", line)
+	}
+	return e
+}
+
+// lineAt returns a line, counted from 1.
+func lineAt(data []byte, n int) string {
+	for line := range strings.Lines(string(data)) {
+		if n--; n == 0 {
+			return line
+		}
+	}
+	return ""
 }

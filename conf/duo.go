@@ -149,7 +149,7 @@ func readHost(s string) flaw {
 func checkProxy(s string) flaw {
 	u, err := url.Parse(s)
 	switch {
-	case err == nil && u.User != nil:
+	case strings.Contains(s, "@"): // also in what is no URL, which is not shown then
 		return flaw{"has a user or password in it", "factord knows no passwords for proxies"}
 	case err != nil || u.Scheme != "http" || u.Hostname() == "" || u.Port() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		return flaw{fmt.Sprintf("%q is not a proxy", s), `write it like "http://proxy.example.com:3128"`}

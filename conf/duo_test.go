@@ -55,7 +55,7 @@ func TestBadDuo(t *testing.T) {
 		{duoSection + "skey = 7" + duoRule, "f:4: skey: is an integer, not a string"},
 		{duoSection + "skey_file = 'credential:../x'" + duoRule, `f:4: skey_file: "../x" is not the name of a credential`},
 		{duoSection + "skey_file = 'credential:..'" + duoRule, `f:4: skey_file: ".." is not the name of a credential`},
-		{duoSection + "skey_file = 'skey'" + duoRule, `f:4: skey_file: "skey" is not a clean absolute path`},
+		{duoSection + "skey_file = 'skey'" + duoRule, "f:4: skey_file: is not a clean absolute path"},
 		{"[duo]\nikey = 'a:b'\nhost = 'https://api'\n" + file + duoRule, `f:2: ikey: "a:b" is not an integration key` + "\n" + `f:3: host: "https://api" is not an API hostname`},
 		{"[duo]\nikey = ''\nhost = 'api:0'\n" + file + duoRule, `f:2: ikey: "" is not an integration key` + "\n" + `f:3: host: "api:0" is not an API hostname`},
 		{duoSection + file + "username = 'alice'" + duoRule, `f:5: username: "alice" has no {user} in it`},

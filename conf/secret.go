@@ -45,7 +45,8 @@ func (s Secret) check() flaw {
 // credentialPrefix marks a systemd credential, as in "credential:duo-skey".
 const credentialPrefix = "credential:"
 
-// readSecretFile accepts the place of a secret: a credential or an absolute path.
+// readSecretFile accepts the place of a secret: a credential or an absolute path. What
+// is neither may be the secret itself, and is not shown.
 func readSecretFile(s string) flaw {
 	const hint = `write "credential:NAME", a credential that systemd loads for factord, or an absolute path`
 	if name, ok := strings.CutPrefix(s, credentialPrefix); ok {
@@ -55,9 +56,16 @@ func readSecretFile(s string) flaw {
 		return flaw{}
 	}
 	if !filepath.IsAbs(s) || filepath.Clean(s) != s {
-		return flaw{fmt.Sprintf("%q is not a clean absolute path", s), hint}
+		return flaw{"is not a clean absolute path", hint}
 	}
 	return flaw{}
+}
+
+// mayShow reports whether a line that is not TOML surely has no secret in it: not
+// skey, api_key or aes_key, however they are written.
+func mayShow(line string) bool {
+	line = strings.ToLower(line)
+	return !strings.Contains(line, "key") && !strings.Contains(line, "secret")
 }
 
 // loadSecret reads the secret that lies at place. credentials is the folder in which

@@ -37,6 +37,14 @@ void mark_leave(pam_handle_t *pamh, const struct mark *m)
 		free(left);
 }
 
+void mark_drop(pam_handle_t *pamh)
+{
+	const void *data;
+
+	if (pam_get_data(pamh, name, &data) == PAM_SUCCESS)
+		pam_set_data(pamh, name, NULL, NULL);
+}
+
 bool mark_take(pam_handle_t *pamh, const struct mark *m)
 {
 	const void *data = NULL;

@@ -46,11 +46,11 @@ func applications(t *testing.T, b build) {
 		{"tty=100000*\x1b authenticate", question[:1], "not available.\nauthenticate: "},
 		{"tty=ssh key=16385*A authenticate", append(after("INQUIRE AUTHINFO"), "<", allow+"\nOK\n"), "authenticate: Success"},
 		{"tty=ssh key=16384*A authenticate", slices.Concat(after("INQUIRE AUTHINFO"), slices.Repeat([]string{"<"}, 18), []string{allow + "\nOK\n"}), "authenticate: Success"},
-		{"tty=ssh behaviour=moves authenticate", question, "authenticate: Success"},
-		{"tty=ssh behaviour=moves authenticate acct_mgmt", question, "acct_mgmt: " + saysUnavail},
 		{"rhost=192.0.2.1 authenticate rhost=192.0.2.2 acct_mgmt", question, "acct_mgmt: " + saysUnavail},
 		{"authenticate user=daemon acct_mgmt", question, "acct_mgmt: " + saysUnavail},
 		{"authenticate acct_mgmt", question, "acct_mgmt: Success"},
+		{"authenticate user= authenticate user=root acct_mgmt", question, "authenticate: " + saysAuthErr + "\nacct_mgmt: " + saysUnavail},
+		{"authenticate user behaviour=ignores authenticate user=root acct_mgmt", question, "authenticate: " + saysAuthErr + "\nacct_mgmt: " + saysUnavail},
 		{"authenticate acct_mgmt acct_mgmt", question, "acct_mgmt: Success\nacct_mgmt: " + saysUnavail},
 	} {
 		words := strings.Fields(tc.words)

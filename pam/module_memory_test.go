@@ -40,7 +40,7 @@ func valgrind(t *testing.T) build {
 func TestModuleSanitized(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]func(*testing.T, build){
-		"grammar": refuses, "verdicts": verdicts, "applications": applications, "logins": logins, "single field": singleFields, "texts": texts,
+		"grammar": refuses, "verdicts": verdicts, "applications": applications, "logins": logins, "single field": singleFields, "texts": texts, "items": items,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -51,7 +51,7 @@ func TestModuleSanitized(t *testing.T) {
 
 func TestModuleValgrind(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]func(*testing.T, build){"verdicts": verdicts, "applications": applications, "single field": singleFields} {
+	for name, test := range map[string]func(*testing.T, build){"verdicts": verdicts, "applications": applications, "single field": singleFields, "items": items} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, valgrind(t))

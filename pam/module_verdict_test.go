@@ -30,6 +30,7 @@ type script struct {
 	t      *testing.T
 	socket string
 	lines  chan []string
+	heard  chan string // the lines waited for, if it is made
 	build  build
 }
 
@@ -62,7 +63,11 @@ func (s *script) say(c net.Conn, lines []string) {
 	r := bufio.NewReader(c)
 	for _, line := range lines {
 		if line == "<" {
-			r.ReadString('\n')
+			heard, _ := r.ReadString('\n')
+			select {
+			case s.heard <- heard:
+			default:
+			}
 			continue
 		}
 		io.WriteString(c, line)

@@ -26,13 +26,14 @@ enum {
 
 static const char unreachable[] = "The second factor cannot be checked: factord is not available.";
 static const char late[] = "Timed out.";
+static const char no_code[] = "Type the code right behind the password.";
 
 /* attempt is one login put to factord. */
 struct attempt {
 	pam_handle_t *pamh;
 	const struct options *o;
 	struct link link;
-	/* Valid until the program is asked something, and may change them. */
+	/* Valid until the program is shown or asked something, and may change them. */
 	const char *user, *service, *rhost, *ruser, *tty, *key, *field;
 	struct mark mark;
 	bool marks;
@@ -64,9 +65,10 @@ static void show(struct attempt *a, const char *text)
 	/* One field takes no second answer, so a secret is not shown in vain. */
 	if (a->conv == CONV_NONE || (a->enrolling && a->o->code_size > 0))
 		return;
-	if (a->conv != CONV_FLUSH && !a->silent)
+	if (a->conv != CONV_FLUSH && !a->silent) {
 		pam_info(a->pamh, "%s", text);
-	else if (strlen(text) + 1 < sizeof a->cue - used) /* a part of a line could end in a part of a character */
+		a->key = ""; /* factord asks for it before it says anything */
+	} else if (strlen(text) + 1 < sizeof a->cue - used) /* a part of a line could end in a part of a character */
 		snprintf(a->cue + used, sizeof a->cue - used, "%s\n", text);
 }
 
@@ -113,7 +115,7 @@ static enum link_error ask(struct attempt *a, int style, const char *text)
 	answered = pam_prompt(a->pamh, style, &answer, "%s%s", a->cue, text) == PAM_SUCCESS;
 	explicit_bzero(a->cue, sizeof a->cue); /* it may have been a secret */
 	a->said[0] = '\0';
-	a->key = ""; /* factord asks for it before any question */
+	a->key = "";
 	err = put(a, answered ? answer : NULL);
 	if (answer != NULL)
 		explicit_bzero(answer, strlen(answer));
@@ -198,7 +200,12 @@ static enum link_error judge(struct attempt *a, char *rest, int *code)
 	if (text == NULL || link_more(&a->link))
 		return LINK_GRAMMAR;
 	*code = verdict_pam(&v);
-	finish(a, v.allow ? "" : printable(text));
+	if (v.reason == DENIED && a->o->code_size > 0 && a->code == NULL) { /* factord knows of no field */
+		pam_syslog(a->pamh, LOG_NOTICE, "single_field: what was typed does not end in a code");
+		finish(a, no_code);
+	} else {
+		finish(a, v.allow ? "" : printable(text));
+	}
 	return LINK_OK;
 }
 
@@ -227,18 +234,24 @@ static enum link_error converse(struct attempt *a, int *code)
 /* fail is the PAM code of an attempt without a verdict. */
 static int fail(struct attempt *a, enum link_error err)
 {
-	static const char *const why[] = {
-		[LINK_OK] = "", [LINK_ABSENT] = "nobody answers; is factord.socket enabled?",
-		[LINK_STRANGER] = "the one who listens is neither root nor factord", [LINK_LATE] = "no verdict in time",
-		[LINK_INTERRUPTED] = "interrupted", [LINK_GRAMMAR] = "not factord's protocol",
-		[LINK_LONG] = "user, service, rhost, ruser and tty are too long for a line"};
+	char why[256];
 
-	pam_syslog(a->pamh, LOG_ERR, "%s: %s", a->o->socket, why[err]);
+	link_why(&a->link, err, why, sizeof why);
+	pam_syslog(a->pamh, LOG_ERR, "%s: %s", a->o->socket, why);
 	if (err == LINK_INTERRUPTED)
 		return PAM_ABORT;
 	if (!a->silent && a->conv != CONV_NONE)
 		pam_error(a->pamh, "%s", err == LINK_LATE ? late : unreachable);
 	return PAM_AUTHINFO_UNAVAIL;
+}
+
+/* same_user refuses an allow for one user while another one logs in. */
+static int same_user(const struct attempt *a, int code)
+{
+	if ((code != PAM_SUCCESS && code != PAM_IGNORE) || strcmp(item(a->pamh, PAM_USER), a->mark.user) == 0)
+		return code;
+	pam_syslog(a->pamh, LOG_ERR, "the program has changed the user since factord was asked");
+	return PAM_AUTH_ERR;
 }
 
 /* login puts one attempt to factord. */
@@ -254,13 +267,13 @@ static int login(struct attempt *a, const char *phase)
 	link_close(&a->link);
 	explicit_bzero(a->cue, sizeof a->cue);
 	explicit_bzero(a->said, sizeof a->said);
-	return err == LINK_OK ? code : fail(a, err);
+	return err == LINK_OK ? same_user(a, code) : fail(a, err);
 }
 
 /* begin reads the items of the login. PAM_USER is read, and never set. */
 static int begin(struct attempt *a, pam_handle_t *pamh, int flags, const struct options *o)
 {
-	const char *key;
+	const char *key, *got;
 	int err;
 
 	memset(a, 0, sizeof *a);
@@ -268,14 +281,17 @@ static int begin(struct attempt *a, pam_handle_t *pamh, int flags, const struct 
 	a->o = o;
 	a->link.fd = -1;
 	a->silent = (flags & PAM_SILENT) != 0;
-	err = pam_get_user(pamh, &a->user, NULL);
+	/* Both may ask the program, and each may free what the other has got. */
+	err = pam_get_user(pamh, &got, NULL);
 	if (err == PAM_CONV_AGAIN)
 		return PAM_INCOMPLETE;
+	if (err != PAM_SUCCESS || (o->code_size > 0 && pam_get_authtok(pamh, PAM_AUTHTOK, &got, NULL) != PAM_SUCCESS))
+		return PAM_AUTH_ERR;
+	a->user = item(pamh, PAM_USER);
 	/* Without a user factord would take the caller's own. */
-	if (err != PAM_SUCCESS || a->user == NULL || *a->user == '\0')
+	if (*a->user == '\0')
 		return PAM_AUTH_ERR;
-	if (o->code_size > 0 && (pam_get_authtok(pamh, PAM_AUTHTOK, &a->field, NULL) != PAM_SUCCESS || a->field == NULL))
-		return PAM_AUTH_ERR;
+	a->field = item(pamh, PAM_AUTHTOK);
 	key = pam_getenv(pamh, "SSH_AUTH_INFO_0");
 	a->service = item(pamh, PAM_SERVICE);
 	a->rhost = item(pamh, PAM_RHOST);
@@ -339,8 +355,11 @@ __attribute__((visibility("default"))) int pam_sm_authenticate(pam_handle_t *pam
 	struct attempt a;
 	int result;
 
+	mark_drop(pamh); /* an attempt before this one may have left it */
 	if (!read_options(pamh, &o, argc, argv))
 		return PAM_SERVICE_ERR;
+	if (o.gate)
+		pam_syslog(pamh, LOG_WARNING, "argument \"gate\" does nothing here: it belongs on an account line");
 	result = begin(&a, pamh, flags, &o);
 	if (result != PAM_SUCCESS)
 		return result;
@@ -350,8 +369,6 @@ __attribute__((visibility("default"))) int pam_sm_authenticate(pam_handle_t *pam
 		result = o.code_size > 0 ? single_field(&a) : login(&a, "auth");
 	if (result == PAM_SUCCESS && a.marks)
 		mark_leave(pamh, &a.mark);
-	else if (result != PAM_IGNORE) /* an attempt before this one may have left it */
-		mark_take(pamh, &a.mark);
 	return result;
 }
 
@@ -373,7 +390,10 @@ __attribute__((visibility("default"))) int pam_sm_acct_mgmt(pam_handle_t *pamh, 
 	if (mark_take(pamh, &a.mark) && a.marks)
 		return PAM_SUCCESS;
 	a.conv = CONV_NONE;
-	return login(&a, "account");
+	result = login(&a, "account");
+	if (result != PAM_SUCCESS && result != PAM_IGNORE)
+		pam_syslog(pamh, LOG_ERR, "gate: this login came by no auth line of pam_factord: see AuthenticationMethods in sshd_config(5)");
+	return result;
 }
 
 /* sshd drops the connection if nobody answers this one. */

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/factord/factord/conf"
 	"github.com/factord/factord/daemon"
 	"github.com/factord/factord/daemon/audit"
 )
@@ -43,6 +44,9 @@ func run(args []string, stdout io.Writer) error {
 		return err
 	}
 	switch {
+	case o.version:
+		fmt.Fprintln(stdout, "factord "+conf.Version())
+		return nil
 	case o.checkConfig:
 		return checkConfig(o, stdout)
 	case o.init:

@@ -49,12 +49,15 @@ type Login struct {
 	// Records are what the factor keeps for this user, as read when the
 	// attempt began. Settling reads them again.
 	Records []Record
-	// Permitted: the rule takes this factor. One that asks somebody outside
-	// does so only then.
-	Permitted bool
+	// Wanted: the rule takes this factor, or needs to know whether the user has
+	// it. One that asks somebody outside does so only then.
+	Wanted bool
 	// Discreet: no first factor is proven yet, so that nothing, and not the
 	// time it takes, may tell what the user has before an answer is given.
 	Discreet bool
+	// Proven: a first factor is proven, or the caller is the user, so that texts
+	// may tell what the user has.
+	Proven bool
 	// Command is what the client says that it runs: its own words.
 	Command string
 	// Origin stands for the client's address and key, or its session and

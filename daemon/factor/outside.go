@@ -28,10 +28,12 @@ type Outside struct {
 // Wait is something that takes a person's time.
 type Wait struct {
 	// Cue tells what to do: "Push sent to Pixel 5: approve it". Without a full
-	// stop, since a prompt may go on from there.
+	// stop, since a prompt may go on from there. Unless Login.Proven is set it
+	// names nothing of what the user has.
 	Cue string
 	// Until returns when there is a decision, or an error. It may say on the
-	// way how things stand; say returns at once.
+	// way how things stand; say returns at once. It is never called if the client
+	// went away in the meantime: what is held has to be let go in Settle.
 	Until func(ctx context.Context, say func(text string)) error
 }
 

@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -52,7 +53,10 @@ func (a *attempt) unguessable() string {
 		return ""
 	}
 	for _, o := range a.standing.offers {
-		if !o.Guessable && o.Hint != "" {
+		switch {
+		case o.Enter != "":
+			return strings.TrimPrefix(o.Enter, "a ")
+		case !o.Guessable && o.Hint != "":
 			return o.Hint
 		}
 	}

@@ -12,6 +12,7 @@ import (
 var (
 	passcode = offer{Offer: factor.Offer{Hint: "passcode", Guessable: true, Advice: "is the clock right?"}}
 	counting = offer{Offer: factor.Offer{Hint: "passcode", Guessable: true, Advice: "press again"}}
+	pushed   = offer{Offer: factor.Offer{Hint: "passcode", Enter: "a push", Choices: []string{"push to Pixel 5"}}}
 	paper    = offer{Offer: factor.Offer{Hint: "backup code"}}
 )
 
@@ -36,6 +37,7 @@ func TestWaitText(t *testing.T) {
 		{person(true, passcode), 14*time.Minute + time.Second, "too many wrong codes: wait 15 min, or ask your administrator: factorctl unlock alice"},
 		{person(true, passcode, paper), 2 * time.Second, "too many wrong codes: wait 2 s, or use a backup code"},
 		{person(true, passcode, paper), 15 * time.Minute, "too many wrong codes: wait 15 min, or use a backup code"},
+		{person(true, pushed, paper), 15 * time.Minute, "too many wrong codes: wait 15 min, or use a push"},
 		{person(false, passcode), 15 * time.Minute, "too many wrong codes: wait 15 min"},
 		{person(false, passcode, paper), 15 * time.Minute, "too many wrong codes: wait 15 min"},
 	} {

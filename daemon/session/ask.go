@@ -29,8 +29,8 @@ func (a *attempt) ask(ctx context.Context) wire.Verdict {
 		var v wire.Verdict
 		var more bool
 		if a.pending != nil && (len(typed) == 0 || left < 0) {
-			v, more = a.conclude(ctx, a.pending, a.await(ctx, a.pending), left)
 			left++ // what is waited for has had its answer
+			v, more = a.conclude(ctx, a.pending, a.await(ctx, a.pending), left)
 		} else {
 			v, more = a.judge(ctx, typed, left)
 		}
@@ -81,7 +81,7 @@ func (a *attempt) judge(ctx context.Context, answer factor.Secret, left int) (v 
 		return a.rule(ctx, ruling{reason: reasonOf(err), text: textUnavailable, factor: name, log: err.Error()}), false
 	}
 	if claim.Outside != nil {
-		return a.consult(ctx, &pending{name: name, claim: claim, guess: claim.Guessable}, left)
+		return a.consult(ctx, &pending{name: name, claim: claim, guess: claim.Guessable, chosen: len(answer) < 2}, left)
 	}
 	guess := claim.Guessable || claim.Settle == nil || guessable(answer)
 	if guess && !a.standing.clean { // settle looks again; this spares it a transaction
@@ -100,7 +100,7 @@ func (a *attempt) judge(ctx context.Context, answer factor.Secret, left int) (v 
 // noAnswer rules for a bare Enter where no factor takes one: it is nobody's guess,
 // so it costs an answer of the attempt and nothing else.
 func (a *attempt) noAnswer(ctx context.Context, left int) (wire.Verdict, bool) {
-	r := ruling{reason: wire.ReasonDenied, text: "no code was given", log: "no code was given", unasked: true}
+	r := ruling{reason: wire.ReasonDenied, text: textNoCode, log: textNoCode, unasked: true}
 	if left == 0 {
 		return a.rule(ctx, r), false
 	}
@@ -127,7 +127,7 @@ func (a *attempt) claim(ctx context.Context, answer factor.Secret) (name string,
 		return "", factor.Claim{}, nil
 	}
 	for _, f := range a.Factors {
-		if !slices.ContainsFunc(a.standing.offers, func(o offer) bool { return o.factor == f }) {
+		if !a.looksAt(f) {
 			continue
 		}
 		claim, err := f.Verify(ctx, a.facts(f.Name()), answer)
@@ -137,6 +137,16 @@ func (a *attempt) claim(ctx context.Context, answer factor.Secret) (name string,
 		return f.Name(), claim, err
 	}
 	return "", factor.Claim{}, nil
+}
+
+// looksAt reports whether answers are shown to a factor: what the user can use, and
+// root's codes after their use, which tells them from wrong ones as the user's own
+// are told. Who has not proven a first factor does not learn that there was one.
+func (a *attempt) looksAt(f factor.Factor) bool {
+	if f.Name() == bypassName && a.plan.Bypass && a.proven() && len(a.standing.records[bypassName]) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(a.standing.offers, func(o offer) bool { return o.factor == f })
 }
 
 func (a *attempt) waiting(d time.Duration, reason wire.Reason) ruling {
@@ -200,12 +210,28 @@ func (a *attempt) prove(tx *store.Tx, b *budget, name string, finding factor.Fin
 			return ruling{}, err
 		}
 	}
+	if err := a.mark(tx); err != nil {
+		return ruling{}, err
+	}
 	r := ruling{basis: wire.BasisFactor, factor: name, id: finding.ID, text: finding.Note, log: finding.Log}
 	missing, err := a.remember(tx, name, finding.ID, finding.Trust)
 	if missing != "" {
 		r.log = strings.TrimPrefix(r.log+"; not remembered, unknown: "+missing, "; ")
 	}
 	return r, err
+}
+
+// mark notes that the user has a factor, of which there may be no record here: who
+// proves one that somebody outside keeps has no entry yet.
+func (a *attempt) mark(tx *store.Tx) error {
+	if a.standing.user.Tombstone {
+		return nil
+	}
+	user, _, err := tx.User(a.identity.Name)
+	if err != nil || user.Tombstone {
+		return err
+	}
+	return a.admit(tx, a.identity, true)
 }
 
 // wrong rules for an answer that was not.
@@ -224,6 +250,8 @@ func (a *attempt) wrong(b *budget, name string, finding factor.Finding, guess bo
 	nothingElse := a.proven() && !a.standing.unguessable()
 	advice := a.advice(b)
 	switch {
+	case left == 0 && r.reason == wire.ReasonReplayed:
+		r.reason, r.text = wire.ReasonAttempts, "too many wrong answers; "+r.text
 	case left == 0:
 		r.reason, r.text = wire.ReasonAttempts, "too many wrong answers"+advice
 	case d > 0 && nothingElse:

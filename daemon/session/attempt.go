@@ -33,11 +33,13 @@ type attempt struct {
 	pending  *pending      // somebody outside is asked, and has not decided yet
 	proves   bool          // it serves to show a factor: that none is asked for does not do
 	alone    bool          // nobody outside is asked
+	paid     bool          // the quota has been taken for the next record
 }
 
 // Texts for people that more than one place says.
 const (
 	textDenied      = "access denied"
+	textNoCode      = "no code was given"
 	textUnavailable = "the second factor can't be checked now: try again, or ask your administrator"
 )
 
@@ -62,12 +64,16 @@ func (c *conn) login(rest string) {
 }
 
 // info shows the person one line, together with whatever is sent next.
-func (c *conn) info(text string) { c.lines.Put("S INFO ", wire.EscapeText(wire.Printable(text))) }
+func (c *conn) info(text string) {
+	const status = "S INFO "
+	c.lines.Put(status, wire.FitText(wire.Printable(text), wire.MaxLine-len(status)))
+}
 
 // run takes the attempt through its steps; the first that rules, ends it.
 func (a *attempt) run(ctx context.Context, rest string) (v wire.Verdict) {
 	defer func() {
 		if r := recover(); r != nil {
+			a.over = true
 			a.Log.Error("attempt panicked", "panic", fmt.Sprint(r), "user", a.name())
 			v = wire.Verdict{Reason: wire.ReasonInternal}
 		}
@@ -178,10 +184,10 @@ func (a *attempt) match(ctx context.Context) *ruling {
 		return &ruling{reason: wire.ReasonUnavailable, text: textUnavailable, log: a.unknown()}
 	}
 	if a.plan.Refuse != policy.NotRefused && a.caller == policy.CallerUser {
-		return &ruling{reason: wire.ReasonNoRule, text: "no rule is for programs that users run themselves: ask your administrator", log: `no rule with callers = ["user"] matches`}
+		return &ruling{reason: wire.ReasonNoRule, text: "no rule is for programs that users run themselves: ask your administrator", log: a.plan.NoRule(a.caller)}
 	}
 	if a.plan.Refuse != policy.NotRefused {
-		return &ruling{reason: wire.ReasonNoRule, text: "no rule lets this login in: ask your administrator", log: "no rule matches"}
+		return &ruling{reason: wire.ReasonNoRule, text: "no rule lets this login in: ask your administrator", log: a.plan.NoRule(a.caller)}
 	}
 	if a.plan.SubjectCaller {
 		return a.challengeCaller(ctx)
@@ -307,6 +313,8 @@ const strangers = 1 << 16
 func (a *attempt) enrolment(ctx context.Context) *ruling {
 	if err := a.readStanding(ctx); errors.Is(err, errGone) {
 		return &ruling{reason: wire.ReasonCancelled, log: "the client is gone", unasked: true, gone: true}
+	} else if errors.Is(err, wire.ErrGrammar) {
+		return &ruling{reason: wire.ReasonProtocol, log: "the client spoke out of turn", unasked: true}
 	} else if err != nil {
 		return &ruling{reason: wire.ReasonUnavailable, text: textUnavailable, log: "reading enrolment: " + err.Error()}
 	}
@@ -376,7 +384,7 @@ func (a *attempt) facts(name string) factor.Login {
 	l := factor.Login{
 		User: a.identity.Name, UID: a.identity.UID, Service: a.auth.Service, Client: addr, Command: a.auth.Command,
 		Now: a.Clock(), Highest: a.Store.Highest(), Records: a.standing.records[name],
-		Permitted: slices.Contains(a.plan.Factors, name), Discreet: a.discreet(), Origin: a.origin(),
+		Wanted: a.wanted(name), Discreet: a.discreet(), Proven: a.proven(), Origin: a.origin(),
 	}
 	for _, o := range a.standing.offers {
 		if o.factor.Name() == name {
@@ -384,6 +392,12 @@ func (a *attempt) facts(name string) factor.Login {
 		}
 	}
 	return l
+}
+
+// wanted reports whether a factor may have to be asked outside: who is enrolled
+// elsewhere is enrolled, though the rule does not take that factor.
+func (a *attempt) wanted(name string) bool {
+	return slices.Contains(a.plan.Factors, name) || a.plan.Mode == policy.Enrolled || a.plan.Rule != nil && a.plan.Rule.EnrollLogin
 }
 
 // discreet reports whether the question must look, and come as soon, as it would

@@ -38,6 +38,10 @@ func refusal(r wire.Reason, text, log string) ruling {
 // record to the same transaction, and believes neither before both are on disk.
 // Whatever goes wrong on the way is a refusal.
 func (a *attempt) decide(ctx context.Context, settle func(*store.Tx) (ruling, error)) (v wire.Verdict, more bool) {
+	if !a.paid && !a.quota.take(a.peer.UID, a.Clock()) { // before anything is looked at, or guesses were free
+		return a.refuse(overQuota()), false
+	}
+	a.paid = false
 	var r ruling
 	var e store.Event
 	err := a.Store.Update(ctx, func(tx *store.Tx) error {
@@ -50,9 +54,6 @@ func (a *attempt) decide(ctx context.Context, settle func(*store.Tx) (ruling, er
 		}
 		r = a.inAudit(r)
 		e = a.event(r)
-		if !a.quota.take(a.peer.UID, a.Clock()) {
-			return errQuota
-		}
 		if a.known {
 			tx.Audit(e)
 		} else if r.basis != wire.BasisNone {
@@ -66,9 +67,6 @@ func (a *attempt) decide(ctx context.Context, settle func(*store.Tx) (ruling, er
 	if errors.Is(err, errUnasked) {
 		return a.refuse(r), false
 	}
-	if errors.Is(err, errQuota) {
-		return a.refuse(refusal(wire.ReasonRateLimited, "too many logins: wait a minute", err.Error())), false
-	}
 	if err != nil {
 		a.disown(ctx, err)
 		return a.refuse(failure(err)), false
@@ -80,6 +78,11 @@ func (a *attempt) decide(ctx context.Context, settle func(*store.Tx) (ruling, er
 		a.copy(e)
 	}
 	return a.verdict(r), r.more
+}
+
+// overQuota refuses a uid that makes too many records.
+func overQuota() ruling {
+	return refusal(wire.ReasonRateLimited, "too many logins: wait a minute", errQuota.Error())
 }
 
 // disown drops what a proof has left behind whose login is refused for want of a
@@ -202,6 +205,9 @@ func (a *attempt) event(r ruling) store.Event {
 		TTY: a.auth.TTY, Command: a.auth.Command, Key: a.key, PeerUID: a.peer.UID, PeerPID: a.peer.PID,
 		Verdict: "deny", Reason: r.reason.String(), Rule: a.ruleName(), Factor: r.factor, ID: r.id, Log: r.log,
 		Micros: time.Since(a.begun).Microseconds(),
+	}
+	if a.auth.Phase == wire.PhaseAccount {
+		e.Phase = a.auth.Phase.String()
 	}
 	if a.plan.SubjectCaller {
 		e.Target = a.auth.User

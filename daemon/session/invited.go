@@ -13,7 +13,7 @@ func (a *attempt) invited() bool {
 
 // needsInvitation reports whether the first factor alone does not do.
 func (a *attempt) needsInvitation() bool {
-	return a.standing.user.Tombstone || !a.plan.EnrollLogin
+	return a.standing.buried || !a.plan.EnrollLogin
 }
 
 // askInvitation has the person show root's code, which is spent when the factor is
@@ -36,4 +36,12 @@ func (a *attempt) askInvitation(ctx context.Context) (v wire.Verdict, ok bool) {
 		return a.refuse(refusal(wire.ReasonDenied, "this is no valid invitation: ask your administrator for one (factorctl invite "+a.name()+")", "wrong invitation")), false
 	}
 	return wire.Verdict{}, true
+}
+
+// whyStart is for who needs no invitation: the question for one says it too.
+func (a *attempt) whyStart() string {
+	if a.optional() {
+		return "You have no second factor yet. Set one up now, or skip this and do it another time."
+	}
+	return "You have no second factor yet, and this login needs one: set it up now."
 }

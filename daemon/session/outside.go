@@ -23,6 +23,7 @@ type pending struct {
 	name   string
 	claim  factor.Claim
 	guess  bool
+	chosen bool    // and not typed
 	before *budget // as it was before the guess was booked; nil if none was
 	after  budget
 
@@ -39,31 +40,48 @@ type pending struct {
 // consult puts a claim to whoever decides it. more says that there is no verdict
 // yet: what to do next, if anything, is in the text.
 func (a *attempt) consult(ctx context.Context, p *pending, left int) (v wire.Verdict, more bool) {
+	if p.chosen {
+		a.abandon() // a call instead of the push, say
+	}
 	if r := a.book(ctx, p); r != nil {
 		if r.more = r.more && left > 0 && a.auth.Conv.CanAsk(); r.more {
 			return a.verdict(*r), true
 		}
 		return a.refuse(*r), false
 	}
-	watched, stop := a.watch(ctx)
-	wait, err := p.claim.Outside.Ask(watched)
-	if gone := stop(); gone != nil {
-		err = gone
-	}
+	wait, err := a.askOutside(ctx, p)
 	if err != nil || wait == nil {
 		return a.conclude(ctx, p, err, left)
 	}
 	a.begin(ctx, p, wait)
-	if a.auth.Race || a.auth.Conv == wire.ConvFlush {
+	if a.auth.Conv.CanAsk() && (a.auth.Race || a.auth.Conv == wire.ConvFlush) {
 		a.pending = p // the next question is about it
 		return wire.Verdict{}, true
 	}
 	return a.conclude(ctx, p, a.await(ctx, p), left)
 }
 
+// askOutside asks, for as long as the client is there.
+func (a *attempt) askOutside(ctx context.Context, p *pending) (wait *factor.Wait, err error) {
+	ctx, stop := a.watch(ctx)
+	defer func() {
+		if r := recover(); r != nil {
+			wait, err = nil, fmt.Errorf("%w: asking: %v", errPanicked, r)
+		}
+		if gone := stop(); gone != nil {
+			wait, err = nil, gone
+		}
+	}()
+	return p.claim.Outside.Ask(ctx)
+}
+
 // book puts on disk what asking takes: a place in the factor's own limits, and,
 // if the answer is a guess, a failure. A ruling says why nobody is asked.
 func (a *attempt) book(ctx context.Context, p *pending) *ruling {
+	if !a.quota.take(a.peer.UID, a.Clock()) {
+		r := overQuota()
+		return &r
+	}
 	admit := p.claim.Outside.Admit
 	if admit == nil && !p.guess {
 		return nil
@@ -86,6 +104,7 @@ func (a *attempt) book(ctx context.Context, p *pending) *ruling {
 			if held.Denied {
 				r.reason = wire.ReasonPushDenied
 			}
+			a.discreetly(r)
 			return errUnasked
 		case err != nil:
 			return err
@@ -123,6 +142,7 @@ func (a *attempt) conclude(ctx context.Context, p *pending, err error, left int)
 	if err == nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
+	a.paid = true   // by book
 	if err != nil { // what was booked is settled though the attempt is over
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), settleTime)
@@ -149,13 +169,18 @@ func (a *attempt) settleOutside(tx *store.Tx, p *pending, failed error, left int
 	case failed == nil && finding.Outcome == factor.Proven:
 		return a.prove(tx, &b, p.name, finding)
 	case failed == nil && (finding.Outcome == factor.Wrong || finding.Outcome == factor.Replayed):
+		if d, reason := b.wait(a.source, a.Clock()); p.before == nil && d > 0 {
+			return a.waiting(d, reason), nil // as in settle: it would only lock others out
+		}
 		if p.before == nil {
 			b.fail(a.source, a.Clock())
 		}
 		return a.miss(tx, &b, p.name, finding, p.guess, left)
 	}
-	if err := a.giveBack(tx, &b, p); err != nil {
-		return ruling{}, err
+	if errors.Is(failed, factor.ErrUnavailable) { // nobody has looked at it
+		if err := a.giveBack(tx, &b, p); err != nil {
+			return ruling{}, err
+		}
 	}
 	r := ruling{factor: p.name, id: finding.ID, log: finding.Log}
 	switch {
@@ -169,6 +194,9 @@ func (a *attempt) settleOutside(tx *store.Tx, p *pending, failed error, left int
 		return r, err
 	default:
 		r.reason, r.text, r.more = wire.ReasonTimeout, finding.Note, again
+	}
+	if r.basis == wire.BasisNone {
+		a.discreetly(&r)
 	}
 	return r, nil
 }
@@ -186,6 +214,18 @@ func (a *attempt) failed(r *ruling, err error, again bool) {
 		if !again {
 			r.text += ": try again, or ask your administrator"
 		}
+	}
+}
+
+// discreetly takes out of a refusal what would tell what the user has: it reads like
+// that of an answer which no factor takes.
+func (a *attempt) discreetly(r *ruling) {
+	switch {
+	case a.proven() || r.text == "":
+	case r.more:
+		r.text = textNoCode
+	default:
+		r.text = textDenied
 	}
 }
 

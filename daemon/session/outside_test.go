@@ -24,6 +24,7 @@ type phone struct {
 	waived  string // of Offer
 	refused string // of Offer
 	held    *factor.Held
+	slow    bool // Ask returns when its client has gone
 
 	mu     sync.Mutex
 	asked  chan int // which choice was taken, when it is asked
@@ -45,7 +46,7 @@ func (p *phone) Offer(_ context.Context, l factor.Login) (factor.Offer, error) {
 		return o, nil
 	}
 	o.Enter, o.Choices = "a push", []string{"push to Pixel 5", "call Pixel 5"}
-	if !l.Permitted || p.offer != nil {
+	if !l.Wanted || p.offer != nil {
 		return factor.Offer{}, p.offer
 	}
 	if p.refused != "" {
@@ -76,7 +77,18 @@ func (p *phone) Choose(_ context.Context, l factor.Login, n int) (factor.Claim, 
 	if l.State != l.User {
 		return factor.Claim{}, errors.New("the offer's state is not the one left there")
 	}
-	return p.claim(n, factor.Lapsed), nil
+	c := p.claim(n, factor.Lapsed)
+	if !l.Proven {
+		ask := c.Outside.Ask
+		c.Outside.Ask = func(ctx context.Context) (*factor.Wait, error) {
+			w, err := ask(ctx)
+			if w != nil {
+				w.Cue = "Approve it"
+			}
+			return w, err
+		}
+	}
+	return c, nil
 }
 
 func (p *phone) claim(n int, outcome factor.Outcome) factor.Claim {
@@ -88,11 +100,14 @@ func (p *phone) claim(n int, outcome factor.Outcome) factor.Claim {
 				}
 				return rs.PutNote([]byte("open"))
 			},
-			Ask: func(context.Context) (*factor.Wait, error) {
+			Ask: func(ctx context.Context) (*factor.Wait, error) {
 				if p.ask != nil {
 					return nil, p.ask
 				}
 				p.asked <- n
+				if p.slow {
+					<-ctx.Done()
+				}
 				return &factor.Wait{Cue: "Push sent to Pixel 5: approve it", Until: func(ctx context.Context, say func(string)) error {
 					select {
 					case outcome = <-p.answer:
@@ -118,7 +133,7 @@ func (p *phone) claim(n int, outcome factor.Outcome) factor.Claim {
 	}
 }
 
-// open reports whether a booking was left behind.
+// settled is how many claims were.
 func (p *phone) settled() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -203,28 +218,28 @@ func TestOutside(t *testing.T) {
 		"push, text shows with a prompt": {conv: wire.ConvFlush, first: true, answers: []string{"", ""}, on: "Push sent", does: approve,
 			shown: "1  push to Pixel 5|2  call Pixel 5|Press Enter for a push: |Push sent to Pixel 5: approve it, then press Enter: "},
 		"nobody can be asked": {conv: wire.ConvInfo, first: true, on: "Push sent", does: approve, shown: "Push sent to Pixel 5: approve it"},
-		"from the list":       {conv: wire.ConvPrompt, answers: []string{"2"}, on: "Push sent", does: approve, shown: "Passcode: |Push sent to Pixel 5: approve it"},
-		"not in the list":     {conv: wire.ConvPrompt, answers: []string{"3"}, want: wire.ReasonDenied, shown: "Passcode: |wrong code|Passcode: "},
+		"from the list":       {conv: wire.ConvPrompt, first: true, answers: []string{"2"}, on: "Push sent", does: approve, shown: "1  push to Pixel 5|2  call Pixel 5|Press Enter for a push: |Push sent to Pixel 5: approve it"},
+		"not in the list":     {conv: wire.ConvPrompt, first: true, answers: []string{"3"}, want: wire.ReasonDenied, shown: "1  push to Pixel 5|2  call Pixel 5|Press Enter for a push: |wrong code|Press Enter for a push: "},
 		"denied": {conv: wire.ConvPrompt, first: true, answers: []string{"", ""}, on: "Push sent", does: func(p *phone) { p.answer <- factor.Denied }, want: wire.ReasonPushDenied,
 			shown: "1  push to Pixel 5|2  call Pixel 5|Press Enter for a push: |Push sent to Pixel 5: approve it"},
-		"not answered, then a code": {conv: wire.ConvPrompt, answers: []string{"", "999999999"}, on: "Push sent", does: func(p *phone) { p.answer <- factor.Lapsed },
-			shown: "Passcode: |Push sent to Pixel 5: approve it|nobody answered the push|Passcode: "},
-		"a code instead": {conv: wire.ConvFlush, answers: []string{"", "999999999"}, shown: "Passcode: |Push sent to Pixel 5: approve it, then press Enter: "},
-		"a wrong code, then approved": {conv: wire.ConvFlush, answers: []string{"", "111111111", ""}, on: "Passcode: ", does: approve,
-			shown: "Passcode: |Push sent to Pixel 5: approve it, then press Enter: |wrong code|Push sent to Pixel 5: approve it, then press Enter: "},
-		"held back": {conv: wire.ConvPrompt, answers: []string{""}, phone: func(p *phone) { p.held = &factor.Held{Text: "too many pushes: use a passcode"} },
-			want: wire.ReasonCancelled, shown: "Passcode: |too many pushes: use a passcode|Passcode: "},
+		"not answered, then a code": {conv: wire.ConvPrompt, first: true, answers: []string{"", "999999999"}, on: "Push sent", does: func(p *phone) { p.answer <- factor.Lapsed },
+			shown: "1  push to Pixel 5|2  call Pixel 5|Press Enter for a push: |Push sent to Pixel 5: approve it|nobody answered the push|Press Enter for a push: "},
+		"a code instead": {conv: wire.ConvFlush, first: true, answers: []string{"", "999999999"}, shown: "1  push to Pixel 5|2  call Pixel 5|Press Enter for a push: |Push sent to Pixel 5: approve it, then press Enter: "},
+		"a wrong code, then approved": {conv: wire.ConvFlush, first: true, answers: []string{"", "111111111", ""}, on: "Press Enter for a push: ", does: approve,
+			shown: "1  push to Pixel 5|2  call Pixel 5|Press Enter for a push: |Push sent to Pixel 5: approve it, then press Enter: |wrong code|Push sent to Pixel 5: approve it, then press Enter: "},
+		"held back": {conv: wire.ConvPrompt, first: true, answers: []string{""}, phone: func(p *phone) { p.held = &factor.Held{Text: "too many pushes: use a passcode"} },
+			want: wire.ReasonCancelled, shown: "1  push to Pixel 5|2  call Pixel 5|Press Enter for a push: |too many pushes: use a passcode|Press Enter for a push: "},
 		"held back, nobody to ask": {conv: wire.ConvInfo, phone: func(p *phone) { p.held = &factor.Held{Text: "denied a moment ago", Denied: true} },
 			want: wire.ReasonPushDenied},
-		"unreachable when asked": {conv: wire.ConvPrompt, answers: []string{"", ""}, phone: func(p *phone) { p.ask = &factor.Outage{Text: "Duo can't be reached", Err: errors.New("no route")} },
-			want: wire.ReasonCancelled, shown: "Passcode: |Duo can't be reached|Passcode: |Duo can't be reached|Passcode: "},
-		"it hangs up when asked": {conv: wire.ConvPrompt, answers: []string{"", ""}, phone: func(p *phone) { p.ask = &factor.Outage{Text: "Duo can't be reached", Err: io.EOF} },
-			want: wire.ReasonCancelled, shown: "Passcode: |Duo can't be reached|Passcode: |Duo can't be reached|Passcode: "},
+		"unreachable when asked": {conv: wire.ConvPrompt, first: true, answers: []string{"", ""}, phone: func(p *phone) { p.ask = &factor.Outage{Text: "Duo can't be reached", Err: errors.New("no route")} },
+			want: wire.ReasonCancelled, shown: "1  push to Pixel 5|2  call Pixel 5|Press Enter for a push: |Duo can't be reached|Press Enter for a push: |Duo can't be reached|Press Enter for a push: "},
+		"it hangs up when asked": {conv: wire.ConvPrompt, first: true, answers: []string{"", ""}, phone: func(p *phone) { p.ask = &factor.Outage{Text: "Duo can't be reached", Err: io.EOF} },
+			want: wire.ReasonCancelled, shown: "1  push to Pixel 5|2  call Pixel 5|Press Enter for a push: |Duo can't be reached|Press Enter for a push: |Duo can't be reached|Press Enter for a push: "},
 		"it hangs up, nobody to ask": {conv: wire.ConvInfo, first: true, phone: func(p *phone) { p.ask = &factor.Outage{Text: "Duo can't be reached", Err: context.DeadlineExceeded} },
 			want: wire.ReasonUnavailable},
 		"no use, as it says": {conv: wire.ConvPrompt, first: true, phone: func(p *phone) { p.refused = "Duo does not let you in" },
 			want: wire.ReasonDenied},
-		"no proof asked for, when asked": {conv: wire.ConvPrompt, answers: []string{""}, on: "Push sent", does: func(p *phone) { p.answer <- factor.Waived }},
+		"no proof asked for, when asked": {conv: wire.ConvPrompt, first: true, answers: []string{""}, on: "Push sent", does: func(p *phone) { p.answer <- factor.Waived }},
 		"unreachable at first": {conv: wire.ConvPrompt, first: true, phone: func(p *phone) { p.offer = &factor.Outage{Text: "Duo can't be reached", Err: errors.New("no route")} },
 			want: wire.ReasonUnavailable},
 		"no proof asked for": {conv: wire.ConvPrompt, first: true, phone: func(p *phone) { p.waived = "Duo asks for nothing: this device is trusted" },
@@ -304,9 +319,10 @@ func TestOutsideUnavailable(t *testing.T) {
 // TestOutsideGone: when the client hangs up, whoever is asked is left alone within
 // 200 ms, and what was booked is settled.
 func TestOutsideGone(t *testing.T) {
-	for _, conv := range []wire.Conv{wire.ConvPrompt, wire.ConvFlush, wire.ConvInfo} {
+	for n, conv := range []wire.Conv{wire.ConvPrompt, wire.ConvFlush, wire.ConvInfo, wire.ConvPrompt, wire.ConvFlush, wire.ConvInfo} {
 		t.Run(conv.String(), func(t *testing.T) {
 			p := newPhone()
+			p.slow = n > 2
 			d := phoneDaemon(t, p, phoneRule)
 			r := dialRaw(t, d)
 			r.send("AUTH user=alice service=sudo conv=" + conv.String())
@@ -317,7 +333,8 @@ func TestOutsideGone(t *testing.T) {
 			<-p.asked
 			begun := time.Now()
 			r.nc.Close()
-			<-p.ended
+			// If Ask has not returned by now, nothing is waited for.
+			d.Wait(func() bool { return len(p.ended) > 0 || p.settled() > 0 })
 			if took := time.Since(begun); took > 200*time.Millisecond {
 				t.Errorf("ended after %v", took)
 			}
@@ -345,8 +362,10 @@ func TestOutsideRace(t *testing.T) {
 			p := newPhone()
 			d := phoneDaemon(t, p, phoneRule)
 			r := dialRaw(t, d)
-			r.send("AUTH user=alice service=sudo conv=prompt race=1")
-			r.expect("INQUIRE SECRET Passcode:%20")
+			r.send("AUTH user=alice service=sudo conv=prompt race=1 first=1")
+			r.expect("S INFO 1  push to Pixel 5")
+			r.expect("S INFO 2  call Pixel 5")
+			r.expect("INQUIRE SECRET Press Enter for a push:%20")
 			r.send("END")
 			r.expect("INQUIRE SECRET Push sent to Pixel 5: approve it, or type a code:%20")
 			if c.typed != "" {

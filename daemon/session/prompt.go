@@ -26,7 +26,7 @@ func (a *attempt) prompt() string {
 			hints = append(hints, o.Hint)
 		}
 	}
-	text, enter := strings.Join(hints, " or "), ""
+	text, enter := either(hints), ""
 	if o := a.enterOffer(); o != nil {
 		enter = o.Enter
 	}
@@ -41,6 +41,15 @@ func (a *attempt) prompt() string {
 	return strings.ToUpper(text[:1]) + text[1:] + ": "
 }
 
+// either lists words of which any will do.
+func either(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
 // announce says, before the first question, what can't be used, and what can be
 // done without a code, with the numbers that stand for it. Whoever has not proven
 // a first factor learns neither.
@@ -49,6 +58,9 @@ func (a *attempt) announce() {
 		return
 	}
 	for _, o := range a.standing.outages {
+		if !slices.Contains(a.plan.Factors, o.factor) {
+			continue
+		}
 		a.info(outageText(o.err) + ": use another factor")
 	}
 	for _, text := range a.standing.refused {

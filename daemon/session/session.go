@@ -235,7 +235,8 @@ func (c *conn) inquire(kind, text string, limit int) (factor.Secret, error) {
 func (c *conn) hearAnswer(kind, text string, limit int) (answer factor.Secret, err error) {
 	question := "INQUIRE " + kind
 	if text != "" {
-		question += " " + wire.EscapeText(wire.Printable(text))
+		question += " "
+		question += wire.FitText(wire.Printable(text), wire.MaxLine-len(question))
 	}
 	c.lines.Put(question)
 	if err := c.lines.Flush(); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/store"
+	"github.com/factord/factord/daemon/wire"
 )
 
 // standing is what a user has, as read when the attempt began.
@@ -15,6 +16,7 @@ type standing struct {
 	user     store.User
 	foreign  bool   // the account's uid is not the enrolled one
 	renamed  string // another name under which the uid is enrolled
+	buried   bool   // the account has had a factor, under whatever name
 	clean    bool   // no failure has been counted
 	enrolled bool   // has any factor, usable here or not
 	records  map[string][]factor.Record
@@ -51,7 +53,7 @@ func (a *attempt) readStanding(ctx context.Context) error {
 	if err == nil {
 		err = a.weigh(ctx)
 	}
-	if err != nil && s.onlyBypass(ctx, a) {
+	if err != nil && reasonOf(err) == wire.ReasonInternal && s.onlyBypass(ctx, a) {
 		a.Log.Error("a record can't be read, and only a bypass code is taken", "user", a.identity.Name, "error", err)
 		return nil
 	}
@@ -67,6 +69,9 @@ func (a *attempt) load() error {
 		s.user, s.records, s.foreign = user, records, found && user.UID != a.identity.UID
 		if err == nil && user.Records == 0 {
 			s.renamed, err = tx.NameOf(a.identity.UID)
+		}
+		if err == nil && user.Records == len(records[inviteScope]) {
+			s.buried, err = tx.Tombstone(a.identity.UID)
 		}
 		s.clean = !tx.HasBudget(a.subject())
 		return err
@@ -154,7 +159,7 @@ var errAlone = fmt.Errorf("%w: not asked", factor.ErrUnavailable)
 // stops when the client goes away.
 func (a *attempt) offerOf(ctx context.Context, f factor.Factor) (factor.Offer, error) {
 	l := a.facts(f.Name())
-	if _, outside := f.(factor.Asker); !outside || !l.Permitted {
+	if _, outside := f.(factor.Asker); !outside || !l.Wanted {
 		return f.Offer(ctx, l)
 	}
 	if a.alone {

@@ -42,7 +42,7 @@ func (a *attempt) starter() (s factor.Starter, log, text string) {
 		return nil, "clients that are not root can't enrol", textNoFactor
 	case !a.auth.First:
 		return nil, "no first factor was proven", "" // who learns nothing of what there is
-	case a.standing.user.Tombstone && !a.invited():
+	case a.standing.buried && !a.invited():
 		return nil, "has had a factor before", "you have had a second factor before, so setting one up needs an invitation: ask your administrator (factorctl invite " + a.name() + "), then log in again"
 	case !a.plan.EnrollLogin && !a.invited():
 		return nil, "enroll_until has passed", "the time to set up a second factor is over: ask your administrator for an invitation (factorctl invite " + a.name() + "), then log in again"
@@ -79,10 +79,10 @@ func (a *attempt) start(f factor.Starter) wire.Verdict {
 	}
 	ask := s.Ask + ": "
 	if a.optional() {
-		a.info("You have no second factor yet. Set one up now, or skip this and do it another time.")
 		ask = s.Ask + ", or " + skipHint(s) + ": "
-	} else {
-		a.info("You have no second factor yet, and this login needs one: set it up now.")
+	}
+	if !a.needsInvitation() { // else the question for it has said so
+		a.info(a.whyStart())
 	}
 	for _, line := range s.Show {
 		a.info(line)
@@ -172,7 +172,7 @@ func (a *attempt) confirm(ctx context.Context, f factor.Starter, s factor.Start,
 		return a.putOff(ctx), false
 	}
 	if len(typed) == 0 && !s.Enter {
-		r := a.unconfirmed("no code was given", "", left)
+		r := a.unconfirmed(textNoCode, "", left)
 		if r.more {
 			return a.verdict(r), true
 		}
@@ -238,6 +238,9 @@ func (a *attempt) settleStart(ctx context.Context, f factor.Starter, claim facto
 // firstFactor makes the entry of a user who still has no factor.
 func (a *attempt) firstFactor(tx *store.Tx) (ruling, error) {
 	if same, err := a.unchanged(tx); err != nil || !same {
+		return overtaken(), err
+	}
+	if buried, err := tx.Tombstone(a.identity.UID); err != nil || buried != a.standing.buried {
 		return overtaken(), err
 	}
 	if a.needsInvitation() {

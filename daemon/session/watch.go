@@ -46,11 +46,12 @@ func outside[T any](a *attempt, ctx context.Context, f factor.Factor, do func(co
 		return do(ctx)
 	}
 	watched, stop := a.watch(ctx)
-	done, err = do(watched)
-	if gone := stop(); gone != nil {
-		return done, gone
-	}
-	return done, err
+	defer func() { // after a panic too: nobody may read beside the session
+		if gone := stop(); gone != nil {
+			err = gone
+		}
+	}()
+	return do(watched)
 }
 
 // past is a deadline that ends a read at once.

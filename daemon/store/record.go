@@ -79,21 +79,41 @@ func uidKey(uid uint32, name string) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, uid), name...)
 }
 
-// NameOf returns a name under which a uid has records, "" if it has none. The
-// list of names is a hint; the entries decide.
-func (t *Tx) NameOf(uid uint32) (string, error) {
+// NameOf returns a name under which a uid has records, "" if it has none.
+func (t *Tx) NameOf(uid uint32) (name string, err error) {
+	err = t.names(uid, func(n string, u User) bool {
+		if u.Records > 0 {
+			name = n
+		}
+		return name == ""
+	})
+	return name, err
+}
+
+// Tombstone reports whether a uid has had a factor, under any of its names.
+func (t *Tx) Tombstone(uid uint32) (had bool, err error) {
+	err = t.names(uid, func(_ string, u User) bool {
+		had = u.Tombstone
+		return !had
+	})
+	return had, err
+}
+
+// names goes through the entries of a uid until see returns false. The list of names
+// is a hint; the entries decide.
+func (t *Tx) names(uid uint32, see func(name string, u User) bool) error {
 	keys, _ := t.entries(bucketUIDs, uidKey(uid, ""))
 	for _, key := range keys {
 		name := string(key[len(uidKey(uid, "")):])
 		u, found, err := t.User(name)
 		if err != nil {
-			return "", err
+			return err
 		}
-		if found && u.UID == uid && u.Records > 0 {
-			return name, nil
+		if found && u.UID == uid && !see(name, u) {
+			return nil
 		}
 	}
-	return "", nil
+	return nil
 }
 
 // Keys returns the factor and id of every record that lies under a user's name,

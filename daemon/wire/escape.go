@@ -52,6 +52,30 @@ func EscapeText(s string) string {
 	return string(out)
 }
 
+// FitText is EscapeText of as much of s as fits into size bytes. What is cut away,
+// between characters, is in the middle: a question keeps its end.
+func FitText(s string, size int) string {
+	const tail, mark = 80, "…"
+	whole := EscapeText(s)
+	if len(whole) <= size {
+		return whole
+	}
+	end := max(0, len(s)-tail)
+	for end < len(s) && !utf8.RuneStart(s[end]) {
+		end++
+	}
+	last, used, kept := mark+EscapeText(s[end:]), 0, 0
+	for i := 0; i < end; {
+		_, n := utf8.DecodeRuneInString(s[i:])
+		if used += len(EscapeText(s[i : i+n])); used+len(last) > size {
+			break
+		}
+		i += n
+		kept = i
+	}
+	return EscapeText(s[:kept]) + last
+}
+
 // Unescape decodes percent escapes in place and returns the shorter slice.
 func Unescape(p []byte) ([]byte, error) {
 	n := 0

@@ -57,13 +57,22 @@ static void descriptors(const char *when)
 	closedir(dir);
 }
 
+/* move changes the items of a login in progress, which frees what they were. */
+static void move(void)
+{
+	int moves = strcmp(behaviour, "moves") == 0;
+
+	if (moves)
+		pam_set_item(pamh, PAM_USER, "somebody-else");
+	if (moves || strcmp(behaviour, "roams") == 0)
+		pam_set_item(pamh, PAM_RHOST, "192.0.2.99");
+	if (strcmp(behaviour, "rekeys") == 0)
+		pam_putenv(pamh, "SSH_AUTH_INFO_0=publickey another");
+}
+
 /* behave does what the words asked for, and returns the conversation's code. */
 static int behave(struct pam_response *reply)
 {
-	if (strcmp(behaviour, "moves") == 0) { /* the items of a login in progress */
-		pam_set_item(pamh, PAM_USER, "somebody-else");
-		pam_set_item(pamh, PAM_RHOST, "192.0.2.99");
-	}
 	if (strcmp(behaviour, "sleeps") == 0)
 		sleep(2);
 	if (strcmp(behaviour, "looks") == 0)
@@ -88,6 +97,7 @@ static int converse(int n, const struct pam_message **msg, struct pam_response *
 	for (int i = 0; i < n; i++) {
 		int asks = msg[i]->msg_style == PAM_PROMPT_ECHO_OFF || msg[i]->msg_style == PAM_PROMPT_ECHO_ON;
 		dprintf(report, "%s: %s\n", asks ? "asked" : "shown", msg[i]->msg);
+		move();
 		if (asks)
 			code = behave(*resp + i);
 	}

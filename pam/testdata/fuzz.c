@@ -60,7 +60,7 @@ static void play_close(struct link *l);
 
 enum { ACCOUNT = 1, SSH = 2, SILENT = 4, FIELD = 8, KEY_OTP = 16, CONV = 32, NO_GREETING = 128 };
 
-static const char greeting[] = "OK factord 1\n", password[] = "correct horse";
+static const char greeting[] = "OK factord 1\n", password[] = "correct horse", user_name[] = "alice";
 static uint8_t shape, person;
 static char said[1 << 17];  /* of factord, and how much of it */
 static size_t size_said, heard; /* was heard */
@@ -185,14 +185,15 @@ int pam_prompt(pam_handle_t *pamh, int style, char **response, const char *forma
 int pam_get_user(pam_handle_t *pamh, const char **user, const char *prompt)
 {
 	(void)pamh, (void)prompt;
-	*user = "alice";
+	*user = user_name;
 	return PAM_SUCCESS;
 }
 
 int pam_get_item(const pam_handle_t *pamh, int type, const void **value)
 {
 	(void)pamh;
-	*value = type == PAM_TTY ? shape & SSH ? "ssh" : "/dev/pts/0" : type == PAM_SERVICE ? "fuzz \x01" : NULL;
+	*value = type == PAM_TTY ? shape & SSH ? "ssh" : "/dev/pts/0" : type == PAM_SERVICE ? "fuzz \x01" :
+	         type == PAM_USER ? user_name : type == PAM_AUTHTOK ? token : NULL;
 	return PAM_SUCCESS;
 }
 

@@ -97,7 +97,7 @@ func (a *asking) ask(ctx context.Context) (*factor.Wait, error) {
 		a.judge(ctx, v)
 		return nil, nil
 	}
-	return &factor.Wait{Cue: a.choice.cue(code, a.l.Discreet), Until: func(ctx context.Context, say func(string)) error {
+	return &factor.Wait{Cue: a.choice.cue(code, !a.l.Proven), Until: func(ctx context.Context, say func(string)) error {
 		return a.await(ctx, v.TxID, say)
 	}}, nil
 }

@@ -27,7 +27,7 @@ func (s *standing) fresh() bool {
 
 // Offer implements factor.Factor.
 func (f *Factor) Offer(ctx context.Context, l factor.Login) (factor.Offer, error) {
-	if !l.Permitted {
+	if !l.Wanted {
 		return factor.Offer{}, nil
 	}
 	if l.Discreet {

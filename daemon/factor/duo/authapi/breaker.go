@@ -10,7 +10,9 @@ import (
 const downFor = 10 * time.Second
 
 // breaker remembers that Duo is down, so that only the first login waits to find
-// out. After downFor one caller may try (the probe), the others are still refused.
+// out. After downFor one caller may try (the probe); the others are still refused, but
+// not for an outage: nobody knows any more. A probe that its caller gives up has found
+// out nothing, and callers choose when they do so: then all may try, until one knows.
 // One user's refusal or 429 says nothing about Duo and never opens it.
 type breaker struct {
 	now func() time.Time
@@ -18,7 +20,8 @@ type breaker struct {
 	mu      sync.Mutex
 	down    *Error    // why; nil: Duo is up
 	until   time.Time // not tried before
-	probing bool
+	probe   time.Time // when the one on its way began; zero: there is none
+	givenUp bool      // the last probe was
 	since   time.Time // of the state
 	success time.Time // the last
 	failure *Error    // the last
@@ -43,12 +46,18 @@ func (b *breaker) admit() (ticket, *Error) {
 	}
 	// A clock that was set back must not keep Duo down for long.
 	left := b.until.Sub(t.began)
-	if b.probing || left > 0 && left <= downFor {
+	known := left > 0 && left <= downFor
+	// Nor may a probe that hangs, once the connection stands.
+	age := t.began.Sub(b.probe)
+	probing := !b.probe.IsZero() && age >= 0 && age < downFor
+	if known || probing {
 		remembered := *b.down
-		remembered.Remembered = true
+		remembered.Remembered, remembered.Outdated = true, !known
 		return t, &remembered
 	}
-	b.probing, t.probe = true, true
+	if t.probe = !b.givenUp; t.probe {
+		b.probe = t.began
+	}
 	return t, nil
 }
 
@@ -56,8 +65,8 @@ func (b *breaker) admit() (ticket, *Error) {
 func (b *breaker) settle(t ticket, err *Error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if t.probe {
-		b.probing = false
+	if t.probe && t.began.Equal(b.probe) {
+		b.probe = time.Time{}
 	}
 	now := b.now()
 	if err != nil && err.Kind != Ended {
@@ -65,6 +74,7 @@ func (b *breaker) settle(t ticket, err *Error) {
 	}
 	switch {
 	case err != nil && err.Kind == Ended:
+		b.givenUp = b.givenUp || t.probe
 	case err != nil && err.down():
 		// A call that hung while others were answered is out of date.
 		if t.began.Before(b.success) {
@@ -73,10 +83,10 @@ func (b *breaker) settle(t ticket, err *Error) {
 		if b.down == nil {
 			b.since = now
 		}
-		b.down, b.until = err, now.Add(downFor)
+		b.down, b.until, b.givenUp = err, now.Add(downFor), false
 	default:
 		if b.down != nil {
-			b.down, b.since = nil, now
+			b.down, b.since, b.givenUp = nil, now, false
 		}
 		if err == nil || err.Status != 0 {
 			b.success = now

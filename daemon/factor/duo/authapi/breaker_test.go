@@ -99,6 +99,8 @@ func TestOneProbe(t *testing.T) {
 		all.Go(func() {
 			if _, refused := b.admit(); refused == nil {
 				admitted.Add(1)
+			} else if refused.Outage() || !refused.Remembered {
+				t.Errorf("%+v: it may be back", refused)
 			}
 		})
 	}
@@ -106,6 +108,82 @@ func TestOneProbe(t *testing.T) {
 		t.Errorf("%d admitted", admitted.Load())
 	}
 }
+
+// Whoever gives up their probes, again and again, does not keep Duo down for others.
+func TestProbesGivenUp(t *testing.T) {
+	clock := newClock()
+	b := newBreaker(clock.Now)
+	first, _ := b.admit()
+	b.settle(first, &Error{Kind: Unreachable})
+	refused := 0
+	for range 1000 {
+		clock.pass(downFor)
+		probe, err := b.admit()
+		if err != nil {
+			t.Fatal("no probe")
+		}
+		clock.pass(time.Second) // its call is on its way
+		if _, err := b.admit(); err != nil {
+			refused++
+		}
+		b.settle(probe, &Error{Kind: Ended})
+	}
+	if refused > 1 {
+		t.Errorf("%d calls of others were refused", refused)
+	}
+	// Of those who try then, the first to know says so for all.
+	for _, outcome := range []*Error{{Kind: Broken}, nil} {
+		clock.pass(downFor)
+		one, _ := b.admit()
+		b.settle(one, outcome)
+		if _, err := b.admit(); (err != nil) != (outcome != nil) {
+			t.Errorf("after %v: %v", outcome, err)
+		}
+	}
+}
+
+// A probe that hangs holds others back for a while, and one that panics not at all.
+func TestProbeLost(t *testing.T) {
+	clock := newClock()
+	c := client(t, Config{Host: "127.0.0.1:1", Now: clock.Now})
+	outage := func() {
+		ticket, _ := c.breaker.admit()
+		c.breaker.settle(ticket, &Error{Kind: Unreachable})
+		clock.pass(downFor)
+	}
+	outage()
+	hung, _ := c.breaker.admit()
+	if _, err := c.breaker.admit(); err == nil || err.Outage() {
+		t.Errorf("beside a probe: %v", err)
+	}
+	clock.pass(downFor)
+	probe, err := c.breaker.admit()
+	if err != nil {
+		t.Error("kept down by a probe that hangs")
+	}
+	c.breaker.settle(hung, &Error{Kind: Silent})
+	c.breaker.settle(probe, nil)
+
+	s := serve(t, true, okay(`{"time":1}`))
+	c = client(t, Config{Host: s.Listener.Addr().String(), CAFile: caFile(t, s.Server), Now: clock.Now})
+	outage()
+	func() {
+		defer func() { recover() }()
+		c.call(t.Context(), request{name: "check", method: http.MethodGet, path: "/auth/v2/check", limit: time.Minute}, new(bomb))
+		t.Error("no panic")
+	}()
+	if !c.Health().Down {
+		t.Error("a panic passes for an answer")
+	}
+	if _, err := c.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// bomb is an answer that can't be read.
+type bomb struct{}
+
+func (*bomb) UnmarshalJSON([]byte) error { panic("a bug") }
 
 // The first login finds out; the second is told at once, by the first one's error,
 // and one that comes later finds Duo back.

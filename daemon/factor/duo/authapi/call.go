@@ -73,16 +73,17 @@ func (c *Client) admitted(ctx, parent context.Context, q request, answer any) *E
 		refused.Call = q.name
 		return refused
 	}
+	err := &Error{Kind: Ended} // a panic tells nothing of Duo
+	defer func() { c.breaker.settle(ticket, err) }()
 	patience := time.Duration(0)
 	if q.repeatable {
 		patience = c.preauth / 2
 	}
-	err := c.once(ctx, parent, q, patience, answer)
+	err = c.once(ctx, parent, q, patience, answer)
 	if err != nil && err.stale {
 		c.transport.CloseIdleConnections()
 		err = c.once(ctx, parent, q, 0, answer)
 	}
-	c.breaker.settle(ticket, err)
 	if err != nil && (err.Kind == Silent || err.Kind == Unreachable) {
 		// Connections that go nowhere look alike until they are used.
 		c.transport.CloseIdleConnections()

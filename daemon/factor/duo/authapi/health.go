@@ -4,7 +4,7 @@ import "time"
 
 // Health is what status shows of Duo. Times are zero for what never happened.
 type Health struct {
-	// Down says that Duo is not asked at the moment, but for one call that tries.
+	// Down says that Duo is not asked at the moment, but to find out whether it is back.
 	// Since is when that began, or when it ended.
 	Down  bool
 	Since time.Time
