@@ -23,7 +23,7 @@ PAMDIR    ?= $(firstword $(wildcard /usr/lib/$(shell $(CC) -print-multiarch 2>/d
 PAMCONFIGS ?= $(wildcard /usr/share/pam-configs)
 MODFLAGS   = -std=gnu11 -Wall -Wextra -Werror -O2 -fPIC -fvisibility=hidden -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 MODLDFLAGS = -shared -Wl,-z,relro,-z,now,-z,defs
-MODSOURCES = pam/pam_factord.c pam/options.c pam/verdict.c pam/mark.c pam/link.c pam/text.c
+MODSOURCES = pam/pam_factord.c pam/person.c pam/options.c pam/verdict.c pam/mark.c pam/link.c pam/text.c
 
 .PHONY: build module demo test check bench e2e fuzz fuzz-module install clean
 
