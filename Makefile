@@ -8,7 +8,9 @@ FUZZTIME ?= 30s
 
 export PATH := $(PATH):/usr/local/go/bin
 
-static = CGO_ENABLED=0 $(GO) build $(GOFLAGS) -ldflags '-s -w' -o bin/
+# The version is for factor-helper; the others have it from the go command.
+VERSION ?= $(shell git describe --always --abbrev=12 --dirty=+dirty 2>/dev/null)
+static = CGO_ENABLED=0 $(GO) build $(GOFLAGS) -ldflags '-s -w -X main.version=$(VERSION)' -o bin/
 # The C library's NSS is what knows the users, so factord alone uses cgo.
 cgo    = CGO_ENABLED=1 $(GO) build $(GOFLAGS) -o bin/
 tool   = $(GO) tool -modfile=packaging/tools/go.mod
@@ -21,7 +23,7 @@ PAMDIR    ?= $(firstword $(wildcard /usr/lib/$(shell $(CC) -print-multiarch 2>/d
 PAMCONFIGS ?= $(wildcard /usr/share/pam-configs)
 MODFLAGS   = -std=gnu11 -Wall -Wextra -Werror -O2 -fPIC -fvisibility=hidden -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 MODLDFLAGS = -shared -Wl,-z,relro,-z,now,-z,defs
-MODSOURCES = pam/pam_factord.c pam/options.c pam/verdict.c pam/mark.c pam/link.c pam/text.c
+MODSOURCES = pam/pam_factord.c pam/person.c pam/options.c pam/verdict.c pam/mark.c pam/link.c pam/text.c
 
 .PHONY: build module demo test check bench e2e fuzz fuzz-module install clean
 
@@ -36,7 +38,9 @@ MODULE ?= bin/pam_factord.so
 module:
 	$(CC) $(MODFLAGS) $(CFLAGS) $(MODLDFLAGS) -o $(MODULE) $(MODSOURCES) -lpam
 
+# With a Duo service of its own, which is not installed.
 demo: build
+	$(static)duosim ./daemon/factordtest/duosim/cmd
 	@bin/factorctl demo
 
 # All tests. As root none is skipped; others skip what only root can do.
@@ -77,7 +81,7 @@ install:
 	test -z "$(PAMCONFIGS)" || install -D -m 0644 packaging/pam-configs/factord $(DESTDIR)$(PAMCONFIGS)/factord
 	install -D -m 0644 packaging/man/pam_factord.8 $(DESTDIR)$(PREFIX)/share/man/man8/pam_factord.8
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/factord/pam
-	install -m 0644 README.md conf/factord.toml $(DESTDIR)$(PREFIX)/share/doc/factord/
+	install -m 0644 README.md conf/factord.toml packaging/doc/*.md $(DESTDIR)$(PREFIX)/share/doc/factord/
 	for f in pam/snippets/*; do \
 		sed 's|/usr/libexec/|$(PREFIX)/libexec/|' $$f | install -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/doc/factord/pam/$${f##*/}; done
 	install -d -m 0755 $(DESTDIR)/etc/systemd/system $(DESTDIR)/etc/sysusers.d $(DESTDIR)/etc/tmpfiles.d

@@ -150,6 +150,7 @@ func TestHints(t *testing.T) {
 		{in("networks = ['10.1.2.3/8']\n" + ok), `hint: write "10.0.0.0/8" or "10.1.2.3"`},
 		{in("networks = ['::ffff:10.0.0.0/104']\n" + ok), `hint: write "10.0.0.0/8"`},
 		{in("networks = ['::ffff:10.0.0.1']\n" + ok), `hint: write "10.0.0.1/32"`},
+		{in("enroll = 'now'\n" + ok), `hint: write "login"`},
 		{in("mode = 'on'\n" + ok), `hint: write one of "require", "enrolled", "audit", "exempt"`},
 		{"[rule]\n" + ok, "hint: write [[rule]], with two brackets"},
 		{"[totp]\nwindows = 1", "hint: the keys here are issuer, window"},
@@ -175,5 +176,23 @@ func TestTooManyRules(t *testing.T) {
 	_, err := Parse("f", []byte(strings.Repeat("[[rule]]\n", 1001)), builtIn)
 	if err == nil || err.Error() != "f:1001: rule: there are more than 1000 rules" {
 		t.Error(err)
+	}
+}
+
+// A list that is not closed is noticed in a later line: the hint names its own.
+func TestUnclosedList(t *testing.T) {
+	for _, tt := range []struct{ text, want string }{
+		{"[[rule]]\nservices = [\"sshd\", \"sudo\"\nfactors = [\"totp\"]\n", "\nhint: is the list that begins in line 2 closed?"},
+		{"[[rule]]\nservices = [\n  \"sshd\",\n  \"sudo\"\n\nfactors = [\"totp\"]\n", "\nhint: is the list that begins in line 2 closed?"},
+		{"[[rule]]\nservices = [\"sshd\"\n", "\nhint: is the list that begins in line 2 closed?"},
+		{"[[rule]]\nservices = [\"sshd\"]\nfactors = totp\n", ""},
+	} {
+		_, err := Parse("f", []byte(tt.text), builtIn)
+		if err == nil {
+			t.Fatalf("%q is taken", tt.text)
+		}
+		if _, hint, _ := strings.Cut(err.Error(), "\nhint"); hint != strings.TrimPrefix(tt.want, "\nhint") {
+			t.Errorf("%q: %v", tt.text, err)
+		}
 	}
 }

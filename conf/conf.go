@@ -75,6 +75,9 @@ func syntaxError(name string, data []byte, err error) error {
 	} else if !mayShow(e.Key + lineAt(data, e.Line)) {
 		e.What, e.Hint = "the line is not TOML", "put the value in quotes; it may be a secret and is not shown"
 	}
+	if line := unclosed(data); line > 0 && line <= e.Line && strings.Contains(e.What, "expected a comma") {
+		e.Hint = fmt.Sprintf("is the list that begins in line %d closed?", line)
+	}
 	return e
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -46,13 +47,24 @@ func Load(path string, known Factors) (*Config, error) {
 }
 
 func openError(err error) error {
+	program, _ := os.Executable()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("opening the configuration: %w\nhint: without one nobody can log in; factord's package has a sample", err)
+		return fmt.Errorf("opening the configuration: %w\nhint: without one nobody can log in; %s", err, sampleHint(program))
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("opening the configuration: %w\nhint: only root and factord can read it (group factord, mode 0640): run this as root", err)
+		return fmt.Errorf("opening the configuration: %w\nhint: root may read it, and factord by its group: %s", err, giveGroup(err))
 	}
 	return fmt.Errorf("opening the configuration: %w", err)
+}
+
+// sampleHint says where the sample is that was installed together with program.
+func sampleHint(program string) string {
+	const below = "share/doc/factord/factord.toml"
+	path := filepath.Join(filepath.Dir(filepath.Dir(program)), below)
+	if _, err := os.Stat(path); err != nil {
+		return "a sample is " + below + ", below where factord was installed"
+	}
+	return "a sample is " + path
 }
 
 func check(path string, info fs.FileInfo) error {
@@ -63,7 +75,11 @@ func check(path string, info fs.FileInfo) error {
 	case !ok:
 		return fmt.Errorf("%s: can't tell who owns it", path)
 	case stat.Uid != 0 && int(stat.Uid) != os.Geteuid():
-		return fmt.Errorf("%s: owned by uid %d, not by root or uid %d\nhint: chown root %s", path, stat.Uid, os.Geteuid(), path)
+		own := ""
+		if uid := os.Geteuid(); uid != 0 {
+			own = fmt.Sprintf(" or uid %d", uid)
+		}
+		return fmt.Errorf("%s: owned by uid %d, not by root%s\nhint: chown root %s", path, stat.Uid, own, path)
 	case info.Mode().Perm()&0o022 != 0:
 		return fmt.Errorf("%s: mode %04o lets others than its owner write it\nhint: chmod go-w %s", path, info.Mode().Perm(), path)
 	case info.Size() > maxSize:

@@ -92,7 +92,7 @@ func TestLoadOwner(t *testing.T) {
 	if err := os.Chown(file, 12345, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(file, builtIn); err == nil || !strings.Contains(err.Error(), "owned by uid 12345, not by root or uid 0") {
+	if _, err := Load(file, builtIn); err == nil || !strings.Contains(err.Error(), "owned by uid 12345, not by root\n") {
 		t.Error(err)
 	}
 }
@@ -101,5 +101,41 @@ func TestSampleIsACopy(t *testing.T) {
 	clear(Sample())
 	if !bytes.HasPrefix(Sample(), []byte("# factord.toml")) {
 		t.Error("a caller can change the sample")
+	}
+}
+
+// Who has no configuration is told where the sample is that came with the program.
+func TestSampleHint(t *testing.T) {
+	prefix := t.TempDir()
+	program := filepath.Join(prefix, "sbin", "factord")
+	if got := sampleHint(program); got != "a sample is share/doc/factord/factord.toml, below where factord was installed" {
+		t.Error(got)
+	}
+	sample := filepath.Join(prefix, "share/doc/factord/factord.toml")
+	if err := os.MkdirAll(filepath.Dir(sample), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(sample, Sample(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := sampleHint(program); got != "a sample is "+sample {
+		t.Error(got)
+	}
+}
+
+// A configuration without rules lets nobody in, which is not "ok".
+func TestSummary(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                               "no error, and nobody can log in",
+		"[[rule]]\nfactors = ['totp']\n": "ok, 1 rule",
+		"[[rule]]\nservices=['su']\nfactors = ['totp']\n[[rule]]\nmode = 'exempt'\n": "ok, 2 rules",
+	} {
+		c, err := Parse("f", []byte(text), builtIn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Summary(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }

@@ -53,11 +53,28 @@ type locator struct {
 	arrays map[path]int // how many [[path]] there were so far
 	table  path         // of the last header
 	deep   int          // line on which a limit was crossed
+	open   int          // line on which the first list begins that has no end
 }
 
 // locate reports an error only for a text that is not to be given to the parser.
 func locate(data []byte) (lines, *Error) {
 	l := &locator{scanner: scanner{text: string(data), line: 1}, lines: make(lines), arrays: make(map[path]int)}
+	l.read()
+	if l.deep != 0 {
+		return nil, &Error{Line: l.deep, What: fmt.Sprintf("nested deeper than %d levels", maxDepth)}
+	}
+	return l.lines, nil
+}
+
+// unclosed returns the line on which a list begins that has no end, 0 if there is
+// none. It is for a text that is not TOML.
+func unclosed(data []byte) int {
+	l := &locator{scanner: scanner{text: string(data), line: 1}, lines: make(lines), arrays: make(map[path]int)}
+	l.read()
+	return l.open
+}
+
+func (l *locator) read() {
 	l.accept("\ufeff")
 	for l.blank(); !l.end(); l.blank() {
 		if l.peek() == '[' {
@@ -67,10 +84,9 @@ func locate(data []byte) (lines, *Error) {
 		}
 		l.skipLine()
 		if l.deep != 0 {
-			return nil, &Error{Line: l.deep, What: fmt.Sprintf("nested deeper than %d levels", maxDepth)}
+			return
 		}
 	}
-	return l.lines, nil
 }
 
 // header reads [a.b] or [[a.b]]. A name that is an array of tables stands for its last element.
@@ -138,10 +154,12 @@ func (l *locator) value(p path, depth int) {
 
 // list reads what stands between brackets, one element at a time.
 func (l *locator) list(closing byte, element func(n int)) {
+	begins := l.line
 	l.next()
 	for n := 0; l.deep == 0; n++ {
 		l.blank()
 		if l.end() {
+			l.left(begins)
 			return
 		}
 		if l.peek() == closing {
@@ -152,7 +170,15 @@ func (l *locator) list(closing byte, element func(n int)) {
 		element(n)
 		l.blank()
 		if !l.accept(",") && l.peek() != closing || l.pos == start {
-			return // not TOML
+			l.left(begins) // not TOML
+			return
 		}
+	}
+}
+
+// left notes a list whose end was not found.
+func (l *locator) left(line int) {
+	if l.open == 0 {
+		l.open = line
 	}
 }

@@ -37,6 +37,7 @@ func (c *Config) Doubts(file string) (all []string) {
 			}
 		}
 	}
+	all = append(all, c.pamDoubts(file, pamDirs()...)...)
 	if c.Duo != nil {
 		for _, named := range []string{c.Duo.CAFile, c.Duo.SkeyFile} {
 			if _, err := os.Stat(named); filepath.IsAbs(named) && err != nil {

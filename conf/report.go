@@ -71,3 +71,15 @@ func (r *report) err() error {
 	}
 	return errors.Join(all...)
 }
+
+// Summary is what a configuration without errors comes to.
+func (c *Config) Summary() string {
+	switch n := len(c.Rules); n {
+	case 0:
+		return "no error, and nobody can log in"
+	case 1:
+		return "ok, 1 rule"
+	default:
+		return fmt.Sprintf("ok, %d rules", n)
+	}
+}

@@ -87,7 +87,11 @@ func oneOf(s string, words []string) flaw {
 	for i, w := range words {
 		quoted[i] = strconv.Quote(w)
 	}
-	return flaw{fmt.Sprintf("unknown value %q", s), "write one of " + strings.Join(quoted, ", ")}
+	hint := "write one of "
+	if len(words) == 1 {
+		hint = "write "
+	}
+	return flaw{fmt.Sprintf("unknown value %q", s), hint + strings.Join(quoted, ", ")}
 }
 
 // duration returns a time in Go's notation. It is never negative, and 0 only if zero says that 0 has a meaning.

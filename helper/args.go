@@ -15,7 +15,7 @@ const maxSocketPath = 107
 // options are the parsed arguments.
 type options struct {
 	verb, socket, service string
-	help                  bool
+	help, version         bool
 }
 
 func parseArgs(args []string) (options, error) {
@@ -29,7 +29,7 @@ func parseArgs(args []string) (options, error) {
 	if o.socket == "" {
 		o.socket = defaultSocket
 	}
-	if o.verb == "" && !o.help {
+	if o.verb == "" && !o.help && !o.version {
 		return options{}, usageError("a verb is missing: pam, ssh or check")
 	}
 	return o, nil
@@ -43,6 +43,10 @@ func (o *options) take(args []string) ([]string, error) {
 	}
 	if arg == "-h" || arg == "--help" {
 		o.help = true
+		return rest, nil
+	}
+	if arg == "--version" {
+		o.version = true
 		return rest, nil
 	}
 	name, value, joined := strings.Cut(arg, "=")
@@ -79,7 +83,10 @@ func (o *options) flag(name string) *string {
 
 func (o *options) setVerb(verb string) error {
 	switch {
-	case verb != "pam" && verb != "ssh" && verb != "check":
+	case verb == "help" && o.verb == "":
+		o.help = true
+		return nil
+	case verb != "help" && verb != "pam" && verb != "ssh" && verb != "check":
 		return usageError("unknown verb " + strconv.Quote(verb) + ": there are pam, ssh and check")
 	case o.verb != "":
 		return usageError("one verb too many: " + strconv.Quote(verb))

@@ -1,6 +1,9 @@
 package helper
 
 import (
+	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -21,6 +24,9 @@ func TestParseArgs(t *testing.T) {
 		{args: "check --service=a=b", want: options{verb: "check", socket: defaultSocket, service: "a=b"}},
 		{args: "check --service --help", want: options{verb: "check", socket: defaultSocket, service: "--help"}},
 		{args: "-h", want: options{socket: defaultSocket, help: true}},
+		{args: "help", want: options{socket: defaultSocket, help: true}},
+		{args: "--version", want: options{socket: defaultSocket, version: true}},
+		{args: "pam help", err: `one verb too many: "help"`},
 		{args: "pam --help", want: options{verb: "pam", socket: defaultSocket, help: true}},
 
 		{args: "", err: "a verb is missing: pam, ssh or check"},
@@ -64,6 +70,9 @@ func TestUsageErrors(t *testing.T) {
 		{"no PAM_USER", "pam", login("PAM_USER="), "PAM_USER is not set"},
 		{"endless user", "pam", login("PAM_USER=" + strings.Repeat("x", 1000)), "does not fit"},
 		{"help under PAM", "pam --help", login(), "no answer to PAM"},
+		{"help as a verb under PAM", "help", login(), "no answer to PAM"},
+		{"version under PAM", "--version", login(), "no answer to PAM"},
+		{"version of a verb under PAM", "pam --version", login(), "no answer to PAM"},
 		{"help under PAM, type only", "-h", map[string]string{"PAM_TYPE": ""}, "no answer to PAM"},
 	}
 	for _, tt := range tests {
@@ -80,14 +89,52 @@ func TestUsageErrors(t *testing.T) {
 	}
 }
 
+// Examples name the program that was asked, wherever it is installed.
 func TestHelp(t *testing.T) {
-	got := call{args: []string{"--help"}}.run(t)
-	if got.code != 0 || got.stdout != usage || got.stderr != "" {
-		t.Errorf("exit %d, stdout %q, stderr %q", got.code, got.stdout, got.stderr)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, line := range strings.Split(usage, "\n") {
+	for _, args := range []string{"--help", "help"} {
+		got := call{args: []string{args}}.run(t)
+		if want := usage(self); got.code != 0 || got.stdout != want || got.stderr != "" {
+			t.Errorf("exit %d, stdout %q, stderr %q", got.code, got.stdout, got.stderr)
+		}
+		for _, line := range []string{"pam_exec.so quiet stdout " + self + " pam\n", "ForceCommand " + self + " ssh\n", self + " check --service deploy && ./deploy\n"} {
+			if !strings.Contains(got.stdout, line) {
+				t.Errorf("no %q: %s", line, got.stdout)
+			}
+		}
+	}
+	for _, line := range strings.Split(usage(usualPath), "\n") {
 		if len(line) > 80 {
 			t.Errorf("wider than 80 columns: %q", line)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	if got := (call{args: []string{"--version"}}).run(t); got.code != 0 || got.stdout != "factor-helper (devel)\n" || got.stderr != "" {
+		t.Errorf("exit %d, stdout %q, stderr %q", got.code, got.stdout, got.stderr)
+	}
+}
+
+// Who can't reach factord is told what to look at, as by factorctl.
+func TestUnreachable(t *testing.T) {
+	dir := openDir(t)
+	dead := filepath.Join(dir, "dead")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: dead})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	for socket, want := range map[string]string{
+		filepath.Join(dir, "none"): "no such file or directory\nhint: is factord running? systemctl status factord.socket\nhint: one that listens elsewhere: --socket PATH\n",
+		dead:                       "connection refused\nhint: is factord running? systemctl status factord.socket\n",
+	} {
+		if got := (call{args: []string{"check", "--socket", socket}}).run(t); got.code != exitUnavailable || !strings.Contains(got.stderr, want) {
+			t.Errorf("exit %d, %q", got.code, got.stderr)
 		}
 	}
 }
@@ -104,7 +151,7 @@ func FuzzParseArgs(f *testing.F) {
 			}
 			return
 		}
-		if !o.help && o.verb != "pam" && o.verb != "ssh" && o.verb != "check" {
+		if !o.help && !o.version && o.verb != "pam" && o.verb != "ssh" && o.verb != "check" {
 			t.Errorf("verb %q", o.verb)
 		}
 		if o.socket == "" || o.socket[0] == '@' || len(o.socket) > maxSocketPath {

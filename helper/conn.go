@@ -54,10 +54,21 @@ func (c *conn) connect(path string) error {
 				return err
 			}
 		default:
-			return errors.New("connecting to " + strconv.Quote(path) + ": " + err.Error() +
-				"\nhint: is factord running, and may this user reach its socket?")
+			return unreachable(path, err)
 		}
 	}
+}
+
+// unreachable says why nobody answers at path, and what to do.
+func unreachable(path string, err error) error {
+	text := "connecting to " + strconv.Quote(path) + ": " + err.Error()
+	switch err {
+	case syscall.ENOENT, syscall.ECONNREFUSED:
+		text += "\nhint: is factord running? systemctl status factord.socket\nhint: one that listens elsewhere: --socket PATH"
+	case syscall.EACCES:
+		text += "\nhint: who may reach the socket? ls -ld " + strconv.Quote(path) + " and the folders above it"
+	}
+	return errors.New(text)
 }
 
 // Read returns what factord sent, at most len(p) bytes.

@@ -36,6 +36,7 @@ const enrolTime = 30 * time.Second
 // Config is everything that a run takes from its process.
 type Config struct {
 	Args                  []string // without the program's name
+	Version               string   // "": of no version
 	Getenv                func(key string) (value string, found bool)
 	Environ               func() []string
 	Stdin, Stdout, Stderr int           // file descriptors
@@ -59,7 +60,11 @@ func Run(c Config) int {
 	case err != nil:
 		return c.refuse(err)
 	case o.help:
-		return c.help()
+		return c.inform(usage(ownPath()))
+	case o.version && c.Version == "":
+		return c.inform("factor-helper (devel)\n")
+	case o.version:
+		return c.inform("factor-helper " + c.Version + "\n")
 	case o.verb == "check":
 		return c.check(o)
 	case o.verb == "ssh":
@@ -68,13 +73,13 @@ func Run(c Config) int {
 	return c.pam(o)
 }
 
-// help refuses under pam_exec, where a stray --help with status 0 would let
+// inform refuses under pam_exec, where a stray --help with status 0 would let
 // everybody in.
-func (c Config) help() int {
+func (c Config) inform(text string) int {
 	if _, underPAM := c.Getenv("PAM_TYPE"); underPAM {
-		return c.refuse(usageError("--help is no answer to PAM"))
+		return c.refuse(usageError("that is no answer to PAM"))
 	}
-	put(c.Stdout, usage)
+	put(c.Stdout, text)
 	return exitAllow
 }
 

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -50,15 +51,22 @@ static bool interrupted(void)
 	return false;
 }
 
+/* absent keeps why nobody answers. */
+static enum link_error absent(struct link *l, int cause)
+{
+	l->cause = cause;
+	return LINK_ABSENT;
+}
+
 /* await waits until the socket is ready for what events say. After the deadline it
  * never is, or whoever sends without end would be listened to. */
-static enum link_error await(const struct link *l, short events)
+static enum link_error await(struct link *l, short events)
 {
 	struct pollfd p = {.fd = l->fd, .events = events};
 
 	for (;;) {
 		int ms = left(l);
-		int n = poll(&p, 1, ms);
+		int n = poll(&p, 1, ms), cause = errno;
 
 		if (interrupted())
 			return LINK_INTERRUPTED;
@@ -66,8 +74,8 @@ static enum link_error await(const struct link *l, short events)
 			return LINK_LATE;
 		if (n > 0)
 			return LINK_OK;
-		if (n < 0 && errno != EINTR)
-			return LINK_ABSENT;
+		if (n < 0 && cause != EINTR)
+			return absent(l, cause);
 	}
 }
 
@@ -101,7 +109,7 @@ static bool trusted(int fd)
 	return peer.uid == 0 || (geteuid() != 0 && peer.uid == geteuid()) || is_factord(peer.uid);
 }
 
-static enum link_error reach(const struct link *l, const struct sockaddr_un *addr)
+static enum link_error reach(struct link *l, const struct sockaddr_un *addr)
 {
 	for (;;) {
 		if (connect(l->fd, (const struct sockaddr *)addr, sizeof *addr) == 0 || errno == EISCONN)
@@ -109,7 +117,7 @@ static enum link_error reach(const struct link *l, const struct sockaddr_un *add
 		if (errno == EAGAIN)
 			poll(NULL, 0, BACKLOG);
 		else if (errno != EINTR)
-			return LINK_ABSENT;
+			return absent(l, errno);
 		if (interrupted())
 			return LINK_INTERRUPTED;
 		if (left(l) == 0)
@@ -138,13 +146,13 @@ enum link_error link_open(struct link *l, const char *path, int seconds)
 	memset(l, 0, sizeof *l);
 	l->fd = -1;
 	if (size == 0 || size >= sizeof addr.sun_path)
-		return LINK_ABSENT;
+		return absent(l, ENAMETOOLONG);
 	memcpy(addr.sun_path, path, size + 1);
 	clock_gettime(CLOCK_MONOTONIC, &l->deadline);
 	l->deadline.tv_sec += seconds;
 	l->fd = new_socket();
 	if (l->fd < 0)
-		return LINK_ABSENT;
+		return absent(l, errno);
 	return reach(l, &addr);
 }
 
@@ -168,7 +176,7 @@ static enum link_error fill(struct link *l)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return LINK_OK;
 	if (n <= 0)
-		return LINK_ABSENT;
+		return absent(l, n < 0 ? errno : 0);
 	l->end += (size_t)n;
 	return LINK_OK;
 }
@@ -209,7 +217,7 @@ enum link_error link_send(struct link *l, const char *data, size_t size)
 		if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
 			return LINK_OK; /* the verdict may have crossed the answer: reading tells */
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return LINK_ABSENT;
+			return absent(l, errno);
 		if (n > 0) {
 			data += n;
 			size -= (size_t)n;
@@ -244,6 +252,21 @@ enum link_error link_answer(struct link *l, const char *data, size_t size)
 	} while (size > 0 && err == LINK_OK);
 	explicit_bzero(lines, sizeof lines);
 	return err;
+}
+
+void link_why(const struct link *l, enum link_error err, char *buf, size_t size)
+{
+	static const char *const why[] = {
+		[LINK_OK] = "", [LINK_STRANGER] = "the one who listens is neither root nor factord", [LINK_LATE] = "no verdict in time",
+		[LINK_INTERRUPTED] = "interrupted", [LINK_GRAMMAR] = "not factord's protocol",
+		[LINK_LONG] = "user, service, rhost, ruser and tty are too long for a line"};
+	char text[128];
+
+	if (err != LINK_ABSENT)
+		snprintf(buf, size, "%s", why[err]);
+	else
+		snprintf(buf, size, "nobody answers: %s; is factord.socket enabled?",
+			 l->cause == 0 ? "the connection was closed" : strerror_r(l->cause, text, sizeof text));
 }
 
 void link_close(struct link *l)

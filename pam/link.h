@@ -24,6 +24,7 @@ enum link_error {
 
 struct link {
 	int fd;
+	int cause; /* errno of LINK_ABSENT; 0: the one who listened has closed it */
 	struct timespec deadline;
 	size_t start, end; /* what is received and not yet returned */
 	char in[MAX_LINE + 2];
@@ -35,6 +36,9 @@ enum link_error link_open(struct link *l, const char *path, int seconds);
 
 /* link_line returns the next line, ended by a NUL; it is valid until the next call. */
 enum link_error link_line(struct link *l, char **line);
+
+/* link_why writes for the log why a link failed. */
+void link_why(const struct link *l, enum link_error err, char *buf, size_t size);
 
 /* link_more says whether something has come that link_line has not returned. */
 bool link_more(const struct link *l);

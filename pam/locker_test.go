@@ -62,7 +62,7 @@ func lockers(t *testing.T, callers string) machine {
 // A real locker, as the user and as root's: one answer has both.
 func TestSnippetLocker(t *testing.T) {
 	t.Parallel()
-	for callers, setuid := range map[string]bool{`"user"`: false, `"root"`: true} {
+	for callers, setuid := range map[string]bool{`"user"`: false, `"root", "user"`: true} {
 		m := lockers(t, callers)
 		code, password := m.code(), m.who.Password
 		type try struct {

@@ -60,6 +60,7 @@ type seat struct {
 	question string       // factord's, when the person has backup codes
 	argv     []string
 	from     wire.Auth // what it says of where the person is
+	log      string    // file of the program's own; "": it has none
 }
 
 // An end of a login.
@@ -176,6 +177,7 @@ func sitAtSSH(s *seat, o launch) {
 	server.start(s.service(), o.sshd+fmt.Sprintf(sshConfig, server.ports[0], server.dir, server.dir), "bash", "-c", o.before+`; exec "$@"`, "bash")
 	s.says = [ends]string{"let in", "Permission denied", "'s password: "} // when spent, its client turns to other methods
 	s.from.RHost, s.question = "127.0.0.1", knownPrompt
+	s.log = filepath.Join(server.dir, "log")
 	s.argv = server.client("ssh", "-o", "NumberOfPasswordPrompts=1", "-l", s.who.Name, "port0", "echo let in")
 }
 

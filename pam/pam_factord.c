@@ -12,39 +12,17 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "link.h"
-#include "mark.h"
-#include "options.h"
-#include "text.h"
+#include "attempt.h"
 #include "verdict.h"
 
 enum {
-	TIMEOUT = 65,       /* seconds: factord's 60 for an attempt, and time to hear it */
-	ENROLLING = 30,     /* seconds more, for who sets up a first factor */
-	MAX_CUE = 12 * 1000 /* bytes of text that waits for a prompt: a QR code of 80 columns, and lines around it */
+	TIMEOUT = 65,  /* seconds: factord's 60 for an attempt, and time to hear it */
+	ENROLLING = 30 /* seconds more, for who sets up a first factor */
 };
 
 static const char unreachable[] = "The second factor cannot be checked: factord is not available.";
 static const char late[] = "Timed out.";
-
-/* attempt is one login put to factord. */
-struct attempt {
-	pam_handle_t *pamh;
-	const struct options *o;
-	struct link link;
-	/* Valid until the program is shown or asked something, and may change them. */
-	const char *user, *service, *rhost, *ruser, *tty, *key, *field;
-	struct mark mark;
-	bool marks;
-	enum conv conv;
-	bool silent;
-	const char *code; /* of single_field, for the first question */
-	bool code_spent;
-	bool asked;     /* something, of the person */
-	bool enrolling; /* the person sets up a factor in this login */
-	char cue[MAX_CUE];      /* text that is shown with the next prompt */
-	char said[MAX_LINE + 1]; /* the last text shown */
-};
+static const char no_code[] = "Type the code right behind the password.";
 
 /* item is a PAM item, "" if it is not set. */
 static const char *item(pam_handle_t *pamh, int type)
@@ -52,74 +30,6 @@ static const char *item(pam_handle_t *pamh, int type)
 	const void *value = NULL;
 
 	return pam_get_item(pamh, type, &value) == PAM_SUCCESS && value != NULL ? value : "";
-}
-
-/* show shows a text, now or together with the next prompt: sshd shows nothing
- * before that, and a program that wants silence nothing at all. */
-static void show(struct attempt *a, const char *text)
-{
-	size_t used = strlen(a->cue);
-
-	snprintf(a->said, sizeof a->said, "%s", text);
-	/* One field takes no second answer, so a secret is not shown in vain. */
-	if (a->conv == CONV_NONE || (a->enrolling && a->o->code_size > 0))
-		return;
-	if (a->conv != CONV_FLUSH && !a->silent) {
-		pam_info(a->pamh, "%s", text);
-		a->key = ""; /* factord asks for it before it says anything */
-	} else if (strlen(text) + 1 < sizeof a->cue - used) /* a part of a line could end in a part of a character */
-		snprintf(a->cue + used, sizeof a->cue - used, "%s\n", text);
-}
-
-/* finish shows what is left to say when the verdict has come. */
-static void finish(struct attempt *a, const char *refusal)
-{
-	size_t used = strlen(a->cue);
-
-	if (a->silent || a->conv == CONV_NONE)
-		return;
-	if (used > 0) {
-		a->cue[used - 1] = '\0';
-		pam_info(a->pamh, "%s", a->cue);
-	}
-	if (*refusal != '\0' && strcmp(refusal, a->said) != 0)
-		pam_error(a->pamh, "%s", refusal);
-}
-
-/* put answers an inquiry; NULL cancels it. */
-static enum link_error put(struct attempt *a, const char *answer)
-{
-	if (answer == NULL || strlen(answer) > MAX_ANSWER)
-		return link_send(&a->link, "CAN\n", 4);
-	return link_answer(&a->link, answer, strlen(answer));
-}
-
-/* ask puts a question to the person and their answer to factord. No answer at all
- * is not an empty one. */
-static enum link_error ask(struct attempt *a, int style, const char *text)
-{
-	char *answer = NULL;
-	enum link_error err;
-	bool answered;
-
-	a->asked = true;
-	if (a->o->code_size > 0) { /* the program can't ask: the code came with the password */
-		bool given = a->code != NULL && !a->code_spent && style == PAM_PROMPT_ECHO_OFF;
-
-		a->code_spent = a->code_spent || given;
-		return put(a, given ? a->code : NULL);
-	}
-	if (a->conv == CONV_NONE || a->conv == CONV_INFO)
-		return put(a, NULL);
-	answered = pam_prompt(a->pamh, style, &answer, "%s%s", a->cue, text) == PAM_SUCCESS;
-	explicit_bzero(a->cue, sizeof a->cue); /* it may have been a secret */
-	a->said[0] = '\0';
-	a->key = "";
-	err = put(a, answered ? answer : NULL);
-	if (answer != NULL)
-		explicit_bzero(answer, strlen(answer));
-	free(answer);
-	return err;
 }
 
 /* inquire serves one INQUIRE. */
@@ -130,15 +40,15 @@ static enum link_error inquire(struct attempt *a, char *rest)
 	if (strcmp(kind, "AUTHINFO") == 0 && rest == NULL) {
 		size_t size = strlen(a->key);
 
-		return size == 0 || size > MAX_AUTHINFO ? put(a, NULL) : link_answer(&a->link, a->key, size);
+		return size == 0 || size > MAX_AUTHINFO ? attempt_put(a, NULL) : link_answer(&a->link, a->key, size);
 	}
 	if (rest == NULL || !unescape(rest))
 		return LINK_GRAMMAR;
 	if (strcmp(kind, "SECRET") == 0)
-		return ask(a, PAM_PROMPT_ECHO_OFF, printable(rest));
+		return person_ask(a, PAM_PROMPT_ECHO_OFF, printable(rest));
 	if (strcmp(kind, "PROMPT") == 0)
-		return ask(a, PAM_PROMPT_ECHO_ON, printable(rest));
-	return put(a, NULL);
+		return person_ask(a, PAM_PROMPT_ECHO_ON, printable(rest));
+	return attempt_put(a, NULL);
 }
 
 /* add appends key=value to the AUTH line. */
@@ -199,7 +109,12 @@ static enum link_error judge(struct attempt *a, char *rest, int *code)
 	if (text == NULL || link_more(&a->link))
 		return LINK_GRAMMAR;
 	*code = verdict_pam(&v);
-	finish(a, v.allow ? "" : printable(text));
+	if (v.reason == DENIED && a->o->code_size > 0 && a->code == NULL) { /* factord knows of no field */
+		pam_syslog(a->pamh, LOG_NOTICE, "single_field: what was typed does not end in a code");
+		person_finish(a, no_code);
+	} else {
+		person_finish(a, v.allow ? "" : printable(text));
+	}
 	return LINK_OK;
 }
 
@@ -215,7 +130,7 @@ static enum link_error converse(struct attempt *a, int *code)
 		if (strncmp(line, "S VERDICT ", 10) == 0)
 			return judge(a, line + 10, code);
 		if (strncmp(line, "S INFO ", 7) == 0 && unescape(line + 7))
-			show(a, printable(line + 7));
+			person_show(a, printable(line + 7));
 		else if (strcmp(line, "S ENROLLING") == 0 && enroll(a))
 			continue;
 		else if (strncmp(line, "INQUIRE ", 8) != 0)
@@ -228,13 +143,10 @@ static enum link_error converse(struct attempt *a, int *code)
 /* fail is the PAM code of an attempt without a verdict. */
 static int fail(struct attempt *a, enum link_error err)
 {
-	static const char *const why[] = {
-		[LINK_OK] = "", [LINK_ABSENT] = "nobody answers; is factord.socket enabled?",
-		[LINK_STRANGER] = "the one who listens is neither root nor factord", [LINK_LATE] = "no verdict in time",
-		[LINK_INTERRUPTED] = "interrupted", [LINK_GRAMMAR] = "not factord's protocol",
-		[LINK_LONG] = "user, service, rhost, ruser and tty are too long for a line"};
+	char why[256];
 
-	pam_syslog(a->pamh, LOG_ERR, "%s: %s", a->o->socket, why[err]);
+	link_why(&a->link, err, why, sizeof why);
+	pam_syslog(a->pamh, LOG_ERR, "%s: %s", a->o->socket, why);
 	if (err == LINK_INTERRUPTED)
 		return PAM_ABORT;
 	if (!a->silent && a->conv != CONV_NONE)
@@ -355,6 +267,8 @@ __attribute__((visibility("default"))) int pam_sm_authenticate(pam_handle_t *pam
 	mark_drop(pamh); /* an attempt before this one may have left it */
 	if (!read_options(pamh, &o, argc, argv))
 		return PAM_SERVICE_ERR;
+	if (o.gate)
+		pam_syslog(pamh, LOG_WARNING, "argument \"gate\" does nothing here: it belongs on an account line");
 	result = begin(&a, pamh, flags, &o);
 	if (result != PAM_SUCCESS)
 		return result;
@@ -385,7 +299,10 @@ __attribute__((visibility("default"))) int pam_sm_acct_mgmt(pam_handle_t *pamh, 
 	if (mark_take(pamh, &a.mark) && a.marks)
 		return PAM_SUCCESS;
 	a.conv = CONV_NONE;
-	return login(&a, "account");
+	result = login(&a, "account");
+	if (result != PAM_SUCCESS && result != PAM_IGNORE)
+		pam_syslog(pamh, LOG_ERR, "gate: this login came by no auth line of pam_factord: see AuthenticationMethods in sshd_config(5)");
+	return result;
 }
 
 /* sshd drops the connection if nobody answers this one. */

@@ -10,6 +10,8 @@ struct verdict {
 	int reason;  /* of a refusal: its place in the wire's list, 1 to 14 */
 };
 
+enum { DENIED = 1 }; /* of these the first: no factor, or a wrong one */
+
 /* verdict_read reads what follows "S VERDICT ", and changes it. What it leaves in v
  * does not hold before verdict_confirm. */
 bool verdict_read(struct verdict *v, char *rest);

@@ -9,10 +9,15 @@ import (
 	"github.com/factord/factord/helper"
 )
 
+// version is set by make: package runtime/debug, which could tell, links in more
+// than a program that starts at every login is to pay for.
+var version string
+
 func main() {
 	os.Exit(helper.Run(helper.Config{
-		Args:   os.Args[1:],
-		Getenv: syscall.Getenv, Environ: syscall.Environ,
+		Args:    os.Args[1:],
+		Version: version,
+		Getenv:  syscall.Getenv, Environ: syscall.Environ,
 		Stdin:  0,
 		Stdout: 1,
 		Stderr: 2,

@@ -134,9 +134,31 @@ func TestAuditFilters(t *testing.T) {
 	}
 	run(t, "", "audit", "--socket", p.Socket).want(t, 0, "allow   nobody", "1 refusals before any factor in the last hour: factorctl audit --refusals\n")
 	run(t, "", "audit", "--refusals", "--service", "sshd", "--socket", p.Socket).want(t, 0, "1 by uid 0 (denied 1)", "")
-	if o := run(t, "", "audit", "--refusals", "--service", "su", "--socket", p.Socket); o.stdout != "" {
-		t.Errorf("%q", o.stdout)
+	if o := run(t, "", "audit", "--refusals", "--service", "su", "--socket", p.Socket); o.stdout != "" || o.stderr != "no refusals\n" {
+		t.Errorf("%q, %q", o.stdout, o.stderr)
 	}
+	of := func(user, stdout, stderr string, more ...string) {
+		t.Helper()
+		o := run(t, "", append([]string{"audit", "--user", user, "--socket", p.Socket}, more...)...)
+		if o.code != 0 || (o.stdout != "") != (stdout != "") || !strings.Contains(o.stdout, stdout) || o.stderr != stderr {
+			t.Errorf("%s, %q: %+v", user, more, o)
+		}
+	}
+	of("nobody-there", "", "no records of nobody-there\n")
+	of("nobody-there", "", "no refusals of nobody-there\n", "--refusals")
+	of("nobody", "allow   nobody", "1 refusals before any factor in the last hour: factorctl audit --refusals --user nobody\n")
+}
+
+// Root's are one record a minute, and yet each name in it is found.
+func TestRefusalsByName(t *testing.T) {
+	factordtest.NeedRoot(t)
+	p := factordtest.StartProcess(t, factordtest.ProcessOptions{Config: "[[rule]]\nservices = [\"other\"]\n" + "factors = [\"totp\"]\n"})
+	for _, user := range []string{"nobody", "daemon", "nobody", "bin"} {
+		p.Login(-1, wire.Auth{User: user, Service: "sudo"})
+	}
+	args := []string{"audit", "--socket", p.Socket}
+	run(t, "", append(args, "--refusals", "--user", "daemon")...).want(t, 0, "daemon 1", "")
+	run(t, "", append(args, "--user", "nobody")...).want(t, 0, "", "no records of nobody\n2 refusals before any factor in the last hour: factorctl audit --refusals --user nobody\n")
 }
 
 // output is what a program has written so far.

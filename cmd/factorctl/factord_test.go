@@ -250,3 +250,31 @@ func TestDemo(t *testing.T) {
 		t.Errorf("%s is left", left[0].Name())
 	}
 }
+
+// "make demo" has a simulated Duo beside the programs.
+func TestDemoWithDuo(t *testing.T) {
+	t.Parallel()
+	tmp, programs := t.TempDir(), t.TempDir()
+	for _, name := range []string{"factord", "factor-helper", "factorctl"} {
+		text, err := os.ReadFile(filepath.Join(bin, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(programs, name), text, 0o755)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	build := exec.Command("go", "build", "-o", filepath.Join(programs, "duosim"), "github.com/factord/factord/daemon/factordtest/duosim/cmd")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	cmd := exec.Command(filepath.Join(programs, "factorctl"), "demo")
+	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
+	out, err := cmd.CombinedOutput()
+	if err != nil || strings.Count(string(out), "as it should be") != 8 || strings.Count(string(out), "duo (duo)") != 2 {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if left, _ := os.ReadDir(tmp); len(left) > 0 {
+		t.Errorf("%s is left", left[0].Name())
+	}
+}

@@ -95,6 +95,9 @@ func TestProtocolEdges(t *testing.T) {
 		{"refused without a number", reply("ERR no"), "status", 1, "", "is not factord's language"},
 		{"out of place", reply("S VERDICT allow basis=factor", "OK"), "status", 1, "", "is not factord's language"},
 		{"in pieces", reply("D {\"ready\":", "D true}%0A", "OK"), "status", 0, "ready:             yes\n", ""},
+		{"a new database", reply(`D {"ready":true,"highest_time":"1970-01-01T00:00:00Z"}%0A`, "OK"), "status", 0, "latest time seen:  -\n", ""},
+		{"a configuration that is refused", reply(`D {"ready":true,"config_refused":"f:1: x: no\nhint: y","audit_copies":["journal"],"audit_lost":{"journal":3},"audit_strict":true}%0A`, "OK"), "status", 0,
+			"config refused:    f:1: x: no; hint: y\nready:             yes\naudit copied to:   journal\ncopies lost:       journal 3\nno copy, no login: yes\n", ""},
 		{"control characters", reply(`D {"state":"a\u001b[2Jb\u009b\u202e"}%0A`, "OK"), "status", 0, "a?[2Jb??\n", ""},
 		{"control characters in JSON", reply("D {\"state\":\"a%C2%9B%E2%80%AE\"}%0A", "OK"), "status --json", 0, `{"state":"a??"}`, ""},
 		{"control characters in a refusal", reply("ERR 101 a%1B]0;b%07"), "status", 1, "", "factorctl: a?]0;b?\n"},
@@ -106,6 +109,12 @@ func TestProtocolEdges(t *testing.T) {
 		{"resynced", reply(`D {"id":"hotp-1","user":"u","counter":18446744073709551615}%0A`, "OK"), "resync hotp-1", 0, "hotp-1 of u is found again: its next code is that of counter 18446744073709551615\n", ""},
 		{"resynced, uncounted", reply(`D {"id":"x-1","user":"u"}%0A`, "OK"), "resync x-1", 0, "x-1 of u is found again\n", ""},
 		{"nothing enrolled", reply("D []%0A", "OK"), "list", 0, "nothing is enrolled\n", ""},
+		{"a code that was used", reply(`D [{"user":"u","id":"bypass-1","factor":"bypass","kind":"bypass","used":"2026-01-02T03:04:05Z","detail":{"expires":"2099-01-31T10:00:00Z"}}]%0A`, "OK"), "list --user u", 0, "2026-01-02 03:04:05  used\n", ""},
+		{"a code that has expired", reply(`D [{"user":"u","id":"invite-1","factor":"invite","kind":"invite","detail":{"expires":"2001-01-31T10:00:00Z"}}]%0A`, "OK"), "list --user u", 0, "expired 2001-01-31 10:00:00\n", ""},
+		{"a code that holds", reply(`D [{"user":"u","id":"invite-1","factor":"invite","kind":"invite","detail":{"expires":"2099-01-31T10:00:00Z"}}]%0A`, "OK"), "list --user u", 0, "expires 2099-01-31 10:00:00\n", ""},
+		{"bypass", reply(`D {"user":"u","code":"a-b-c","expires":"2099-01-31T10:00:00Z"}%0A`, "OK"), "bypass u", 0, "  a-b-c\n\nu types it where a code is asked for.\n", ""},
+		{"explained", reply(`D {"user":"u","service":"s","rule":"r","steps":[{"line":3,"rule":"r","matched":true,"why":"it matches"}]}%0A`, "OK"), "explain --service s", 0, "u, service s, asked by PAM as root (a program that runs as the user: --caller user)\n\n  MATCH", ""},
+		{"explained of a locker", reply(`D {"user":"u","service":"s","rule":"r"}%0A`, "OK"), "explain --service s --caller user", 0, "u, service s, asked by a program that runs as the user\n", ""},
 		{"nothing shown", reply("OK"), "enroll totp", 1, "", "showed nothing"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -125,6 +134,7 @@ func TestCommands(t *testing.T) {
 		{"remove totp-1 --user u", "REMOVE id=totp-1 user=u"},
 		{"resync hotp-1 --user u", "RESYNC id=hotp-1 user=u"},
 		{"invite u --for 90m", "INVITE user=u for=1h30m0s"},
+		{"invite u --for 2d", "INVITE user=u for=48h0m0s"},
 		{"bypass u", "BYPASS user=u"},
 		{"unlock u", "UNLOCK user=u"},
 		{"explain --service s --user u --rhost ::1 --ruser r --caller user", "EXPLAIN user=u service=s rhost=::1 ruser=r caller=user"},
@@ -201,4 +211,37 @@ func TestEnrolJSONWithoutConfirmation(t *testing.T) {
 	codes := `D {"id":"backup-1","factor":"backup","codes":["a-b","c-d"]}%0A`
 	run(t, "", "enroll", "backup", "--json", "--socket", serve(t, reply(codes, "OK"))).want(t, 0, `"codes":["a-b","c-d"]}`, "")
 	run(t, "", "enroll", "backup", "--socket", serve(t, reply(codes, "OK"))).want(t, 0, "  a-b    c-d\n", "")
+}
+
+// Who has no backup codes is told how to make some: the next thing to do after a
+// first factor.
+func TestEnrolPointsToBackupCodes(t *testing.T) {
+	const hint = "There are no backup codes yet, for when this is lost: factorctl enroll backup --user u"
+	for name, test := range map[string]struct {
+		items, stdout string
+	}{
+		"none":       {`D [{"id":"totp-1","factor":"totp"}]%0A`, hint},
+		"some":       {`D [{"id":"totp-1","factor":"totp"},{"id":"backup-1","factor":"backup"}]%0A`, ""},
+		"not known":  {"ERR 106 no", ""},
+		"not listed": {"D {}%0A", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := serve(t, func(f *fake) {
+				f.put(greeting)
+				f.expect("ENROLL factor=totp user=u no-confirm=1")
+				f.put(token, "OK")
+				f.expect("LIST user=u")
+				f.put(test.items)
+				if test.items[0] == 'D' {
+					f.put("OK")
+				}
+			})
+			o := run(t, "", "enroll", "totp", "--user", "u", "--no-confirm", "--socket", path)
+			o.want(t, 0, "totp totp-1 is enrolled for u.\n"+test.stdout, "")
+			if test.stdout == "" && strings.Contains(o.stdout, "backup") {
+				t.Errorf("%q", o.stdout)
+			}
+		})
+	}
 }

@@ -55,6 +55,7 @@ func run(t *testing.T, stdin string, args ...string) outcome {
 	t.Helper()
 	cmd := command(args...)
 	cmd.Stdin = strings.NewReader(stdin)
+	cmd.Env = append(os.Environ(), "TZ=UTC")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); cmd.ProcessState == nil {
@@ -88,21 +89,27 @@ func TestUsage(t *testing.T) {
 		{"remove", 2, "", "the ID is missing"},
 		{"remove a b", 2, "", `one argument too many: "b"`},
 		{"invite", 2, "", "the USER is missing"},
-		{"bypass u --for 1x", 2, "", "--for"},
+		{"bypass u --for 1x", 2, "", `invalid argument "1x" for "--for" flag: not a time like 15m, 24h or 2d`},
+		{"bypass u --for 1", 2, "", "not a time like"},
 		{"bypass u --for -1h", 2, "", "there is no time in that"},
+		{"bypass u --for 0d", 2, "", "there is no time in that"},
 		{"explain --user u", 2, "", "--service is missing"},
 		{"explain --service s --caller me", 2, "", "--caller is root or user"},
 		{"audit --last 0", 2, "", "--last"},
 		{"audit --last -1", 2, "", "--last"},
-		{"audit --verdict maybe", 2, "", "allow or deny"},
+		{"audit --verdict maybe", 2, "", "allow, deny or wrong"},
 		{"audit --since yesterday", 2, "", "hint: 2026-01-31"},
 		{"audit --follow --refusals", 2, "", "--follow does not go with --refusals"},
 		{"--socket", 2, "", "flag needs an argument"},
 		{"list --socket @abstract", 2, "", "not a path"},
 		{"list --json=maybe", 2, "", "--json"},
 		{"--help", 0, "Usage: factorctl", ""},
+		{"--version", 0, "factorctl ", ""},
+		{"list --version", 2, "", "unknown flag: --version"},
 		{"enroll --help", 0, "Examples:", ""},
 		{"resync --help", 0, "Let the token", ""},
+		{"test --help", 0, "For yourself, without root", ""},
+		{"explain --help", 0, "--caller WHO ", ""},
 		{"resync", 2, "", "the ID is missing"},
 		{"resync hotp-1 hotp-2", 2, "", "one argument too many"},
 		{"help audit", 0, "Usage: factorctl audit", ""},
@@ -136,6 +143,15 @@ func TestHelpNamesVerbs(t *testing.T) {
 		verb, _, _ := strings.Cut(line, "\t")
 		if verb != "" && verb != "help" && verb[0] != ':' && !strings.Contains(help, "\n  "+verb+" ") {
 			t.Errorf("--help does not name %q", verb)
+		}
+	}
+}
+
+// Flags that a verb has no use for are not in its help.
+func TestHelpOfSocket(t *testing.T) {
+	for verb, want := range map[string]bool{"list": true, "demo": false, "check-config": false} {
+		if o := run(t, "", verb, "--help"); strings.Contains(o.stdout, "--socket") != want || !strings.Contains(o.stdout, "--json") {
+			t.Errorf("%s: %s", verb, o.stdout)
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/factord/factord/conf"
 	"github.com/factord/factord/daemon"
 	"github.com/factord/factord/daemon/audit"
 )
@@ -43,6 +44,9 @@ func run(args []string, stdout io.Writer) error {
 		return err
 	}
 	switch {
+	case o.version:
+		fmt.Fprintln(stdout, "factord "+conf.Version())
+		return nil
 	case o.checkConfig:
 		return checkConfig(o, stdout)
 	case o.init:
@@ -58,12 +62,14 @@ func run(args []string, stdout io.Writer) error {
 }
 
 // gcPercent makes collections rarer than Go's default does: the live heap is
-// about a megabyte, so that would be some fifty a second under load.
-const gcPercent = 300
-
-// memoryLimit is above what they may leave lying, in bytes: 3,000 pending pushes need
-// some 70 MB, and would take four times as much. It denies nothing.
-const memoryLimit = 100 << 20
+// about a megabyte, so that would be some fifty a second under load. memoryLimit, in
+// bytes, makes them frequent again before a crowd that waits for its pushes, some
+// 35 kB each, has cost four times what it needs: 3,000 fit below
+// it, and it denies nothing.
+const (
+	gcPercent   = 300
+	memoryLimit = 136 << 20
+)
 
 // serve is the daemon's life.
 func serve(o options) error {

@@ -24,7 +24,9 @@ and factorctl.
   --socket PATH    where to listen (default /run/factord/factord.sock)
   --init           make an empty database and a seal key, once per machine;
                    a systemd credential "seal-key" is used if there is one
-  --check-config   say what is wrong with the configuration, and exit
+  --check-config   say what is wrong with the configuration, and exit; --state and
+                   what is in it are looked at when factord starts
+  --version        print which factord this is, and exit
 
 While factord is stopped, as root or as the owner of --state:
   --backup FILE    write the sealed database to a new file, without its key
@@ -48,6 +50,7 @@ Exit status: 0 after a clean stop, 1 on an error, 2 on wrong usage.
 type options struct {
 	config, state, socket string
 	init, checkConfig     bool
+	version               bool
 	backup, restore       string
 	rekey                 bool
 	newKeyFile            string
@@ -64,6 +67,7 @@ func parse(args []string, stdout io.Writer) (o options, err error) {
 	f.StringVar(&o.socket, "socket", "/run/factord/factord.sock", "")
 	f.BoolVar(&o.init, "init", false, "")
 	f.BoolVar(&o.checkConfig, "check-config", false, "")
+	f.BoolVar(&o.version, "version", false, "")
 	f.StringVar(&o.backup, "backup", "", "")
 	f.StringVar(&o.restore, "restore", "", "")
 	f.BoolVar(&o.rekey, "rekey", false, "")
@@ -83,7 +87,7 @@ func parse(args []string, stdout io.Writer) (o options, err error) {
 }
 
 // modes are the flags that make factord do something else than serve.
-var modes = []string{"init", "check-config", "backup", "restore", "rekey"}
+var modes = []string{"init", "check-config", "version", "backup", "restore", "rekey"}
 
 // conflict refuses flags that have no meaning together.
 func conflict(f *flag.FlagSet) error {

@@ -196,6 +196,6 @@ func checkConfig(o options, stdout io.Writer) error {
 	for _, w := range append(c.Warnings, c.Doubts(o.config)...) {
 		fmt.Fprintf(stdout, "warning: %s\n", w)
 	}
-	fmt.Fprintf(stdout, "%s: ok, %d rules\n", o.config, len(c.Rules))
+	fmt.Fprintf(stdout, "%s: %s\n", o.config, c.Summary())
 	return nil
 }

@@ -100,7 +100,7 @@ func fields(k kind, e store.Event) map[string]string {
 	m := map[string]string{
 		"MESSAGE_ID": k.id, "SYSLOG_IDENTIFIER": "factord", "SYSLOG_FACILITY": authpriv,
 		"FACTORD_KIND": e.Kind, "FACTORD_USER": e.User, "FACTORD_TARGET": e.Target, "FACTORD_SERVICE": e.Service,
-		"FACTORD_RHOST": e.RHost, "FACTORD_RUSER": e.RUser, "FACTORD_TTY": e.TTY, "FACTORD_COMMAND": e.Command,
+		"FACTORD_RHOST": e.RHost, "FACTORD_RUSER": e.RUser, "FACTORD_TTY": e.TTY, "FACTORD_PHASE": e.Phase, "FACTORD_COMMAND": e.Command,
 		"FACTORD_KEY": e.Key, "FACTORD_VERDICT": e.Verdict, "FACTORD_BASIS": e.Basis, "FACTORD_REASON": e.Reason,
 		"FACTORD_RULE": e.Rule, "FACTORD_FACTOR": e.Factor, "FACTORD_ID": e.ID, "FACTORD_WHY": e.Log,
 		"FACTORD_PEER_UID": strconv.FormatUint(uint64(e.PeerUID), 10),

@@ -20,7 +20,7 @@ func (t text) put(r store.Record, _ time.Time) error {
 	}
 	line := slog.NewRecord(e.Time.Local(), slog.LevelInfo, message, 0)
 	for _, field := range [...]struct{ key, value string }{
-		{"verdict", e.Verdict}, {"user", e.User}, {"service", e.Service}, {"rhost", e.RHost}, {"basis", e.Basis},
+		{"verdict", e.Verdict}, {"user", e.User}, {"service", e.Service}, {"rhost", e.RHost}, {"phase", e.Phase}, {"basis", e.Basis},
 		{"reason", e.Reason}, {"rule", e.Rule}, {"factor", e.Factor}, {"id", change(e, e.ID)}, {"why", e.Log},
 	} {
 		if field.value != "" {

@@ -89,3 +89,14 @@ func whyUnknown(f finding, m Mode) string {
 		return fmt.Sprintf("%s unknown: %s does not match", f.missing, m.article())
 	}
 }
+
+// NoRule says, for the log, why no rule matches a login of such a caller.
+func (p *Plan) NoRule(c Caller) string {
+	switch {
+	case p.Foreign != nil:
+		return fmt.Sprintf("no rule matches; rule %q would, but for callers: %s asked", p.Foreign.Name, c)
+	case c == CallerUser:
+		return `no rule with callers = ["user"] matches`
+	}
+	return "no rule matches"
+}

@@ -22,6 +22,7 @@ type Plan struct {
 
 	Trace   []Step // one for each rule that was looked at
 	Missing string // the unknown input that ended the search
+	Foreign *Rule  // the first rule that is for other callers only, where no rule matches
 }
 
 // Plan finds the first rule that matches q.
@@ -55,7 +56,20 @@ func (rs Rules) Plan(q Request) Plan {
 			return p.matched(r, mode, &q)
 		}
 	}
+	p.Foreign = rs.foreign(q)
 	return p
+}
+
+// foreign returns the first rule that would match, were it for the caller of q.
+func (rs Rules) foreign(q Request) *Rule {
+	for i := range rs {
+		r := rs[i]
+		r.Callers = []Caller{q.Caller}
+		if r.criteria(&q).match == Yes {
+			return &rs[i]
+		}
+	}
+	return nil
 }
 
 func (p *Plan) step(r *Rule, matched bool, why string) {

@@ -335,3 +335,28 @@ func TestCovers(t *testing.T) {
 		}
 	}
 }
+
+// Who sees that no rule matches learns which one was meant for somebody else.
+func TestNoRule(t *testing.T) {
+	lockers := Rule{Name: "screen lockers", Services: []string{"vlock"}, Callers: []Caller{CallerUser}}
+	wheel := Rule{Name: "wheel", Services: []string{"vlock"}, Groups: []string{"wheel"}, Callers: []Caller{CallerUser}}
+	tests := []struct {
+		rules     Rules
+		ask, want string
+	}{
+		{nil, "", "no rule matches"},
+		{nil, "caller=user", `no rule with callers = ["user"] matches`},
+		{Rules{lockers}, "service=vlock", `no rule matches; rule "screen lockers" would, but for callers: root asked`},
+		{Rules{{Name: "#1", Callers: root}}, "caller=user", `no rule matches; rule "#1" would, but for callers: user asked`},
+		{Rules{lockers}, "service=login", "no rule matches"},
+		{Rules{wheel}, "service=vlock", "no rule matches"}, // nobody has looked up whether it would
+		{Rules{wheel}, "service=vlock wheel", `no rule matches; rule "wheel" would, but for callers: root asked`},
+	}
+	for _, tt := range tests {
+		q := ask(tt.ask)
+		p := tt.rules.Plan(q)
+		if got := p.NoRule(q.Caller); p.Refuse != RefuseNoRule || got != tt.want {
+			t.Errorf("%v, %q: %s, want %s", tt.rules, tt.ask, got, tt.want)
+		}
+	}
+}

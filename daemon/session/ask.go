@@ -127,7 +127,7 @@ func (a *attempt) claim(ctx context.Context, answer factor.Secret) (name string,
 		return "", factor.Claim{}, nil
 	}
 	for _, f := range a.Factors {
-		if !slices.ContainsFunc(a.standing.offers, func(o offer) bool { return o.factor == f }) {
+		if !a.looksAt(f) {
 			continue
 		}
 		claim, err := f.Verify(ctx, a.facts(f.Name()), answer)
@@ -137,6 +137,16 @@ func (a *attempt) claim(ctx context.Context, answer factor.Secret) (name string,
 		return f.Name(), claim, err
 	}
 	return "", factor.Claim{}, nil
+}
+
+// looksAt reports whether answers are shown to a factor: what the user can use, and
+// root's codes after their use, which tells them from wrong ones as the user's own
+// are told. Who has not proven a first factor does not learn that there was one.
+func (a *attempt) looksAt(f factor.Factor) bool {
+	if f.Name() == bypassName && a.plan.Bypass && a.proven() && len(a.standing.records[bypassName]) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(a.standing.offers, func(o offer) bool { return o.factor == f })
 }
 
 func (a *attempt) waiting(d time.Duration, reason wire.Reason) ruling {
@@ -240,6 +250,8 @@ func (a *attempt) wrong(b *budget, name string, finding factor.Finding, guess bo
 	nothingElse := a.proven() && !a.standing.unguessable()
 	advice := a.advice(b)
 	switch {
+	case left == 0 && r.reason == wire.ReasonReplayed:
+		r.reason, r.text = wire.ReasonAttempts, "too many wrong answers; "+r.text
 	case left == 0:
 		r.reason, r.text = wire.ReasonAttempts, "too many wrong answers"+advice
 	case d > 0 && nothingElse:

@@ -36,8 +36,8 @@ type auditQuery struct {
 // auditQuery takes the query from the arguments.
 func (r *request) auditQuery() (q auditQuery, err error) {
 	q.user, q.service, q.verdict, q.kind = r.args.Take("user"), r.args.Take("service"), r.args.Take("verdict"), r.args.Take("kind")
-	if q.verdict != "" && q.verdict != "allow" && q.verdict != "deny" {
-		return q, problemf(wire.ReasonProtocol, "verdict is allow or deny, not %q", q.verdict)
+	if q.verdict != "" && q.verdict != "allow" && q.verdict != "deny" && q.verdict != "wrong" {
+		return q, problemf(wire.ReasonProtocol, "verdict is allow, deny or wrong, not %q", q.verdict)
 	}
 	if since := r.args.Take("since"); since != "" {
 		if q.since, err = time.Parse(time.RFC3339Nano, since); err != nil {
@@ -66,6 +66,9 @@ func (r *request) auditQuery() (q auditQuery, err error) {
 
 // matches reports whether a record is wanted.
 func (q *auditQuery) matches(e store.Event) bool {
+	if e.Kind == "answer" {
+		e.Verdict = "wrong" // as it is shown
+	}
 	for _, f := range [...]struct{ want, have string }{{q.user, e.User}, {q.service, e.Service}, {q.verdict, e.Verdict}, {q.kind, e.Kind}} {
 		if f.want != "" && f.want != f.have {
 			return false
@@ -204,7 +207,7 @@ func (r *request) sendRecords(tx *store.Tx, q auditQuery) error {
 func (r *request) sendRefusals(tx *store.Tx, q auditQuery) error {
 	var all []store.Refusals
 	err := tx.Refusals(func(x store.Refusals) error {
-		if (q.user == "" || q.user == x.Last.User) && (q.service == "" || q.service == x.Last.Service) && !x.Last.Time.Before(q.since) {
+		if (q.user == "" || x.Of(q.user)) && (q.service == "" || q.service == x.Last.Service) && !x.Last.Time.Before(q.since) {
 			all = append(all, x)
 		}
 		return nil

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/factord/factord/daemon/factordtest"
+	"github.com/factord/factord/daemon/wire"
 )
 
 // What AUDIT is not asked for rightly, it does not answer; and who has seen more
@@ -13,7 +14,7 @@ func TestAuditRefuses(t *testing.T) {
 	d := newDaemon(t, "")
 	d.MustCall("UNLOCK user=alice")
 	for command, want := range map[string]string{
-		"AUDIT verdict=maybe":        "verdict is allow or deny",
+		"AUDIT verdict=maybe":        "verdict is allow, deny or wrong",
 		"AUDIT since=yesterday":      "since is no time",
 		"AUDIT last=-1":              "last is not a number",
 		"AUDIT from=x":               "from is not a number",
@@ -48,5 +49,24 @@ func TestAuditRefuses(t *testing.T) {
 	}
 	if _, err := factordtest.Call(d.Socket, 1000, "AUDIT"); err == nil {
 		t.Error("anybody may read the log")
+	}
+}
+
+// A login has records of its answers that were wrong, which are found as they are
+// shown, and its second phase is told from its first.
+func TestAuditTellsRecordsApart(t *testing.T) {
+	d := newDaemon(t, "[[rule]]\nservices=[\"sshd\"]\nmode=\"exempt\"\n[[rule]]\nfactors=[\"totp\"]\n")
+	tok := d.MustEnroll("alice", "totp")
+	expect(t, d.Login(sudo, "000000", factordtest.TOTP(t, tok, d.Clock.Now())), "allow factor totp")
+	if got := d.MustCall("AUDIT verdict=wrong"); strings.Count(got, "\n") != 0 || field(got, "kind") != "answer" {
+		t.Errorf("%q", got)
+	}
+	for phase, want := range map[wire.Phase]string{wire.PhaseAuth: "", wire.PhaseAccount: "account"} {
+		a := remote
+		a.Phase = phase
+		expect(t, d.Login(a), "allow exempt")
+		if got := field(d.MustCall("AUDIT last=1"), "phase"); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }

@@ -206,6 +206,9 @@ func (a *attempt) event(r ruling) store.Event {
 		Verdict: "deny", Reason: r.reason.String(), Rule: a.ruleName(), Factor: r.factor, ID: r.id, Log: r.log,
 		Micros: time.Since(a.begun).Microseconds(),
 	}
+	if a.auth.Phase == wire.PhaseAccount {
+		e.Phase = a.auth.Phase.String()
+	}
 	if a.plan.SubjectCaller {
 		e.Target = a.auth.User
 	}

@@ -37,3 +37,11 @@ func (a *attempt) askInvitation(ctx context.Context) (v wire.Verdict, ok bool) {
 	}
 	return wire.Verdict{}, true
 }
+
+// whyStart is for who needs no invitation: the question for one says it too.
+func (a *attempt) whyStart() string {
+	if a.optional() {
+		return "You have no second factor yet. Set one up now, or skip this and do it another time."
+	}
+	return "You have no second factor yet, and this login needs one: set it up now."
+}

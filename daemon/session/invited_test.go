@@ -40,6 +40,9 @@ func TestStartWithInvitation(t *testing.T) {
 			n = diligent(t, d)
 			n.answer = invited(n.answer)
 			expect(t, n.login(t, proven), "allow factor totp")
+			if got := strings.Count(strings.Join(n.shown, "\n"), "You have no second factor"); got != 1 {
+				t.Errorf("told %d times: %q", got, n.shown)
+			}
 			if got := history(t, d); got[len(got)-1] != "verdict allow factor totp totp-1 enrolled in this login, with an invitation" {
 				t.Errorf("%q", got)
 			}

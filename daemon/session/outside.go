@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/store"
@@ -27,11 +28,13 @@ type pending struct {
 	after  budget
 
 	// While a person is waited for:
-	cue  string
-	end  context.CancelFunc
-	says chan string   // how things stand
-	done chan struct{} // closed when err is set
-	err  error
+	cue     string
+	end     context.CancelFunc
+	says    chan string   // how things stand
+	ready   chan struct{} // closed when err is set
+	done    chan struct{} // closed when nobody waits any more
+	awaited atomic.Bool   // by somebody who reads from the client meanwhile
+	err     error
 }
 
 // consult puts a claim to whoever decides it. more says that there is no verdict
@@ -266,7 +269,7 @@ func (a *attempt) outage() *ruling {
 	for _, o := range a.standing.outages {
 		var why *factor.Outage
 		unreachable = unreachable && errors.As(o.err, &why) && why.Unreachable
-		log = joined(log, o.factor+": "+o.err.Error())
+		log = joined(log, o.factor+": "+strings.TrimPrefix(o.err.Error(), o.factor+": "))
 	}
 	if unreachable {
 		return &ruling{basis: wire.BasisUnavailable, log: log}

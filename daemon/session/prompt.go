@@ -26,7 +26,7 @@ func (a *attempt) prompt() string {
 			hints = append(hints, o.Hint)
 		}
 	}
-	text, enter := strings.Join(hints, " or "), ""
+	text, enter := either(hints), ""
 	if o := a.enterOffer(); o != nil {
 		enter = o.Enter
 	}
@@ -39,6 +39,15 @@ func (a *attempt) prompt() string {
 		text += ", or Enter for " + enter
 	}
 	return strings.ToUpper(text[:1]) + text[1:] + ": "
+}
+
+// either lists words of which any will do.
+func either(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 // announce says, before the first question, what can't be used, and what can be

@@ -204,8 +204,11 @@ func describeRuling(r ruling) string {
 }
 
 func joined(text, more string) string {
-	if more == "" {
+	switch {
+	case more == "":
 		return text
+	case text == "":
+		return more
 	}
 	return text + ": " + more
 }

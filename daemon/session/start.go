@@ -79,10 +79,10 @@ func (a *attempt) start(f factor.Starter) wire.Verdict {
 	}
 	ask := s.Ask + ": "
 	if a.optional() {
-		a.info("You have no second factor yet. Set one up now, or skip this and do it another time.")
 		ask = s.Ask + ", or " + skipHint(s) + ": "
-	} else {
-		a.info("You have no second factor yet, and this login needs one: set it up now.")
+	}
+	if !a.needsInvitation() { // else the question for it has said so
+		a.info(a.whyStart())
 	}
 	for _, line := range s.Show {
 		a.info(line)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"time"
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/store"
@@ -36,9 +38,11 @@ func (a *attempt) abandon() {
 // begin waits for a person in the background, until the attempt's end.
 func (a *attempt) begin(ctx context.Context, p *pending, w *factor.Wait) {
 	ctx, p.end = context.WithCancel(ctx)
-	p.cue, p.says, p.done = w.Cue, make(chan string, 1), make(chan struct{})
+	p.cue, p.says, p.ready, p.done = w.Cue, make(chan string, 1), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(p.done)
+		defer a.wake(p)
+		defer close(p.ready)
 		defer func() {
 			if r := recover(); r != nil {
 				p.err = fmt.Errorf("%w: waiting: %v", errPanicked, r)
@@ -47,10 +51,18 @@ func (a *attempt) begin(ctx context.Context, p *pending, w *factor.Wait) {
 		p.err = w.Until(ctx, func(text string) {
 			select {
 			case p.says <- text:
+				a.wake(p)
 			default: // an older one has not been shown yet
 			}
 		})
 	}()
+}
+
+// wake ends the read of who waits in await, to look at what has changed.
+func (a *attempt) wake(p *pending) {
+	if p.awaited.Load() {
+		a.net.SetReadDeadline(past)
+	}
 }
 
 // errPanicked is the end of a wait by a mistake of ours.
@@ -58,34 +70,42 @@ var errPanicked = errors.New("internal error")
 
 // await returns when what is waited for is decided, the attempt is over, or the
 // client has gone. Texts show on the way where they show at once.
+//
+// It reads from the client meanwhile, as watch does, but with nobody beside it: of
+// thousands of people who look at their phones each one costs memory.
 func (a *attempt) await(ctx context.Context, p *pending) error {
-	defer p.end()
 	show := func(string) error { return nil }
 	if !a.auth.Race && (a.auth.Conv == wire.ConvPrompt || a.auth.Conv == wire.ConvInfo) {
 		show = func(text string) error { a.info(text); return a.lines.Flush() }
 	}
-	if err := show(p.cue); err != nil {
-		p.end()
-		<-p.done
+	defer a.resumeReading()
+	defer func() { p.end(); <-p.done }()
+	if show(p.cue) != nil {
 		return errGone
 	}
-	watched, stop := a.watch(ctx)
+	p.awaited.Store(true)
 	for {
+		a.resumeReading() // and look then, so that no wake is lost
 		select {
 		case text := <-p.says:
 			show(text)
-		case <-watched.Done():
-			p.end()
-			<-p.done
-			if gone := stop(); gone != nil {
-				return gone
-			}
-			return context.Cause(ctx)
-		case <-p.done:
-			if gone := stop(); gone != nil {
-				return gone
-			}
+			continue
+		case <-p.ready:
 			return p.err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		default:
+		}
+		err := a.lines.Await()
+		switch {
+		case err == nil: // a client that speaks now breaks the protocol
+			a.over = true
+			return wire.ErrGrammar
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			a.over = true
+			return errGone
+		case !time.Now().Before(a.deadline):
+			<-ctx.Done()
 		}
 	}
 }

@@ -37,6 +37,7 @@ type Event struct {
 	RHost   string `json:"rhost,omitempty"`
 	RUser   string `json:"ruser,omitempty"`
 	TTY     string `json:"tty,omitempty"`
+	Phase   string `json:"phase,omitempty"` // of PAM: "account", or "" for auth
 	Command string `json:"command,omitempty"`
 	Key     string `json:"key,omitempty"` // fingerprint of the SSH key that was the first factor
 	PeerUID uint32 `json:"peer_uid"`

@@ -291,6 +291,53 @@ func TestRefusalsAreCounted(t *testing.T) {
 	}
 }
 
+// Root asks for everybody, so a record says for whom; of made-up names it has a few.
+func TestRefusalsHaveNames(t *testing.T) {
+	s, _ := newStore(t, func() time.Time { return time.Unix(2_000_000_000, 0) })
+	refuse := func(name string) {
+		t.Helper()
+		if _, err := s.Refuse(ctx, Event{Reason: "no-rule", User: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 { // each in a transaction of its own
+		refuse("alice")
+		refuse("bob")
+		if err := s.Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 100 {
+		refuse(fmt.Sprint("user", i))
+	}
+	refuse(strings.Repeat("x", maxRefusedName+1))
+	for range 2 {
+		if err := s.Flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+		refuse("bob") // who is known since before the flood
+	}
+	if err := s.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	var all []Refusals
+	s.View(func(tx *Tx) error {
+		return tx.Refusals(func(r Refusals) error { all = append(all, r); return nil })
+	})
+	if len(all) != 1 {
+		t.Fatalf("%d records", len(all))
+	}
+	r := all[0]
+	if len(r.Users) != maxNames || r.Users["alice"] != 3 || r.Users["bob"] != 5 || r.Others != 101-(maxNames-2) || r.Count != 109 {
+		t.Errorf("%+v", r)
+	}
+	for name, want := range map[string]bool{"alice": true, "bob": true, "carol": false} {
+		if r.Of(name) != want {
+			t.Errorf("%s: %v", name, !want)
+		}
+	}
+}
+
 // After a commit that failed nobody knows what the disk has; the next one looks.
 func TestStateAfterAFailedCommit(t *testing.T) {
 	s, _ := newStore(t, nil)

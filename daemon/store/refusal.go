@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,9 +24,35 @@ type Refusals struct {
 	PeerUID uint32         `json:"peer_uid"`
 	Count   int            `json:"count"`
 	Reasons map[string]int `json:"reasons"`
+	// Users are for whom was asked: every PAM login is asked for by uid 0. Of those
+	// above maxNames, and of names that are too long, Others has the number.
+	Users  map[string]int `json:"users,omitempty"`
+	Others int            `json:"others,omitempty"`
 	// Last is the latest of them.
 	Last Event `json:"last"`
 }
+
+// Whoever makes names up fills no more of the ring with them than this: maxNames of
+// them in a record, of maxRefusedName bytes each.
+const (
+	maxNames       = 16
+	maxRefusedName = 64
+)
+
+// counts notes n refusals of a name.
+func (r *Refusals) counts(name string, n int) {
+	if _, known := r.Users[name]; !known && (len(r.Users) >= maxNames || len(name) > maxRefusedName) {
+		r.Others += n
+		return
+	}
+	if r.Users == nil {
+		r.Users = map[string]int{}
+	}
+	r.Users[name] += n
+}
+
+// Of reports whether a refusal of a name is in r, as far as r has names.
+func (r *Refusals) Of(name string) bool { return r.Users[name] > 0 || r.Last.User == name }
 
 type refusalKey struct {
 	minute int64 // Unix time / 60
@@ -92,6 +120,7 @@ func (b *refusalBuffer) add(key refusalKey, e Event) (first bool) {
 	}
 	r.Count++
 	r.Reasons[e.Reason]++
+	r.counts(e.User, 1)
 	r.Last = e
 	return first
 }
@@ -138,6 +167,10 @@ func (r *Refusals) merge(after *Refusals) {
 	for reason, n := range after.Reasons {
 		r.Reasons[reason] += n
 	}
+	for _, name := range slices.Sorted(maps.Keys(after.Users)) {
+		r.counts(name, after.Users[name])
+	}
+	r.Others += after.Others
 	r.Last = after.Last
 }
 

@@ -181,7 +181,7 @@ func readKeyFile(path string) (Key, error) {
 		return Key{}, err
 	}
 	if !info.Mode().IsRegular() || info.Mode().Perm()&0o037 != 0 {
-		return Key{}, fmt.Errorf("%s: mode is %v, others could have read or changed the key\nhint: chmod 600 it; if somebody may have read it, make new enrolments", path, info.Mode())
+		return Key{}, fmt.Errorf("%s: mode is %v, others could have read or changed the key\nhint: chmod 600 it; if somebody may have read it, seal with another (factord --rekey), and enrol anew if they may have read the database too", path, info.Mode())
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
 	if err != nil {

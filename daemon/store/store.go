@@ -18,7 +18,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -227,11 +229,24 @@ func checkDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	owner := info.Sys().(*syscall.Stat_t).Uid
-	if info.Mode().Perm()&0o022 != 0 || owner != 0 && owner != uint32(os.Geteuid()) {
+	owner, others := info.Sys().(*syscall.Stat_t).Uid, info.Mode().Perm()&0o022 != 0
+	foreign := owner != 0 && owner != uint32(os.Geteuid())
+	if foreign && !others {
+		return fmt.Errorf("%s belongs to uid %d, and this is uid %d\nhint: start it as the owner: %s factord --state %s", dir, owner, os.Geteuid(), becoming(owner), dir)
+	}
+	if foreign || others {
 		return fmt.Errorf("%s: mode is %v, owner is uid %d; only root and the user of factord may write there\nhint: chown and chmod 700 it after looking who could have changed it", dir, info.Mode(), owner)
 	}
 	return nil
+}
+
+// becoming begins a command that runs with the rights of an account.
+func becoming(uid uint32) string {
+	id := strconv.FormatUint(uint64(uid), 10)
+	if u, err := user.LookupId(id); err == nil {
+		return "runuser -u " + u.Username + " --"
+	}
+	return "setpriv --reuid " + id + " --clear-groups --"
 }
 
 // checkFile refuses a database that others could have read or written.

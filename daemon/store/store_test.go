@@ -307,6 +307,23 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// Root that starts factord by hand is told as whom to, and not to give the state to
+// somebody else.
+func TestStateOfAnother(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a folder away")
+	}
+	s, c := newStore(t, nil)
+	s.Close()
+	if err := os.Chown(c.Dir, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(c)
+	if err == nil || !strings.Contains(err.Error(), "belongs to uid 65534, and this is uid 0\nhint: start it as the owner: runuser -u nobody -- factord") || strings.Contains(err.Error(), "chown") {
+		t.Error(err)
+	}
+}
+
 func TestSecondDaemonIsRefused(t *testing.T) {
 	_, c := newStore(t, nil)
 	if _, err := Open(c); !errors.Is(err, ErrInUse) {

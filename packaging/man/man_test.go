@@ -119,3 +119,25 @@ func TestModuleCodes(t *testing.T) {
 		t.Errorf("the page has %q, the module %q", told, returned)
 	}
 }
+
+// What the module may log is in pam_factord(8), and each page it refers to exists.
+func TestModuleDiagnostics(t *testing.T) {
+	t.Parallel()
+	page := source(t, "../packaging/man/pam_factord.8")
+	told := regexp.MustCompile(`\\f[IP]|\\\(dq`).ReplaceAllString(section(t, page, "DIAGNOSTICS"), "\"")
+	texts := append(found(`LOG_[A-Z]+, "((?:[^"\\]|\\.)+)"`, source(t, "pam_factord.c")), found(`\[LINK_[A-Z]+\] = "([^"]+)"`, source(t, "link.c"))...)
+	texts = append(texts, found(`"(nobody answers[^"]+)"`, source(t, "link.c"))...)
+	if len(texts) < 10 {
+		t.Fatalf("the module logs in another way than it did: %q", texts)
+	}
+	for _, text := range texts {
+		for _, part := range strings.Split(strings.ReplaceAll(text, `\"`, `"`), "%s") {
+			if part = strings.Trim(part, `": `); !strings.Contains(told, part) {
+				t.Errorf("the page lacks %q", part)
+			}
+		}
+	}
+	for _, name := range found(`(?m)^\.BR (fact[\w.-]+) \(\d\)`, page) {
+		t.Errorf("there is no page %s", name)
+	}
+}

@@ -52,6 +52,7 @@ static void play_close(struct link *l);
 #include "../options.c"
 #define link_close play_close
 #include "../pam_factord.c"
+#include "../person.c"
 #undef link_close
 #include "../text.c"
 #include "../verdict.c"

@@ -41,26 +41,20 @@ type Client struct {
 // data is given to data and valid until it returns. A refusal is a
 // *wire.Refused.
 func (c Client) Call(ctx context.Context, command string, conv wire.Conversation, data func(line []byte)) error {
-	if len(command) > wire.MaxLine {
-		return errors.New("what was asked does not fit into one line of 1000 bytes")
-	}
-	return c.with(ctx, func(l *wire.Lines) error {
-		if err := wire.Greet(l); err != nil {
-			return err
-		}
-		return wire.Call(l, command, conv, data)
-	})
+	return c.Calls(ctx, conv, func(call func(string, func([]byte)) error) error { return call(command, data) })
 }
 
-// Calls sends what talk calls, command after command, over one connection. None
-// of them may ask anything.
-func (c Client) Calls(ctx context.Context, talk func(call func(command string, data func(line []byte)) error) error) error {
+// Calls sends what talk calls, command after command, over one connection.
+func (c Client) Calls(ctx context.Context, conv wire.Conversation, talk func(call func(command string, data func(line []byte)) error) error) error {
 	return c.with(ctx, func(l *wire.Lines) error {
 		if err := wire.Greet(l); err != nil {
 			return err
 		}
 		return talk(func(command string, data func(line []byte)) error {
-			return wire.Call(l, command, Nobody{}, data)
+			if len(command) > wire.MaxLine {
+				return errors.New("what was asked does not fit into one line of 1000 bytes")
+			}
+			return wire.Call(l, command, conv, data)
 		})
 	})
 }

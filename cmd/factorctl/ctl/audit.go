@@ -28,6 +28,16 @@ const auditHelp = `Shows the newest audit records, oldest first: when, verdict, 
 where, by what and why, and how long it took. With --json there is one object a
 line, as it stands in the chain. Only root may do this.
 
+"wrong" is an answer that did not end its login. "allow" names the factor that was
+shown, or, without one, its basis: remembered (shown not long ago, on the same
+terms), exempt (the rule asks for none), not-enrolled (the user has none, and the
+rule lets such users in), audit (a rule of mode "audit" would have refused, for the
+reason named) or unavailable (the factor's service was away, and the rule allows
+it). "deny" and "wrong" name the reason: among them denied (a wrong code), replayed
+(one that was used already), attempts (three wrong answers), rate-limited and locked
+(too many in a row: a wait), and unavailable (nobody could say). A login through
+PAM may have a second record, of its account phase.
+
 The chain of records is checked each time. When it is broken the records are shown
 all the same, the first bad one is named, and the exit status is 1.
 
@@ -41,7 +51,8 @@ factord without losing or repeating a record. Of a restore it says that the chai
 replaced, and goes on with its record.
 
 Logins that were refused before any factor was asked are counted apart, by uid and
-minute: --refusals. With --user these are the ones whose latest was that user's.
+minute, with the first 16 names asked for: --refusals. PAM asks as uid 0. With --user
+these are the minutes that name that user; --service looks at the latest alone.
 
 --verify-file checks the chain of a copy, the file of [audit] file say, without
 factord and as any user; "-" reads standard input. It may begin anywhere.`
@@ -59,7 +70,7 @@ func (a *app) auditCommand() *cobra.Command {
 	flags.StringVar(&q.since, "since", "", "only those from `TIME` on")
 	flags.StringVar(&q.user, "user", "", "only those of `USER`")
 	flags.StringVar(&q.service, "service", "", "only those of `SERVICE`")
-	flags.StringVar(&q.verdict, "verdict", "", "only this `VERDICT`: allow or deny")
+	flags.StringVar(&q.verdict, "verdict", "", "only this `VERDICT`: allow, deny or wrong")
 	flags.StringVar(&q.kind, "kind", "", "only this `KIND`: "+strings.Join(auditKinds(), ", "))
 	flags.BoolVar(&q.follow, "follow", false, "go on with new records")
 	flags.BoolVar(&q.refusals, "refusals", false, "what was refused before a factor was asked")
@@ -91,8 +102,8 @@ func (q *auditQuery) check(lastGiven bool) error {
 	if q.last == 0 {
 		return usagef("--last 0 shows nothing")
 	}
-	if q.verdict != "" && q.verdict != "allow" && q.verdict != "deny" {
-		return usagef("--verdict is allow or deny, not %q", q.verdict)
+	if q.verdict != "" && q.verdict != "allow" && q.verdict != "deny" && q.verdict != "wrong" {
+		return usagef("--verdict is allow, deny or wrong, not %q", q.verdict)
 	}
 	if q.kind != "" && !slices.Contains(auditKinds(), q.kind) {
 		return usagef("--kind is one of %s, not %q", strings.Join(auditKinds(), ", "), q.kind)
@@ -120,8 +131,8 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	if days, err := strconv.ParseUint(strings.TrimSuffix(text, "d"), 10, 16); err == nil && strings.HasSuffix(text, "d") {
-		return now.AddDate(0, 0, -int(days)), nil
+	if n, ok := days(text); ok {
+		return now.AddDate(0, 0, -n), nil
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
@@ -143,7 +154,9 @@ func (q *auditQuery) command(more ...string) string {
 // events shows what there is. A broken chain is told after the records.
 func (a *app) events(ctx context.Context, q auditQuery) error {
 	var failed error
+	shown := 0
 	err := a.client().Call(ctx, q.command(), client.Nobody{}, func(line []byte) {
+		shown++
 		if failed == nil {
 			_, failed = a.showEvent(line)
 		}
@@ -151,8 +164,11 @@ func (a *app) events(ctx context.Context, q auditQuery) error {
 	if err := errors.Join(err, failed); err != nil {
 		return err
 	}
+	if shown == 0 {
+		a.none("records", q)
+	}
 	if !a.json {
-		a.mentionRefusals(ctx)
+		a.mentionRefusals(ctx, q.user)
 	}
 	return nil
 }
@@ -172,15 +188,20 @@ func (a *app) showEvent(line []byte) (record.Event, error) {
 
 // mentionRefusals says that there is more than audit shows: who looks for a login
 // that was refused too early does not know where else to look.
-func (a *app) mentionRefusals(ctx context.Context) {
+func (a *app) mentionRefusals(ctx context.Context, user string) {
 	count := 0
-	command := wire.Command(wire.VerbAudit, "refusals", "1", "since", time.Now().Add(-time.Hour).UTC().Format(time.RFC3339))
+	command := wire.Command(wire.VerbAudit, "refusals", "1", "user", user, "since", time.Now().Add(-time.Hour).UTC().Format(time.RFC3339))
 	err := a.client().Call(ctx, command, client.Nobody{}, func(line []byte) {
 		if r, err := decode[refusalCount](line); err == nil {
-			count += r.Count
+			count += r.of(user)
 		}
 	})
-	if err == nil && count > 0 {
-		fmt.Fprintf(a.Stderr, "%d refusals before any factor in the last hour: factorctl audit --refusals\n", count)
+	if err != nil || count == 0 {
+		return
 	}
+	of := ""
+	if user != "" {
+		of = " --user " + text(user)
+	}
+	fmt.Fprintf(a.Stderr, "%d refusals before any factor in the last hour: factorctl audit --refusals%s\n", count, of)
 }

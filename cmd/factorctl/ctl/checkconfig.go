@@ -20,9 +20,11 @@ func (a *app) checkConfigCommand() *cobra.Command {
 			return nil, cobra.ShellCompDirectiveDefault
 		},
 		Long: `Reads a configuration as factord would, and says everything that is wrong with it:
-file, line and key; and which groups, users and folders it names that are not here.
+file, line and key; and which groups, users, PAM services and folders it names that are not here, and which
+PAM services ask factord without a rule.
 Factord itself is not asked and need not run.
-FILE is ` + defaultConfig + ` if left out.`,
+FILE is ` + defaultConfig + ` if left out. For root it is then an error too if the
+account factord can't read it, of another FILE a warning.`,
 		Example: "  sudo factorctl check-config && sudo systemctl try-reload-or-restart factord",
 	}
 	return a.does(cmd, func(_ context.Context, args []string) error {
@@ -30,14 +32,23 @@ FILE is ` + defaultConfig + ` if left out.`,
 		if len(args) == 1 {
 			file = args[0]
 		}
-		return a.checkConfig(file)
+		return a.checkConfig(file, len(args) == 0)
 	})
 }
 
-func (a *app) checkConfig(file string) error {
+// checkConfig checks a file that is in use, or is to be: that one may still lie
+// where factord can't read it.
+func (a *app) checkConfig(file string, used bool) error {
 	c, err := conf.Load(file, conf.BuiltIn())
 	if err == nil {
 		c.Warnings = append(c.Warnings, c.Doubts(file)...)
+		switch unreadable := conf.Unreadable(file, conf.Account); {
+		case unreadable == "":
+		case used:
+			err = errors.New(unreadable)
+		default:
+			c.Warnings = append(c.Warnings, unreadable)
+		}
 	}
 	if a.json {
 		a.reportConfig(file, c, err)
@@ -49,11 +60,7 @@ func (a *app) checkConfig(file string) error {
 	for _, w := range c.Warnings {
 		a.printf("warning: %s\n", w)
 	}
-	rules := "rules"
-	if len(c.Rules) == 1 {
-		rules = "rule"
-	}
-	a.printf("%s: ok, %d %s\n", file, len(c.Rules), rules)
+	a.printf("%s: %s\n", file, c.Summary())
 	return nil
 }
 

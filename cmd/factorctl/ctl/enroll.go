@@ -97,14 +97,19 @@ func (a *app) enroll(ctx context.Context, e enrolment) error {
 	a.noteRoot(e.user)
 	var factor *token.Shown
 	var failed error
-	err = a.client().Call(ctx, e.command(len(d.Seed) > 0), d, func(line []byte) {
-		switch {
-		case failed != nil:
-		case factor != nil:
-			failed = errors.New("factord showed more than one new factor")
-		default:
-			factor, failed = a.present(d, line, e)
-		}
+	bare := false
+	err = a.client().Calls(ctx, d, func(call func(string, func([]byte)) error) error {
+		err := call(e.command(len(d.Seed) > 0), func(line []byte) {
+			switch {
+			case failed != nil:
+			case factor != nil:
+				failed = errors.New("factord showed more than one new factor")
+			default:
+				factor, failed = a.present(d, line, e)
+			}
+		})
+		bare = err == nil && !a.json && e.lacksBackup(call)
+		return err
 	})
 	if err = errors.Join(err, failed); err != nil {
 		return blame(d, err)
@@ -116,6 +121,13 @@ func (a *app) enroll(ctx context.Context, e enrolment) error {
 		return nil
 	}
 	a.printf("\n%s %s is enrolled for %s.\n", text(factor.Factor), text(factor.ID), whom(e.user))
+	if bare {
+		more := ""
+		if e.user != "" {
+			more = " --user " + text(e.user)
+		}
+		a.printf("There are no backup codes yet, for when this is lost: factorctl enroll backup%s\n", more)
+	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package ctl
 
 import (
 	"context"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,10 +30,15 @@ type explanation struct {
 func (a *app) explainCommand() *cobra.Command {
 	var user, service, rhost, ruser, caller string
 	cmd := &cobra.Command{
-		Use: "explain --service SERVICE [--user USER] [--rhost ADDRESS]", Args: noArguments,
+		Use: "explain --service SERVICE [--user USER] [--rhost ADDRESS] [--caller WHO]", Args: noArguments,
 		Long: `Says what would come of a login: rule by rule why it does not match, which one
 decides, what it asks, and what the user has of it. It asks nobody and changes
-nothing. Others than root can ask about themselves.`,
+nothing. Others than root can ask about themselves, and see which rule decides, not
+the others.
+
+It matters who asks factord. PAM in sshd, sudo or login does so as root. A screen
+locker or ForceCommand does so as the user: that is --caller user, and then only
+rules with callers = ["user"] are looked at.`,
 		Example: `  sudo factorctl explain --user alice --service sshd --rhost 203.0.113.7
   sudo factorctl explain --user root --service su --ruser alice
   factorctl explain --service i3lock --caller user`,
@@ -42,7 +48,7 @@ nothing. Others than root can ask about themselves.`,
 	flags.StringVar(&service, "service", "", "the PAM `SERVICE`: a name in /etc/pam.d")
 	flags.StringVar(&rhost, "rhost", "", "the client's `ADDRESS`; none if left out")
 	flags.StringVar(&ruser, "ruser", "", "the `USER` who calls su or sudo")
-	flags.StringVar(&caller, "caller", "", "`root`, as PAM in sshd and sudo; or user, as a locker that runs as the user")
+	flags.StringVar(&caller, "caller", "", "`WHO` asks factord: root, as PAM in sshd and sudo does, or user,\nas a locker or ForceCommand does, which run as the user (default root)")
 	return a.does(cmd, func(ctx context.Context, _ []string) error {
 		switch {
 		case service == "":
@@ -51,16 +57,24 @@ nothing. Others than root can ask about themselves.`,
 			return usagef("--caller is root or user, not %q", caller)
 		}
 		command := wire.Command(wire.VerbExplain, "user", user, "service", service, "rhost", rhost, "ruser", ruser, "caller", caller)
-		return ask(ctx, a, command, a.showExplanation)
+		return ask(ctx, a, command, func(e explanation) { a.showExplanation(e, caller) })
 	})
 }
 
-func (a *app) showExplanation(e explanation) {
+// asker says who is imagined to ask: a rule for one caller is none for the other.
+func asker(caller string) string {
+	if caller == "user" {
+		return "asked by a program that runs as the user"
+	}
+	return "asked by PAM as root (a program that runs as the user: --caller user)"
+}
+
+func (a *app) showExplanation(e explanation, caller string) {
 	from := ""
 	if e.RHost != "" {
 		from = " from " + text(e.RHost)
 	}
-	a.printf("%s, service %s%s\n\n", text(e.User), text(e.Service), from)
+	a.printf("%s, service %s%s, %s\n\n", text(e.User), text(e.Service), from, asker(caller))
 	for _, s := range e.Steps {
 		mark := "no     "
 		if s.Matched {
@@ -68,8 +82,12 @@ func (a *app) showExplanation(e explanation) {
 		}
 		a.printf("  %s line %-4d %s: %s\n", mark, s.Line, text(s.Rule), text(s.Why))
 	}
-	if len(e.Steps) == 0 {
+	switch {
+	case len(e.Steps) > 0:
+	case os.Geteuid() == 0:
 		a.printf("  there is no rule to look at\n")
+	default:
+		a.printf("  root sees here why each rule does or does not match\n")
 	}
 	a.printf("\n")
 	line := func(name, value string) {

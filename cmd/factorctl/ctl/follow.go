@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/factord/factord/cmd/factorctl/client"
 	"github.com/factord/factord/daemon/wire"
 )
 
@@ -32,7 +33,7 @@ func (a *app) follow(ctx context.Context, q auditQuery) error {
 	f := &follower{app: a, query: q}
 	for {
 		f.asked = false
-		err := a.client().Calls(ctx, func(call func(string, func([]byte)) error) error {
+		err := a.client().Calls(ctx, client.Nobody{}, func(call func(string, func([]byte)) error) error {
 			for {
 				if err := f.poll(call); err != nil {
 					return err

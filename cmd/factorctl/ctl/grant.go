@@ -22,7 +22,7 @@ func (a *app) inviteCommand() *cobra.Command {
 		Long: `Makes a code with which a user can enrol a first factor, once. It is not a factor:
 nobody gets in with it. Tell it to the user in a way that you trust; factorctl
 enroll asks for it. Only root may do this.`,
-		Example: "  sudo factorctl invite alice\n  sudo factorctl invite alice --for 72h",
+		Example: "  sudo factorctl invite alice\n  sudo factorctl invite alice --for 3d",
 	}, wire.VerbInvite, "24h", func(g granted) {
 		a.printf("Invitation for %s, good for one enrolment until %s:\n\n  %s\n\nThe user runs: factorctl enroll totp\n", text(g.User), local(g.Expires), text(g.Code))
 	})
@@ -36,22 +36,16 @@ lost phone and backup codes. Make sure whom you tell it to: it is as good as the
 factor itself. A rule with bypass = false does not take it. Only root may do this.`,
 		Example: "  sudo factorctl bypass alice\n  sudo factorctl bypass alice --for 15m",
 	}, wire.VerbBypass, "1h", func(g granted) {
-		a.printf("Bypass code for %s, good for one login until %s:\n\n  %s\n\n", text(g.User), local(g.Expires), text(g.Code))
+		a.printf("Bypass code for %s, good for one login until %s:\n\n  %s\n\n%s types it where a code is asked for.\n", text(g.User), local(g.Expires), text(g.Code), text(g.User))
 	})
 }
 
 func (a *app) grant(cmd *cobra.Command, verb, usual string, show func(granted)) *cobra.Command {
 	cmd.Args = oneArgument("the USER")
-	hold := cmd.Flags().Duration("for", 0, "how long the code can be used, as in 15m or 24h; "+usual+" if left out")
+	var hold span
+	cmd.Flags().Var(&hold, "for", "how long the code can be used, as in 15m, 24h or 2d; "+usual+" if left out")
 	return a.does(cmd, func(ctx context.Context, args []string) error {
-		var d string
-		if cmd.Flags().Changed("for") {
-			if *hold <= 0 {
-				return usagef("--for %v: there is no time in that", *hold)
-			}
-			d = hold.String()
-		}
-		return ask(ctx, a, wire.Command(verb, "user", args[0], "for", d), show)
+		return ask(ctx, a, wire.Command(verb, "user", args[0], "for", hold.String()), show)
 	})
 }
 
@@ -81,12 +75,12 @@ func (a *app) forgetCommand() *cobra.Command {
 	var user string
 	cmd := &cobra.Command{
 		Use: "forget [--user USER]", Args: noArguments,
-		Long: `Drops every proof that is remembered of a user, so that the next login asks again
-under rules with remember too: for somebody who leaves a machine that others use.
-Others than root can do it for themselves.`,
+		Long: `Rules with "remember" do not ask again for a while after a factor was shown. This
+ends that while: the next login is asked. It is for a user who leaves a machine that
+others use. Root can do it for anybody, others for themselves.`,
 		Example: "  factorctl forget\n  sudo factorctl forget --user alice",
 	}
-	cmd.Flags().StringVar(&user, "user", "", "whose; yours if left out: `USER`")
+	cmd.Flags().StringVar(&user, "user", "", "of `USER`; yourself if left out")
 	return a.does(cmd, func(ctx context.Context, _ []string) error {
 		return ask(ctx, a, wire.Command(wire.VerbForget, "user", user), func(r struct {
 			User   string `json:"user"`

@@ -60,14 +60,28 @@ func (a *app) showItems(items []item, user string) {
 	}
 	row("USER", "ID", "KIND", "NAME", "CREATED", "LAST USED", "DETAILS")
 	for _, it := range items {
-		row(text(it.User), text(it.ID), text(it.Kind), text(it.Name), local(it.Created), local(it.Used), details(it.Detail))
+		row(text(it.User), text(it.ID), text(it.Kind), text(it.Name), local(it.Created), local(it.Used), it.details(time.Now()))
 	}
 }
 
-func details(d map[string]string) string {
+// details are what only some kinds have. A code of root's that was used does not
+// expire any more.
+func (it item) details(now time.Time) string {
 	var words []string
-	for _, key := range slices.Sorted(maps.Keys(d)) {
-		words = append(words, text(key)+" "+text(d[key]))
+	for _, key := range slices.Sorted(maps.Keys(it.Detail)) {
+		value := it.Detail[key]
+		at, err := time.Parse(time.RFC3339, value)
+		switch {
+		case err != nil:
+		case key == "expires" && !it.Used.IsZero():
+			words = append(words, "used")
+			continue
+		case key == "expires" && !now.Before(at):
+			key, value = "expired", local(at)
+		default:
+			value = local(at)
+		}
+		words = append(words, text(key)+" "+text(value))
 	}
 	return strings.Join(words, ", ")
 }

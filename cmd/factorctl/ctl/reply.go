@@ -50,9 +50,9 @@ func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.Stdout, format,
 
 func text(s string) string { return wire.Printable(s) }
 
-// local is a moment as it is read on this machine.
+// local is a moment as it is read on this machine; the zero of either kind is none.
 func local(t time.Time) string {
-	if t.IsZero() {
+	if t.Unix() <= 0 {
 		return "-"
 	}
 	return t.Local().Format("2006-01-02 15:04:05")

@@ -18,23 +18,25 @@ func (a *app) statusCommand() *cobra.Command {
 	return a.does(&cobra.Command{
 		Use: "status", Args: noArguments,
 		Long: `Says whether factord runs; to root also with which configuration, how many users
-it knows, and whether the clock stands before the latest time it has seen.`,
+it knows, and whether the clock stands before the latest time it has seen. Copies of audit records
+that were lost are counted since factord started; "no copy, no login" is strict in
+[audit].`,
 		Example: "  factorctl status && echo up\n  sudo factorctl status --json",
 	}, func(ctx context.Context, _ []string) error {
 		return ask(ctx, a, wire.VerbStatus, a.showStatus)
 	})
 }
 
-// statusOrder are the keys that come first.
+// statusOrder are the keys that come first, what is amiss before all others.
 func statusOrder() []string {
-	return []string{"ready", "factord", "pid", "uid", "config", "state", "rules", "factors", "users", "connections"}
+	return []string{"config_refused", "ready", "factord", "pid", "uid", "config", "state", "rules", "factors", "users", "connections"}
 }
 
 // statusNames are the keys that are not understood by themselves.
 func statusNames() map[string]string {
 	return map[string]string{"factord": "wire version", "rules": "rules in force", "connections": "open connections",
 		"audit_last":   "audit records",
-		"audit_copies": "audit copies to", "audit_lost": "lost since start", "audit_strict": "copies demanded",
+		"audit_copies": "audit copied to", "audit_lost": "copies lost", "audit_strict": "no copy, no login",
 		"database_bytes": "database", "highest_time": "latest time seen"}
 }
 

@@ -23,12 +23,14 @@ func (a *app) testCommand() *cobra.Command {
 		Use: "test [--user USER] [--service SERVICE] [--rhost ADDRESS] [--first]", Args: noArguments,
 		Long: `Tries a login through factord: asks as the login would, and shows the verdict, what
 it rests on, and the time it took. Nobody is logged in, but all else is real: a code
-is spent, a wrong one counts, and the audit log has a record. Of who has no factor,
-with --first, under a rule with enroll = "login", a factor is set up.
+is spent, a wrong one counts, and the audit log has a record. A user who has no
+factor is asked to set one up, as in the login, if --first is given and the rule has
+enroll = "login".
 
-Asked by root it is what PAM in sshd or sudo would get; asked by others it is what a
-screen locker would, and only rules with callers = ["user"] are looked at. Exit
-status 0 is allow, 1 refused.`,
+As root it is what PAM in sshd or sudo would get. For yourself, without root, it is
+what a screen locker or ForceCommand would get, which run as you: it needs a rule
+with callers = ["user"], and others are not looked at. Exit status 0 is allow, 1
+refused.`,
 		Example: `  sudo factorctl test --user alice
   sudo factorctl test --user alice --service sshd --rhost 203.0.113.7 --first`,
 	}
@@ -72,6 +74,9 @@ func refusedLogin(v wire.Verdict, cause error) error {
 	why := v.Text
 	if why == "" {
 		why = v.Reason.String()
+	}
+	if v.Reason == wire.ReasonNoRule && os.Geteuid() != 0 {
+		why += "\nhint: this asked as a program of yours, for which only rules with callers = [\"user\"] count; as PAM asks: sudo factorctl test --user " + whom("")
 	}
 	return errors.New("refused: " + why)
 }

@@ -7,11 +7,12 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/factord/factord/cmd/factorctl/client"
+	"github.com/factord/factord/conf"
 )
 
 const rootHelp = `Usage: factorctl [--socket PATH] [--json] VERB [ARGUMENT] [FLAG...]
 
-factorctl manages second factors. For yourself:
+factorctl manages second factors. For yourself, and as root with --user U for others:
 
   enroll FACTOR    set up a code token on your phone, or make backup codes
   list             show what you have enrolled
@@ -19,24 +20,27 @@ factorctl manages second factors. For yourself:
   forget           let no login be remembered any more
   resync ID        find a counting token again, whose codes are refused
   test             try a login, without logging in
+  explain          show which rule decides about a login, and what it asks
 
-As root, also for others (--user U with the verbs above):
+Only as root:
 
   invite U         make a code with which U can enrol a first factor
   bypass U         make a code that lets U in once, who has lost everything else
   unlock U         end the waiting after wrong codes; confirm a new uid
   audit            show who was let in and who was refused, and why
-  explain          show which rule decides about a login, and what it asks
-  check-config     say what is wrong with a configuration, before it is in force
-  status           show whether and how factord runs
 
-  demo             watch it work: real logins in a folder of its own, as any user
+As anybody:
+
+  status           show whether factord runs; to root also how
+  check-config     say what is wrong with a configuration, before it is in force
+  demo             watch it work: real logins in a folder of its own
   completion       print completions for a shell
 
 Everywhere, before or after verb and arguments:
   --socket PATH    factord's socket (default ` + client.DefaultSocket + `)
   --json           print JSON
   -h, --help       how it is called; factorctl VERB --help says more
+  --version        print which factord this belongs to, in place of a verb
 
 Examples:
   factorctl demo
@@ -66,10 +70,11 @@ Everywhere:
 // root builds the command line.
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use: "factorctl", SilenceErrors: true, SilenceUsage: true,
+		Use: "factorctl", Version: conf.Version(), SilenceErrors: true, SilenceUsage: true,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(*cobra.Command, []string) error { return usagef("a verb is missing") },
 	}
+	root.SetVersionTemplate("factorctl {{.Version}}\n")
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
 	flags := root.PersistentFlags()
@@ -95,9 +100,17 @@ func (a *app) root() *cobra.Command {
 			cmd.Print(rootHelp)
 			return
 		}
+		if !asksFactord(cmd) { // a verb that has no use for it
+			flags.Lookup("socket").Hidden = true
+		}
 		usual(cmd, args)
 	})
 	return root
+}
+
+// asksFactord reports whether a verb speaks with the factord of this machine.
+func asksFactord(cmd *cobra.Command) bool {
+	return cmd.Name() != "demo" && cmd.Name() != "check-config"
 }
 
 // verbFirst moves the verb before the flags that stand in front of it: cobra

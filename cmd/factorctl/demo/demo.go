@@ -75,7 +75,11 @@ func (s *show) perform(ctx context.Context) ([]result, error) {
 	}
 	s.say("Logins, each through %s as pam_exec calls it:\n\n", s.sandbox.helper)
 	var results []result
-	for _, t := range trials(phone, spent, codes) {
+	all := trials(phone, spent, codes)
+	if s.sandbox.duo != nil {
+		all = append(all, duoTrials()...)
+	}
+	for _, t := range all {
 		r, err := s.try(ctx, t)
 		if err != nil {
 			return nil, err

@@ -34,7 +34,7 @@ name = "demo"
 services = ["demo"]
 users = [%s]
 callers = ["root", "user"]
-factors = ["totp", "backup"]
+factors = [%s]
 `
 
 // sandbox is a factord with a folder of its own.
@@ -49,6 +49,7 @@ type sandbox struct {
 	process   *exec.Cmd
 	ended     chan struct{} // closed when factord has ended
 	log       *os.File
+	duo       *duo // nil: none is simulated
 }
 
 // open makes a folder and starts factord in it.
@@ -88,13 +89,20 @@ func folder() (string, error) {
 // start makes the state and the configuration, and starts factord.
 func (b *sandbox) start(ctx context.Context, user string) error {
 	file := filepath.Join(b.dir, "factord.toml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, config, strconv.Quote(user)), 0o600); err != nil {
+	var err error
+	if b.duo, err = b.startDuo(ctx, user); err != nil {
+		return err
+	}
+	text, factors := "", `"totp", "backup"`
+	if b.duo != nil {
+		text, factors = b.duo.config, `"duo", `+factors
+	}
+	if err := os.WriteFile(file, fmt.Appendf([]byte(text), config, strconv.Quote(user), factors), 0o600); err != nil {
 		return err
 	}
 	if err := b.initialise(ctx); err != nil {
 		return err
 	}
-	var err error
 	if b.log, err = os.Create(filepath.Join(b.dir, "factord.log")); err != nil {
 		return err
 	}
@@ -178,6 +186,9 @@ func (b *sandbox) close() {
 			b.process.Process.Kill()
 			<-b.ended
 		}
+	}
+	if b.duo != nil {
+		b.duo.stop()
 	}
 	if b.log != nil {
 		b.log.Close()

@@ -20,6 +20,7 @@ type Event struct {
 	Service string    `json:"service"`
 	RHost   string    `json:"rhost"`
 	TTY     string    `json:"tty"`
+	Phase   string    `json:"phase"`
 	PeerUID uint32    `json:"peer_uid"`
 	Verdict string    `json:"verdict"`
 	Basis   string    `json:"basis"`
@@ -43,12 +44,12 @@ func (e Event) String() string {
 // what, why, and how long it took.
 func (e Event) What() string {
 	words := []string{fmt.Sprintf("%-6s  %-10s", e.verdict(), orDash(e.User)), fmt.Sprintf("%-8s", orDash(e.Service))}
-	if e.Kind == "verdict" || e.Kind == "answer" {
+	if e.Kind == "verdict" || e.Kind == "answer" || e.Service != "" { // in a login, where the caller is PAM
 		words = append(words, fmt.Sprintf("%-15s", e.from()))
 	} else {
 		words = append(words, "by uid "+strconv.FormatUint(uint64(e.PeerUID), 10))
 	}
-	for _, part := range []string{e.by(), labelled("reason ", e.Reason), labelled("rule ", e.rule()), labelled("becomes ", e.Target), wire.Printable(e.Log)} {
+	for _, part := range []string{e.by(), labelled("reason ", e.Reason), labelled("rule ", e.rule()), labelled("becomes ", e.Target), e.phase(), wire.Printable(e.Log)} {
 		if part != "" {
 			words = append(words, part)
 		}
@@ -79,6 +80,14 @@ func (e Event) from() string {
 		return wire.Printable(e.TTY)
 	}
 	return "-"
+}
+
+// phase tells the second record of a login, whose gate looked again, from the first.
+func (e Event) phase() string {
+	if e.Phase == "" {
+		return ""
+	}
+	return "(" + wire.Printable(e.Phase) + " phase)"
 }
 
 func (e Event) by() string {

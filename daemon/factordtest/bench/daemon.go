@@ -41,7 +41,7 @@ func userName(n int) string { return fmt.Sprintf("fbench%d", n) }
 
 // startFactord fills a database with enrolled users, of whom the first active
 // ones log in, and starts the built daemon on it.
-func startFactord(bin, dir string, enrolled, active int) (*factord, error) {
+func startFactord(bin, dir, rules string, enrolled, active int) (*factord, error) {
 	f := &factord{dir: dir, socket: filepath.Join(dir, "f.sock"), counters: make([]uint64, active)}
 	state, config := filepath.Join(dir, "state"), filepath.Join(dir, "f.toml")
 	if out, err := exec.Command(filepath.Join(bin, "factord"), "--init", "--state", state).CombinedOutput(); err != nil {
@@ -130,13 +130,14 @@ func (f *factord) enrol(tx *store.Tx, keeper *totp.Factor, n, active int) error 
 	return draft.Commit(tx.Scope(user, keeper.Name()), nil, time.Now())
 }
 
-// rssAnon returns the daemon's anonymous memory in kB.
-func (f *factord) rssAnon() (kB int, err error) {
+// memory returns the daemon's memory in kB, of a kind in /proc/PID/status: RssAnon,
+// VmRSS.
+func (f *factord) memory(kind string) (kB int, err error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", f.cmd.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
-	_, rest, _ := strings.Cut(string(status), "RssAnon:")
+	_, rest, _ := strings.Cut(string(status), kind+":")
 	_, err = fmt.Sscan(rest, &kB)
 	return kB, err
 }

@@ -17,8 +17,15 @@ func main() {
 	bin := flag.String("bin", "bin", "folder of the built programs")
 	rounds := flag.Int("rounds", 300, "interleaved rounds of the process benchmarks")
 	users := flag.Int("users", 100_000, "enrolled users of the large database")
-	only := flag.String("only", "", "socket or pam: only that part")
+	only := flag.String("only", "", "socket, pam or duo: only that part")
 	flag.Parse()
+	if os.Getenv(isSimulator) != "" {
+		if err := simulate(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintf(os.Stderr, "bench: the Duo simulator: %v\n", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(*bin, *rounds, *users, *only); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
@@ -29,8 +36,8 @@ func run(bin string, rounds, users int, only string) error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("only root may ask for other users, and mount an /etc of its own: run it as root")
 	}
-	if rounds < 1 || !slices.Contains([]string{"", "socket", "pam"}, only) {
-		return fmt.Errorf("-rounds is 1 or more, and -only is socket or pam")
+	if rounds < 1 || !slices.Contains([]string{"", "socket", "pam", "duo"}, only) {
+		return fmt.Errorf("-rounds is 1 or more, and -only is socket, pam or duo")
 	}
 	bin, err := filepath.Abs(bin) // PAM takes no other
 	if err != nil {
@@ -39,7 +46,7 @@ func run(bin string, rounds, users int, only string) error {
 	dir := os.Getenv(inPrivateEtc)
 	if dir == "" {
 		if only != "socket" {
-			if err := peersInstalled(); err != nil {
+			if err := peersInstalled(only); err != nil {
 				return err
 			}
 		}
@@ -48,15 +55,20 @@ func run(bin string, rounds, users int, only string) error {
 			return err
 		}
 		defer os.RemoveAll(dir)
-		return privateEtc(dir, active+1)
+		return privateEtc(dir, active+1+people)
 	}
 	r := &report{}
-	if only != "pam" {
+	if only == "" || only == "socket" {
 		if err := benchSocket(r, bin, dir, users); err != nil {
 			return err
 		}
 	}
-	if only != "socket" {
+	if only == "" || only == "duo" {
+		if err := benchDuo(r, bin, dir, rounds); err != nil {
+			return err
+		}
+	}
+	if only == "" || only == "pam" {
 		if err := benchPAM(r, bin, dir, rounds); err != nil {
 			return err
 		}

@@ -23,10 +23,16 @@ const peerSecret = "12345678901234567890"
 
 var peerBase32 = base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString([]byte(peerSecret))
 
-// peersInstalled names the package of what is missing.
-func peersInstalled() error {
+// peersInstalled names the package of what is missing for a part, or for all ("").
+func peersInstalled(only string) error {
 	if _, err := exec.LookPath("pamtester"); err != nil {
 		return missing("pamtester", "pamtester")
+	}
+	if _, err := exec.LookPath(loginDuo); err != nil && only != "pam" {
+		return missing("login_duo", "login-duo")
+	}
+	if only == "duo" {
+		return nil
 	}
 	for module, pkg := range map[string]string{
 		"pam_exec.so": "libpam-modules", "pam_oath.so": "libpam-oath",

@@ -50,7 +50,7 @@ func benchSocket(r *report, bin, dir string, users int) error {
 		return err
 	}
 	defer large.stop()
-	idle, err := small.rssAnon()
+	idle, err := small.memory("RssAnon")
 	if err != nil {
 		return err
 	}
@@ -82,10 +82,14 @@ func benchSocket(r *report, bin, dir string, users int) error {
 }
 
 func startIn(bin, dir string, users int) (*factord, error) {
+	return startWith(bin, dir, rules, users)
+}
+
+func startWith(bin, dir, rules string, users int) (*factord, error) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
 	}
-	return startFactord(bin, dir, users, active)
+	return startFactord(bin, dir, rules, users, active)
 }
 
 // waiting is a client whose codes are refused unverified, since its user, who is

@@ -1,0 +1,51 @@
+package conf
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Root reads everything, and factord only what it is let.
+func TestUnreadable(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can try with another's rights")
+	}
+	if _, err := exec.LookPath("test"); err != nil {
+		t.Skip(err)
+	}
+	file := write(t, "", 0o640)
+	inner := filepath.Dir(file)
+	if why := Unreadable(file, "nobody"); !strings.Contains(why, "nobody can't look into "+inner) {
+		t.Errorf("in a folder of root's: %q", why)
+	}
+	if err := os.Chmod(filepath.Dir(inner), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for mode, want := range map[fs.FileMode]string{
+		0o600: "nobody can't read this file\nhint: chgrp factord " + file + " && chmod 640 " + file,
+		0o640: "nobody can't read this file",
+		0o644: "",
+	} {
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		if why := Unreadable(file, "nobody"); want == "" && why != "" || !strings.Contains(why, want) {
+			t.Errorf("mode %04o: %q", mode, why)
+		}
+	}
+	if why := Unreadable(write(t, "", 0o600), "no-such-account"); why != "" {
+		t.Errorf("no account: %q", why)
+	}
+}
+
+// Who is told may be factord, of whom nobody can say "run this as root".
+func TestDenied(t *testing.T) {
+	err := openError(&fs.PathError{Op: "open", Path: "/etc/factord/factord.toml", Err: fs.ErrPermission})
+	if err == nil || !strings.Contains(err.Error(), "chgrp factord /etc/factord/factord.toml && chmod 640 /etc/factord/factord.toml") {
+		t.Error(err)
+	}
+}
