@@ -23,12 +23,12 @@ func (a *attempt) ask(ctx context.Context) wire.Verdict {
 	for left := maxAnswers - 1; ; left-- {
 		answer, err := a.question(ctx)
 		if err != nil {
-			return a.unanswered(ctx, err, last)
+			return a.left(ctx, err, last)
 		}
 		typed := trim(answer)
 		var v wire.Verdict
 		var more bool
-		if a.pending != nil && (len(typed) == 0 || left < 0) {
+		if a.pending != nil && (len(typed) == 0 || left < 0 || a.pending.decided()) {
 			left++ // what is waited for has had its answer
 			v, more = a.conclude(ctx, a.pending, a.await(ctx, a.pending), left)
 		} else {
@@ -45,6 +45,17 @@ func (a *attempt) ask(ctx context.Context) wire.Verdict {
 			a.info(v.Text)
 		}
 	}
+}
+
+// left rules when no answer came, after what was waited for beside the question.
+func (a *attempt) left(ctx context.Context, err error, last ruling) wire.Verdict {
+	if a.pending != nil {
+		last.unasked = false // somebody was asked, and the records say so
+		if a.abandon() {
+			return a.verdict(ruling{reason: wire.ReasonPushDenied, text: textDenied})
+		}
+	}
+	return a.unanswered(ctx, err, last)
 }
 
 // trim takes white space from around an answer: it comes with pasting, and with

@@ -37,6 +37,16 @@ type pending struct {
 	err     error
 }
 
+// decided reports whether the decision is there.
+func (p *pending) decided() bool {
+	select {
+	case <-p.done:
+		return p.err == nil
+	default:
+		return false
+	}
+}
+
 // consult puts a claim to whoever decides it. more says that there is no verdict
 // yet: what to do next, if anything, is in the text.
 func (a *attempt) consult(ctx context.Context, p *pending, left int) (v wire.Verdict, more bool) {
@@ -92,7 +102,9 @@ func (a *attempt) book(ctx context.Context, p *pending) *ruling {
 		if _, err := tx.Budget(a.subject(), &b); err != nil {
 			return err
 		}
-		if d, reason := b.wait(a.source, a.Clock()); p.guess && d > 0 {
+		// A long code is no guess, but whoever has shown nothing at all could have a
+		// server lock the person out with them.
+		if d, reason := b.wait(a.source, a.Clock()); d > 0 && (p.guess || !p.chosen && !a.proven()) {
 			w := a.waiting(d, reason)
 			r = &w
 			return errUnasked
@@ -177,7 +189,7 @@ func (a *attempt) settleOutside(tx *store.Tx, p *pending, failed error, left int
 		}
 		return a.miss(tx, &b, p.name, finding, p.guess, left)
 	}
-	if errors.Is(failed, factor.ErrUnavailable) { // nobody has looked at it
+	if errors.Is(failed, factor.ErrUnavailable) || finding.Outcome == factor.Waived { // nobody has looked at it
 		if err := a.giveBack(tx, &b, p); err != nil {
 			return ruling{}, err
 		}
@@ -186,12 +198,12 @@ func (a *attempt) settleOutside(tx *store.Tx, p *pending, failed error, left int
 	switch {
 	case failed == nil && finding.Outcome == factor.Waived && !a.proves:
 		r.basis, r.text = wire.BasisFactor, finding.Note
-	case failed != nil:
-		a.failed(&r, failed, again)
-	case finding.Outcome == factor.Denied:
+	case finding.Outcome == factor.Denied: // also if nobody waited for it any more
 		r.reason, r.text = wire.ReasonPushDenied, finding.Note
 		_, err := tx.Forget(a.identity.Name) // somebody else was at their login
 		return r, err
+	case failed != nil:
+		a.failed(&r, failed, again)
 	default:
 		r.reason, r.text, r.more = wire.ReasonTimeout, finding.Note, again
 	}

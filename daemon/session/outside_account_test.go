@@ -199,3 +199,41 @@ func TestOutsideOutsideLeavesNoTombstone(t *testing.T) {
 		t.Errorf("who has just shown a phone: %q", got)
 	}
 }
+
+// A push that nobody waits for any more leaves a record, and a denial of it ends the
+// attempt.
+func TestOutsideAbandonedIsRecorded(t *testing.T) {
+	for name, c := range map[string]struct {
+		say  string // beside the pending push; "" hangs up
+		deny bool
+		want string
+	}{
+		"hangs up":                    {},
+		"gives up":                    {say: "CAN", want: "cancelled"},
+		"types a code, push not seen": {say: "D 999999999\nEND", want: "allow"},
+		"gives up after a denial":     {say: "CAN", deny: true, want: "push-denied"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPhone()
+			d := phoneDaemon(t, p, phoneRule)
+			r := dialRaw(t, d)
+			r.send("AUTH user=alice service=sudo conv=flush")
+			r.expect("INQUIRE SECRET Passcode:%20")
+			r.send("END")
+			r.expect("INQUIRE SECRET Approve it, then press Enter:%20")
+			if c.deny {
+				p.answer <- factor.Denied
+				d.Wait(func() bool { return len(p.answer) == 0 })
+			}
+			if c.say == "" {
+				r.nc.Close()
+			} else {
+				r.send(c.say)
+				if got, _ := r.r.ReadString('\n'); !strings.Contains(got, c.want) {
+					t.Errorf("heard %q", got)
+				}
+			}
+			d.Wait(func() bool { return strings.Contains(d.MustCall("AUDIT"), `"factor":"touch"`) })
+		})
+	}
+}

@@ -225,7 +225,7 @@ func TestOutside(t *testing.T) {
 		"not answered, then a code": {conv: wire.ConvPrompt, first: true, answers: []string{"", "999999999"}, on: "Push sent", does: func(p *phone) { p.answer <- factor.Lapsed },
 			shown: "1  push to Pixel 5|2  call Pixel 5|Press Enter for a push: |Push sent to Pixel 5: approve it|nobody answered the push|Press Enter for a push: "},
 		"a code instead": {conv: wire.ConvFlush, first: true, answers: []string{"", "999999999"}, shown: "1  push to Pixel 5|2  call Pixel 5|Press Enter for a push: |Push sent to Pixel 5: approve it, then press Enter: "},
-		"a wrong code, then approved": {conv: wire.ConvFlush, first: true, answers: []string{"", "111111111", ""}, on: "Press Enter for a push: ", does: approve,
+		"a wrong code, then approved": {conv: wire.ConvFlush, first: true, answers: []string{"", "111111111", ""}, on: "wrong code", does: approve,
 			shown: "1  push to Pixel 5|2  call Pixel 5|Press Enter for a push: |Push sent to Pixel 5: approve it, then press Enter: |wrong code|Push sent to Pixel 5: approve it, then press Enter: "},
 		"held back": {conv: wire.ConvPrompt, first: true, answers: []string{""}, phone: func(p *phone) { p.held = &factor.Held{Text: "too many pushes: use a passcode"} },
 			want: wire.ReasonCancelled, shown: "1  push to Pixel 5|2  call Pixel 5|Press Enter for a push: |too many pushes: use a passcode|Press Enter for a push: "},

@@ -16,7 +16,7 @@ func TestOutsideGuess(t *testing.T) {
 	d := phoneDaemon(t, p, phoneRule)
 	login := func(answers ...string) wire.Verdict {
 		t.Helper()
-		v, err := factordtest.Login(d.Socket, -1, wire.Auth{User: "alice", Service: "sudo", RHost: "192.0.2.1"}, &factordtest.Talk{Answers: answers})
+		v, err := factordtest.Login(d.Socket, -1, wire.Auth{User: "alice", Service: "sudo", RHost: "192.0.2.1", First: true}, &factordtest.Talk{Answers: answers})
 		if err != nil {
 			t.Fatal(err)
 		}

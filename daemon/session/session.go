@@ -78,7 +78,8 @@ type Settings struct {
 // Sessions serves connections. It is safe for concurrent use.
 type Sessions struct {
 	Config
-	quota quota
+	quota quota // of records
+	asks  quota // of what is asked outside before a question
 }
 
 // New returns sessions with c's unset fields filled in.

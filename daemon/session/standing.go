@@ -125,7 +125,7 @@ func (a *attempt) weigh(ctx context.Context) error {
 		o, err := a.offerOf(ctx, f)
 		if errors.Is(err, factor.ErrUnavailable) && ctx.Err() == nil {
 			s.outages = append(s.outages, outage{f.Name(), err})
-			if !a.alone {
+			if !a.alone && !errors.Is(err, errQuota) {
 				a.Log.Warn("a factor can't be asked", "factor", f.Name(), "user", a.name(), "error", err)
 			}
 			continue
@@ -164,6 +164,9 @@ func (a *attempt) offerOf(ctx context.Context, f factor.Factor) (factor.Offer, e
 	}
 	if a.alone {
 		return factor.Offer{}, errAlone
+	}
+	if !a.asks.take(a.peer.UID, a.Clock()) { // or everybody would hear of too many requests
+		return factor.Offer{}, &factor.Outage{Text: "too many logins: wait a minute", Err: errQuota}
 	}
 	l.Trust = a.trust(f.Name())
 	return outside(a, ctx, f, func(ctx context.Context) (factor.Offer, error) { return f.Offer(ctx, l) })

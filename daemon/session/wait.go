@@ -15,25 +15,30 @@ import (
 // Waiting for a person outside the conversation. The cue is seen before the wait:
 // at once where text shows at once, else with a question that ends with Enter.
 
-// abandon ends what is still waited for when the attempt is decided otherwise.
-func (a *attempt) abandon() {
+// abandon ends what is still waited for when the attempt goes another way, leaves its
+// record, and reports whether the person had said no by then.
+func (a *attempt) abandon() (denied bool) {
 	p := a.pending
 	if p == nil {
-		return
+		return false
 	}
 	a.pending = nil
 	p.end()
 	<-p.done
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), settleTime)
 	defer cancel()
-	err := a.Store.Update(ctx, func(tx *store.Tx) error {
-		_, err := p.claim.Settle(tx.Scope(a.identity.Name, p.name))
-		return err
+	a.paid = true // by book
+	a.decide(ctx, func(tx *store.Tx) (ruling, error) {
+		r, err := a.settleOutside(tx, p, errAbandoned, 0)
+		denied = err == nil && r.reason == wire.ReasonPushDenied
+		r.more = true // the attempt's own verdict comes beside it
+		return r, err
 	})
-	if err != nil {
-		a.Log.Error("settling what nobody waits for any more", "factor", p.name, "user", a.name(), "error", err)
-	}
+	return denied
 }
+
+// errAbandoned: nobody waits for the decision any more.
+var errAbandoned = fmt.Errorf("given up: %w", wire.ErrCancelled)
 
 // begin waits for a person in the background, until the attempt's end.
 func (a *attempt) begin(ctx context.Context, p *pending, w *factor.Wait) {
