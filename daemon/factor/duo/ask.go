@@ -127,7 +127,7 @@ func (a *asking) await(login context.Context, txid string, say func(string)) err
 // mayHaveRung: of a request that got no answer it is not known whether Duo acted on it.
 func mayHaveRung(err error) bool {
 	var e *authapi.Error
-	return !errors.As(err, &e) || e.Kind == authapi.Silent || e.Kind == authapi.Ended || e.Kind == authapi.Garbled || e.Kind == authapi.Unreachable && !e.Remembered
+	return !errors.As(err, &e) || e.Kind == authapi.Silent || e.Kind == authapi.Ended || e.Kind == authapi.Garbled || e.Kind == authapi.Local || e.Kind == authapi.Unreachable && !e.Remembered
 }
 
 // nothing is what a choice comes to for which there is nothing, as the session would

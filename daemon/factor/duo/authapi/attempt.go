@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http/httptrace"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -85,21 +86,57 @@ func (c *Client) failed(a *attempt, q request, err error) *Error {
 		e.Kind = Untrusted
 	case errors.Is(err, errProxyRefused):
 		e.Kind = Refused
-	case a.connected.Load() && !isNetwork(err):
+	case isNetwork(err):
+	case isLocal(err):
+		e.Kind = Local
+	default:
 		e.Kind = Garbled // what came is not HTTP
 	}
 	return e
 }
 
-// isNetwork reports whether an error of an established connection is the network's,
-// or of a server that went away. Two of them net/http gives no name to.
+// networkErrors are those of the kernel's that are the network's or the other side's.
+// All others are of this machine, where any user can use up ports, descriptors and
+// memory, or a filter may stand in the way: none of those may let anybody in.
+var networkErrors = []syscall.Errno{
+	syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, syscall.ETIMEDOUT,
+	syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.ENETDOWN,
+}
+
+// isNetwork reports whether an error is the network's, or of a server that went away.
+// Two of them net/http gives no name to.
 func isNetwork(err error) bool {
-	var network net.Error
-	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || isSystem(err) ||
+	var (
+		number  syscall.Errno
+		lookup  *net.DNSError
+		network net.Error
+	)
+	switch {
+	case errors.As(err, &number): // before timeouts: EAGAIN says that it is one
+		return slices.Contains(networkErrors, number)
+	case errors.As(err, &lookup):
+		return lookup.IsNotFound || lookup.IsTimeout || isNameServers(lookup.Err)
+	case errors.As(err, &network) && network.Timeout():
+		return true
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errProxyFailed) ||
 		strings.Contains(err.Error(), "server closed idle connection") || strings.Contains(err.Error(), "client connection lost")
 }
 
-// isSystem reports whether an error is the kernel's: refused, reset, no route.
+// isNameServers reports whether a failed lookup is of the network or of the server
+// asked. Of the kernel's error package net leaves nothing but the text.
+func isNameServers(text string) bool {
+	return strings.HasSuffix(text, "server misbehaving") ||
+		slices.ContainsFunc(networkErrors, func(n syscall.Errno) bool { return strings.HasSuffix(text, n.Error()) })
+}
+
+// isLocal reports whether an error that is not the network's is this machine's.
+func isLocal(err error) bool {
+	var lookup *net.DNSError
+	return isSystem(err) || errors.As(err, &lookup)
+}
+
+// isSystem reports whether an error is the kernel's: refused, reset, no port left.
 func isSystem(err error) bool {
 	var number syscall.Errno
 	return errors.As(err, &number)

@@ -32,6 +32,8 @@ const (
 	Broken
 	// Ended: the caller's context ended first, which says nothing about Duo.
 	Ended
+	// Local: this machine has no port, descriptor or memory left, or lets nothing out.
+	Local
 )
 
 // Error is a failed call. It never has the secret key, a passcode or a token in it.
@@ -121,6 +123,8 @@ func (k Kind) String() string {
 		return "the server failed"
 	case Ended:
 		return "given up"
+	case Local:
+		return "this machine can't connect"
 	}
 	return "an answer that makes no sense"
 }
@@ -128,7 +132,7 @@ func (k Kind) String() string {
 // Person is what the person who logs in may read.
 func (e *Error) Person() string {
 	switch e.Kind {
-	case Silent, Unreachable, Broken:
+	case Silent, Unreachable, Broken, Local:
 		return "Duo can't be reached"
 	case Untrusted:
 		return "Duo can't be reached safely"

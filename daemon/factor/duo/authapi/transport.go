@@ -72,6 +72,7 @@ func (d *dialer) configure(roots *x509.CertPool) {
 // Causes that classify tells apart.
 var (
 	errProxyRefused = errors.New("the proxy refused")
+	errProxyFailed  = errors.New("the proxy failed")
 	errTLS          = errors.New("TLS failed")
 	errServed       = errors.New("another connection was free before")
 )
@@ -139,9 +140,9 @@ func tunnel(ctx context.Context, conn net.Conn, addr string) error {
 	answer, err := http.ReadResponse(r, &http.Request{Method: http.MethodConnect})
 	switch {
 	case err != nil:
-		return err
+		return fmt.Errorf("%w: %w", errProxyFailed, err)
 	case answer.StatusCode/100 == 5: // it has no way to the host either
-		return fmt.Errorf("it answers %d", answer.StatusCode)
+		return fmt.Errorf("%w: it answers %d", errProxyFailed, answer.StatusCode)
 	case answer.StatusCode/100 != 2:
 		return fmt.Errorf("%w: it answers %d", errProxyRefused, answer.StatusCode)
 	case r.Buffered() > 0: // in TLS the client speaks first
