@@ -24,6 +24,7 @@ type attempt struct {
 	stale     atomic.Bool   // it ran out
 	timer     atomic.Pointer[time.Timer]
 	step      atomic.Pointer[string] // of making a connection, the last begun
+	queued    atomic.Bool            // for its turn to connect
 	began     time.Time
 }
 
@@ -64,7 +65,8 @@ type attemptKey struct{}
 // failed classifies a request that got no answer. A connection that a deadline of the
 // caller's cut off is put down to Duo only if it had (nearly, since the caller's timer
 // started first) all of the time that a connection gets: else a login drawn out to its
-// last seconds would pass for an outage.
+// last seconds would pass for an outage. A wait for our own other connections says
+// nothing of Duo: anybody can make the queue long.
 func (c *Client) failed(a *attempt, q request, err error) *Error {
 	parent := a.parent
 	if step := a.step.Load(); step != nil && !a.connected.Load() && errors.Is(err, context.DeadlineExceeded) {
@@ -82,6 +84,8 @@ func (c *Client) failed(a *attempt, q request, err error) *Error {
 		e.Kind, e.stale = Silent, a.stale.Load()
 	case expired && time.Since(a.began) < fair:
 		e.Kind, e.cause = Ended, parent.Err()
+	case a.queued.Load() && errors.Is(err, context.DeadlineExceeded):
+		e.Kind = Ended
 	case errors.Is(err, errTLS):
 		e.Kind = Untrusted
 	case errors.Is(err, errProxyRefused):

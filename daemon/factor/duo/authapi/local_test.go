@@ -6,6 +6,7 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // That this machine has no port, descriptor or buffer left any local user can bring
@@ -43,5 +44,19 @@ func TestLocalShortageInLookups(t *testing.T) {
 		if !isNetwork(e) {
 			t.Errorf("%v", e)
 		}
+	}
+}
+
+// Nor is it one of Duo's that others fill the queue for connections.
+func TestQueueIsNoOutage(t *testing.T) {
+	s := serve(t, false, okay(`{"result":"auth"}`))
+	c := clientOf(t, s)
+	c.dialer.limit, c.preauth = 300*time.Millisecond, 300*time.Millisecond
+	for range maxDials {
+		c.dialer.gate <- struct{}{}
+	}
+	_, err := c.Preauth(t.Context(), PreauthRequest{Person: Person{Username: "alice"}})
+	if e := wantKind(t, "queue", err, Ended); e.Outage() || c.Health().Down {
+		t.Errorf("outage %v, down %v", e.Outage(), c.Health().Down)
 	}
 }

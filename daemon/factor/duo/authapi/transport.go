@@ -91,12 +91,14 @@ func (d *dialer) dialTLS(ctx context.Context, network, addr string) (net.Conn, e
 	// Of a crowd that comes at once every one dials, though the first connections may
 	// serve them all: who waits here may have been served before it is their turn.
 	a.begins("waiting for others to connect to " + addr)
+	a.queued.Store(true)
 	select {
 	case d.gate <- struct{}{}:
 		defer func() { <-d.gate }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	a.queued.Store(false)
 	if a.connected.Load() {
 		return nil, errServed
 	}
