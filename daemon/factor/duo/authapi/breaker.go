@@ -13,7 +13,8 @@ const downFor = 10 * time.Second
 // out. After downFor one caller may try (the probe); the others are still refused, but
 // not for an outage: nobody knows any more. A probe that its caller gives up has found
 // out nothing, and callers choose when they do so: then all may try, until one knows.
-// One user's refusal or 429 says nothing about Duo and never opens it.
+// One user's refusal or 429 says nothing about Duo and never opens it, nor does a 5xx
+// to a call that a user has put words into.
 type breaker struct {
 	now func() time.Time
 
@@ -73,7 +74,7 @@ func (b *breaker) settle(t ticket, err *Error) {
 		b.failure, b.failed = err, now
 	}
 	switch {
-	case err != nil && err.Kind == Ended:
+	case err != nil && (err.Kind == Ended || err.alone || err.Kind == Local):
 		b.givenUp = b.givenUp || t.probe
 	case err != nil && err.down():
 		// A call that hung while others were answered is out of date.

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/factord/factord/daemon/factor"
 )
 
 // clock is a time that tests set.
@@ -231,6 +233,44 @@ func TestPollWhileDown(t *testing.T) {
 	}
 	if c.Health().Down {
 		t.Error("an answer did not close the breaker")
+	}
+}
+
+// A server that stumbles over what one user's client says is there for all others.
+func TestOneRequestFailsAlone(t *testing.T) {
+	for name, do := range map[string]func(c *Client) error{
+		"auth": func(c *Client) error {
+			_, err := c.Auth(t.Context(), AuthRequest{Person: Person{Username: "mallory"}, Method: Push, Info: []Field{{"Command", "<script>"}}})
+			return err
+		},
+		"enroll": func(c *Client) error { _, err := c.Enroll(t.Context(), "mallory", 0); return err },
+		"enroll_status": func(c *Client) error {
+			_, err := c.EnrollStatus(t.Context(), Enrollment{UserID: "U", Code: factor.Secret("C")})
+			return err
+		},
+	} {
+		s := serve(t, true, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/auth/v2/preauth" {
+				answers(500, "")(w, r)
+				return
+			}
+			okay(`{"result":"auth"}`)(w, r)
+		})
+		c := clientOf(t, s)
+		if e := wantKind(t, name, do(c), Broken); !e.Outage() || c.Health().Down {
+			t.Errorf("%s: outage %v, down %v", name, e.Outage(), c.Health().Down)
+		}
+		if _, err := c.Preauth(t.Context(), PreauthRequest{Person: Person{Username: "alice"}}); err != nil {
+			t.Errorf("after %s: %v", name, err)
+		}
+	}
+	// Nor does such an answer pass for one that Duo is back.
+	b := newBreaker(newClock().Now)
+	for _, err := range []*Error{{Kind: Unreachable}, {Kind: Broken, Status: 500, alone: true}} {
+		b.settle(ticket{began: b.now()}, err)
+	}
+	if _, refused := b.admit(); refused == nil {
+		t.Error("closed by a 500")
 	}
 }
 

@@ -30,6 +30,9 @@ type request struct {
 	// polling: it asks after what has been started, so it is sent even if Duo was
 	// down a moment ago, and its failure tells nothing to others.
 	polling bool
+	// general: it asks the same of Duo whoever it is for, so that a server that fails at
+	// it fails all. At others, it may stumble over what one user had it say.
+	general bool
 }
 
 // call sends a request until there is an answer to it, and reads that into answer.
@@ -87,6 +90,9 @@ func (c *Client) admitted(ctx, parent context.Context, q request, answer any) *E
 	if err != nil && (err.Kind == Silent || err.Kind == Unreachable) {
 		// Connections that go nowhere look alike until they are used.
 		c.transport.CloseIdleConnections()
+	}
+	if err != nil {
+		err.alone = !q.general && (err.Kind == Broken || err.Kind == Silent)
 	}
 	return err
 }

@@ -57,6 +57,7 @@ type Error struct {
 	Outdated bool
 
 	stale bool // the connection may be to blame: it had been used before
+	alone bool // it says nothing of other calls
 	cause error
 }
 
@@ -67,7 +68,7 @@ type Error struct {
 func (e *Error) Outage() bool { return !e.Outdated && (e.Kind == Unreachable || e.Kind == Broken) }
 
 // down says that the next call would fare no better: what the breaker remembers.
-func (e *Error) down() bool { return e.Outage() || e.Kind == Silent }
+func (e *Error) down() bool { return !e.alone && (e.Outage() || e.Kind == Silent) }
 
 // maxQuoted bounds what a log takes of Duo's words, in bytes.
 const maxQuoted = 200

@@ -15,7 +15,7 @@ type moment struct {
 // https://duo.com/docs/authapi#/ping
 func (c *Client) Ping(ctx context.Context) (time.Time, error) {
 	var m moment
-	err := c.call(ctx, request{name: "ping", method: http.MethodGet, path: "/auth/v2/ping", limit: c.preauth, unsigned: true, repeatable: true}, &m)
+	err := c.call(ctx, request{name: "ping", method: http.MethodGet, path: "/auth/v2/ping", limit: c.preauth, unsigned: true, repeatable: true, general: true}, &m)
 	return at(m.Time), err
 }
 
@@ -23,7 +23,7 @@ func (c *Client) Ping(ctx context.Context) (time.Time, error) {
 // https://duo.com/docs/authapi#/check
 func (c *Client) Check(ctx context.Context) (time.Time, error) {
 	var m moment
-	err := c.call(ctx, request{name: "check", method: http.MethodGet, path: "/auth/v2/check", limit: c.preauth, repeatable: true}, &m)
+	err := c.call(ctx, request{name: "check", method: http.MethodGet, path: "/auth/v2/check", limit: c.preauth, repeatable: true, general: true}, &m)
 	return at(m.Time), err
 }
 

@@ -120,7 +120,7 @@ func (c *Client) Preauth(ctx context.Context, r PreauthRequest) (Preauth, error)
 		VerificationCode text      `json:"verification_code"`
 		Expiration       text      `json:"expiration"`
 	}
-	err := c.call(ctx, request{name: "preauth", method: http.MethodPost, path: "/auth/v2/preauth", params: params, limit: c.preauth, repeatable: true}, &a)
+	err := c.call(ctx, request{name: "preauth", method: http.MethodPost, path: "/auth/v2/preauth", params: params, limit: c.preauth, repeatable: true, general: true}, &a)
 	if err != nil {
 		return Preauth{}, err
 	}
