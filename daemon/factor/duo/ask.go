@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"net/http"
 	"slices"
 	"time"
 
@@ -124,10 +125,20 @@ func (a *asking) await(login context.Context, txid string, say func(string)) err
 	return outage(login, err)
 }
 
-// mayHaveRung: of a request that got no answer it is not known whether Duo acted on it.
+// mayHaveRung: of a request that got no answer it is not known whether Duo acted on it,
+// and of one that a gateway gave up neither.
 func mayHaveRung(err error) bool {
 	var e *authapi.Error
-	return !errors.As(err, &e) || e.Kind == authapi.Silent || e.Kind == authapi.Ended || e.Kind == authapi.Garbled || e.Kind == authapi.Local || e.Kind == authapi.Unreachable && !e.Remembered
+	if !errors.As(err, &e) {
+		return true
+	}
+	switch e.Kind {
+	case authapi.Silent, authapi.Ended, authapi.Garbled, authapi.Local, authapi.Unreachable:
+		return !e.Remembered
+	case authapi.Broken:
+		return !e.Remembered && (e.Status == http.StatusBadGateway || e.Status == http.StatusGatewayTimeout)
+	}
+	return false
 }
 
 // nothing is what a choice comes to for which there is nothing, as the session would
