@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Kind is how a call failed.
@@ -70,8 +72,23 @@ func (e *Error) Outage() bool { return !e.Outdated && (e.Kind == Unreachable || 
 // down says that the next call would fare no better: what the breaker remembers.
 func (e *Error) down() bool { return !e.alone && (e.Outage() || e.Kind == Silent) }
 
-// maxQuoted bounds what a log takes of Duo's words, in bytes.
-const maxQuoted = 200
+// What a log takes, in bytes: of Duo's words, and of an error below. That has text of
+// whoever is in between: names of certificates, lines of proxies.
+const (
+	maxQuoted = 200
+	maxCause  = 300
+)
+
+// printable cuts a text, and makes spaces of what has no place in a line.
+func printable(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
+			return ' '
+		}
+		return r
+	}, text[:min(len(text), maxCause)])
+	return strings.TrimRight(text, " ")
+}
 
 // Error is for the log.
 func (e *Error) Error() string {
@@ -95,7 +112,7 @@ func (e *Error) Error() string {
 		text += fmt.Sprintf(", to be asked again in %v", e.Wait)
 	}
 	if e.cause != nil {
-		text += ": " + strings.ReplaceAll(e.cause.Error(), "\n", " ")
+		text += ": " + printable(e.cause.Error())
 	}
 	if e.Remembered {
 		text += " (a moment ago; not asked again yet)"
