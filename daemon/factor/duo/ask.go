@@ -178,7 +178,8 @@ func decisionText(s *standing) string {
 // maxTrust bounds a token of a trusted device, in bytes: a longer one is not kept.
 const maxTrust = 1 << 10
 
-// judge takes Duo's verdict, unless the login that asked for it is over.
+// judge takes Duo's verdict, unless the login that asked for it is over. Sending an
+// SMS proves nothing, whatever Duo says to it.
 func (a *asking) judge(login context.Context, v authapi.Verdict) {
 	if login.Err() != nil {
 		return
@@ -187,7 +188,7 @@ func (a *asking) judge(login context.Context, v authapi.Verdict) {
 	a.finding = factor.Finding{Outcome: factor.Wrong, Log: describe(a.choice, v)}
 	passcode := a.choice.method == authapi.Passcode
 	switch {
-	case v.Outcome == authapi.OutcomeAllow && v.Status == "bypass" && !passcode:
+	case v.Outcome == authapi.OutcomeAllow && !passcode && (v.Status == "bypass" || a.choice.method == authapi.SMS):
 		a.bypassed(v)
 	case v.Outcome == authapi.OutcomeAllow:
 		a.finding.Outcome = factor.Proven

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/factor/duo/authapi"
 )
 
@@ -26,6 +27,17 @@ func TestMayHaveRung(t *testing.T) {
 	} {
 		if mayHaveRung(tt.err) != tt.want {
 			t.Errorf("%v: %v", tt.err, !tt.want)
+		}
+	}
+}
+
+// What is allowed before a person was asked is no proof, whatever the status says.
+func TestSMSProvesNothing(t *testing.T) {
+	for accept, want := range map[bool]factor.Outcome{true: factor.Waived, false: factor.Lapsed} {
+		a := &asking{f: New(Config{AcceptBypass: accept}), choice: choice{method: authapi.SMS, id: "x"}}
+		a.judge(t.Context(), authapi.Verdict{Outcome: authapi.OutcomeAllow, Status: "allow"})
+		if a.finding.Outcome != want {
+			t.Errorf("accept_bypass %v: %v", accept, a.finding.Outcome)
 		}
 	}
 }
