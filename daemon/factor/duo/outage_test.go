@@ -118,3 +118,16 @@ func TestDeadline(t *testing.T) {
 		t.Errorf("shown %q", shown)
 	}
 }
+
+// A passcode in a discreet login is two questions to Duo within one deadline.
+func TestDeadlineOfAPasscode(t *testing.T) {
+	s := newSetup(t, options{deadline: 2 * time.Second, preauth: 2 * time.Second})
+	s.sim.Fault("slow=1800ms", "preauth", duosim.Forever)
+	s.sim.Fault(duosim.Blackhole, "auth", duosim.Forever)
+	a := first
+	a.First = false
+	began := time.Now()
+	if v, _ := s.does(a, "", nil, "987654321"); v.Allow || time.Since(began) > 3*time.Second {
+		t.Errorf("%+v after %v", v, time.Since(began))
+	}
+}

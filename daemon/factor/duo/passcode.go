@@ -51,11 +51,17 @@ func (f *Factor) Verify(_ context.Context, l factor.Login, answer factor.Secret)
 
 // passcode asks Duo about one. Of whom Duo asks nothing it would take any, so in a
 // discreet login, where it has not been asked yet, it is asked for that first.
-func (a *asking) passcode(ctx context.Context, code factor.Secret) error {
+func (a *asking) passcode(login context.Context, code factor.Secret) error {
 	a.choice.method = authapi.Passcode
+	ctx := login
+	if a.l.State == nil { // two questions, one deadline
+		limited, cancel := context.WithTimeout(login, a.f.Client.Deadline())
+		defer cancel()
+		ctx = limited
+	}
 	s, err := a.known(ctx, func(*standing) bool { return true })
 	if err != nil {
-		return outage(ctx, err)
+		return outage(login, err)
 	}
 	if s.Decision != authapi.DecisionAuth {
 		a.refuse(s, factor.Wrong)
@@ -65,9 +71,9 @@ func (a *asking) passcode(ctx context.Context, code factor.Secret) error {
 		Person: a.f.Names.Person(a.l.User), From: a.f.from(a.l), Method: authapi.Passcode, Passcode: code,
 	})
 	if err != nil {
-		return outage(ctx, err)
+		return outage(login, err)
 	}
-	a.judge(ctx, v)
+	a.judge(login, v)
 	return nil
 }
 
