@@ -77,7 +77,7 @@ var duoFaults = []duoFault{
 	// The old API signs no date.
 	{name: "this clock is 312 s ahead", fault: "clock-skew=-312s", debian: unaware, reason: wire.ReasonUnavailable, log: "duo: this clock is 312 s ahead"},
 	// Whoever finds out is refused; the next one finds a Duo that is known to be down.
-	{name: "500 at the push", fault: duosim.ServerError, endpoint: "auth", debian: denies, reason: wire.ReasonUnavailable, outage: true, log: "HTTP 500"},
+	{name: "500 at the push", fault: duosim.ServerError, endpoint: "auth", debian: denies, reason: wire.ReasonUnavailable, log: "HTTP 500"},
 	{name: "429 at the push", fault: duosim.RateLimit, endpoint: "auth", debian: denies, reason: wire.ReasonUnavailable, log: "too many requests"},
 	{name: "silence at the push", fault: duosim.TLSSilence, endpoint: "auth", debian: debianEnd{hangs: true}, reason: wire.ReasonUnavailable},
 	// login_duo without a terminal asks once and waits.
