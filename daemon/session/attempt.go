@@ -284,7 +284,7 @@ func (a *attempt) askable(context.Context) *ruling {
 
 // mustWait returns how long the source has to wait at the moment.
 func (a *attempt) mustWait() (d time.Duration, reason wire.Reason) {
-	err := a.Store.View(func(tx *store.Tx) error {
+	err := a.Store.Look(func(tx *store.Tx) error {
 		var b budget
 		_, err := tx.Budget(a.subject(), &b)
 		d, reason = b.wait(a.source, a.Clock())

@@ -84,7 +84,7 @@ func (a *attempt) recall(ctx context.Context) (v wire.Verdict, known bool) {
 	if missing != "" {
 		return v, false
 	}
-	err := a.Store.View(func(tx *store.Tx) (err error) {
+	err := a.Store.Look(func(tx *store.Tx) (err error) {
 		_, known, err = a.memory(tx, c)
 		return err
 	})
@@ -154,7 +154,7 @@ func (a *attempt) trust(factor string) (token []byte) {
 	if missing != "" {
 		return nil
 	}
-	err := a.Store.View(func(tx *store.Tx) error {
+	err := a.Store.Look(func(tx *store.Tx) error {
 		m, _, err := tx.Memory(c.User, c.hash())
 		if m.Factor == factor {
 			token = m.Trust

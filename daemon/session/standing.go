@@ -64,7 +64,7 @@ func (a *attempt) readStanding(ctx context.Context) error {
 // none, under which other name the uid has some.
 func (a *attempt) load() error {
 	s := &a.standing
-	return a.Store.View(func(tx *store.Tx) error {
+	return a.Store.Look(func(tx *store.Tx) error {
 		user, found, records, err := tx.Load(a.identity.Name)
 		s.user, s.records, s.foreign = user, records, found && user.UID != a.identity.UID
 		if err == nil && user.Records == 0 {

@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"math"
 	"time"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // RingSize is how many audit records are kept; the oldest makes room.
@@ -67,7 +65,7 @@ type Record struct {
 func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
 // append writes an event at the ring's end and returns it as it stands there.
-func (st *state) append(tx *bolt.Tx, e Event, now time.Time) (Record, error) {
+func (st *state) append(tx *writeTx, e Event, now time.Time) (Record, error) {
 	e.Seq, e.Time, e.Prev = st.Last+1, now.UTC(), st.LastHash
 	text, err := json.Marshal(e)
 	if err != nil {
@@ -75,7 +73,7 @@ func (st *state) append(tx *bolt.Tx, e Event, now time.Time) (Record, error) {
 	}
 	hash := sha256.Sum256(text)
 	st.Last, st.LastHash = e.Seq, hash[:]
-	return Record{e, text}, tx.Bucket(bucketTail).Put(seqKey(e.Seq), text)
+	return Record{e, text}, tx.put(bucketTail, seqKey(e.Seq), text)
 }
 
 // fold moves the tail into the ring when it is full, and drops the oldest
@@ -84,7 +82,7 @@ func (st *state) append(tx *bolt.Tx, e Event, now time.Time) (Record, error) {
 //
 // A record that is missing is passed over: a commit that failed for it would
 // refuse everybody for ever. VerifyAudit names it.
-func (st *state) fold(tx *bolt.Tx) error {
+func (st *state) fold(tx *writeTx) error {
 	if st.Last-st.Moved <= tailSize {
 		return nil
 	}
@@ -95,7 +93,7 @@ func (st *state) fold(tx *bolt.Tx) error {
 		if record == nil {
 			continue
 		}
-		if err := errors.Join(ring.Put(seqKey(seq), record), tail.Delete(seqKey(seq))); err != nil {
+		if err := errors.Join(tx.put(bucketAudit, seqKey(seq), record), tx.remove(bucketTail, seqKey(seq))); err != nil {
 			return err
 		}
 	}
@@ -103,21 +101,21 @@ func (st *state) fold(tx *bolt.Tx) error {
 	if st.Last-st.First < RingSize+ringSlack {
 		return nil
 	}
-	return st.drop(ring)
+	return st.drop(tx)
 }
 
 // drop drops the oldest records until there are no more than RingSize. A key that
 // is not of the chain goes too, and moves no end of it; neither does one that stays,
 // so that those missing before it are named as long as they would have been shown.
-func (st *state) drop(ring *bolt.Bucket) error {
+func (st *state) drop(tx *writeTx) error {
 	oldest := st.Last - RingSize + 1 // that stays
-	c := ring.Cursor()
+	c := tx.Bucket(bucketAudit).Cursor()
 	for k, v := c.First(); k != nil && !within(k, oldest, math.MaxUint64); k, v = c.First() {
 		if within(k, st.First, oldest-1) {
 			gone := sha256.Sum256(v)
 			st.First, st.FirstPrev = binary.BigEndian.Uint64(k)+1, gone[:]
 		}
-		if err := c.Delete(); err != nil {
+		if err := tx.remove(bucketAudit, bytes.Clone(k)); err != nil {
 			return err
 		}
 	}

@@ -30,6 +30,9 @@ func Backup(c Config, w io.Writer) (found Contents, size int64, err error) {
 	if err != nil {
 		return found, size, err
 	}
+	if err := settleRedo(c); err != nil {
+		return found, size, err
+	}
 	db, err := openReader(path, nil)
 	if err != nil {
 		return found, size, openError(path, err)

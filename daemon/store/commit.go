@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,6 +29,8 @@ type update struct {
 	ctx  context.Context
 	fn   func(*Tx) error
 	done chan error // buffered: the committer never waits for the asker
+	// settle: the database's own commit is asked for.
+	settle bool
 }
 
 // committer takes updates in turn. The first of them to find nobody committing
@@ -86,7 +89,11 @@ func (c *committer) close() {
 // it is kept. If Update fails, the change may or may not be kept; whoever asked
 // is to be refused.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
-	u := &update{ctx: ctx, fn: fn, done: make(chan error, 1)}
+	return s.ask(&update{ctx: ctx, fn: fn, done: make(chan error, 1)})
+}
+
+// ask has an update committed and waits for its outcome.
+func (s *Store) ask(u *update) error {
 	lead, err := s.committer.enter(u)
 	if err != nil {
 		return err
@@ -101,8 +108,8 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	select {
 	case err := <-u.done:
 		return err
-	case <-ctx.Done(): // who waits for others must not wait beyond the deadline
-		return context.Cause(ctx)
+	case <-u.ctx.Done(): // who waits for others must not wait beyond the deadline
+		return context.Cause(u.ctx)
 	}
 }
 
@@ -119,64 +126,89 @@ func (s *Store) commitRest() {
 	}
 }
 
-// View runs fn in a read-only transaction.
-func (s *Store) View(fn func(*Tx) error) error {
-	return s.db.View(func(tx *bolt.Tx) error {
-		return fn(&Tx{store: s, bolt: tx, highest: s.Highest()})
-	})
+// commit writes a batch and tells each update its outcome, after the disk has it.
+func (s *Store) commit(batch []*update) {
+	c := commitment{batch: batch, results: make([]error, len(batch)), buffered: s.refusals.take()}
+	err := s.write(&c)
+	settle := slices.ContainsFunc(batch, func(u *update) bool { return u.settle })
+	if err == nil && !settle {
+		settle = !s.promise()
+	}
+	if settle && (err == nil || err == errNothing) {
+		if failed := s.settle(); failed != nil {
+			err = failed
+		}
+	}
+	s.answer(&c, err)
 }
 
-// commit writes a batch in one transaction and tells each update its outcome,
-// after the disk has it.
-func (s *Store) commit(batch []*update) {
-	results := make([]error, len(batch))
-	var next state
-	var records []Record
-	var refusals int
-	buffered := s.refusals.take()
-	err := s.transact(func(tx *bolt.Tx) (err error) {
-		if next, err = s.begin(tx); err != nil {
+// commitment is a batch and what it leaves behind.
+type commitment struct {
+	batch    []*update
+	results  []error // of each
+	buffered map[refusalKey]*Refusals
+	next     state
+	records  []Record
+	refusals int // records in their ring
+}
+
+// write writes a batch into the open transaction. If that fails, nothing of the
+// batch is kept.
+func (s *Store) write(c *commitment) error {
+	if err := s.open(); err != nil {
+		return err
+	}
+	err := guard(func() (err error) {
+		if c.next, err = s.begin(s.tx); err != nil {
 			return err
 		}
 		var kept bool
-		if kept, records, err = s.runAll(tx, &next, batch, results); err != nil {
+		if kept, err = s.runAll(s.tx, c); err != nil {
 			return err
 		}
-		if !kept && len(buffered) == 0 {
+		if !kept && len(c.buffered) == 0 {
 			return errNothing
 		}
-		if refusals, err = s.putRefusals(tx, buffered); err != nil {
+		if c.refusals, err = s.putRefusals(s.tx, c.buffered); err != nil {
 			return err
 		}
-		return s.finish(tx, &next)
+		return s.finish(s.tx, &c.next)
 	})
+	if err != nil && (err != errNothing || len(s.tx.made) == 0) {
+		s.abandon()
+	}
+	return err
+}
+
+// answer takes over what a batch leaves behind and tells each update.
+func (s *Store) answer(c *commitment, err error) {
 	switch err {
 	case errNothing:
 		err = nil
 	case nil:
 		s.mu.Lock()
-		s.state = next
+		s.state = c.next
 		s.mu.Unlock()
 		s.stale = false
-		s.refusals.count = refusals
-		if err = s.tell(records); err != nil {
+		s.refusals.count = c.refusals
+		if err = s.tell(c.records); err != nil {
 			err = fmt.Errorf("%w: %w", ErrNotCopied, err)
 		}
 	default:
 		s.stale = true // it may have reached the disk, or not
-		s.refusals.giveBack(buffered)
+		s.refusals.giveBack(c.buffered)
 	}
-	for i, u := range batch {
-		if err != nil && results[i] == nil {
-			results[i] = fmt.Errorf("committing: %w", err)
+	for i, u := range c.batch {
+		if err != nil && c.results[i] == nil {
+			c.results[i] = fmt.Errorf("committing: %w", err)
 		}
-		u.done <- results[i]
+		u.done <- c.results[i]
 		s.committer.open.Done()
 	}
 }
 
 // begin returns the state on which a transaction builds.
-func (s *Store) begin(tx *bolt.Tx) (next state, err error) {
+func (s *Store) begin(tx *writeTx) (next state, err error) {
 	next = s.state
 	if s.stale {
 		err = s.seal.openJSON(bucketMeta, keyState, tx.Bucket(bucketMeta).Get(keyState), &next)
@@ -192,27 +224,29 @@ func (s *Store) tell(records []Record) error {
 	return s.told(records)
 }
 
-// runAll runs a batch's updates one after the other, reports whether any is to be
-// kept, and returns the audit records they made. An error is of the transaction:
-// nobody's change is kept then.
-func (s *Store) runAll(tx *bolt.Tx, next *state, batch []*update, results []error) (kept bool, records []Record, err error) {
+// runAll runs a batch's updates one after the other and reports whether any is to
+// be kept. An error is of the transaction: nobody's change is kept then.
+func (s *Store) runAll(tx *writeTx, c *commitment) (kept bool, err error) {
 	now := s.clock()
-	next.Highest = max(next.Highest, now.UnixNano())
-	for i, u := range batch {
-		var view *Tx
-		if view, results[i] = s.run(tx, next, u, now); results[i] != nil {
+	c.next.Highest = max(c.next.Highest, now.UnixNano())
+	for i, u := range c.batch {
+		if u.settle {
 			continue
 		}
-		if err := view.write(next); err != nil {
-			return false, nil, err // half written
+		var view *Tx
+		if view, c.results[i] = s.run(tx.Tx, &c.next, u, now); c.results[i] != nil {
+			continue
 		}
-		kept, records = true, append(records, view.records...)
+		if err := view.write(tx, &c.next); err != nil {
+			return false, err // half written
+		}
+		kept, c.records = true, append(c.records, view.records...)
 	}
-	return kept, records, nil
+	return kept, nil
 }
 
 // finish writes the state with which a transaction ends.
-func (s *Store) finish(tx *bolt.Tx, next *state) error {
+func (s *Store) finish(tx *writeTx, next *state) error {
 	if err := next.fold(tx); err != nil {
 		return err
 	}
@@ -220,21 +254,10 @@ func (s *Store) finish(tx *bolt.Tx, next *state) error {
 	if err != nil {
 		return err
 	}
-	return tx.Bucket(bucketMeta).Put(keyState, sealed)
+	return tx.put(bucketMeta, keyState, sealed)
 }
 
-// transact is bbolt's Update, in which a damaged page is an error and no panic:
-// the next batch must find the committer at work.
-func (s *Store) transact(fn func(*bolt.Tx) error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("database: %v", r)
-		}
-	}()
-	return s.db.Update(fn)
-}
-
-// errNothing rolls back a transaction of which nothing is to be kept.
+// errNothing is the outcome of a batch of which nothing is to be kept.
 var errNothing = errors.New("nothing to keep")
 
 // errPing is the outcome of the update that Ping asks for.

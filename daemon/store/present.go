@@ -82,8 +82,7 @@ func (r *restore) hold() (*present, error) {
 		return nil, err
 	}
 	if err == nil {
-		err = p.db.View(func(tx *bolt.Tx) (err error) { p.state, err = r.seal.state(tx); return err })
-		if err != nil {
+		if err = r.read(p); err != nil {
 			p.db.Close()
 		}
 	}
@@ -94,6 +93,20 @@ func (r *restore) hold() (*present, error) {
 		p.lock, err = lockFile(r.path)
 	}
 	return p, err
+}
+
+// read reads the state of the database that is there, with what a crash has left
+// undone.
+func (r *restore) read(p *present) error {
+	state := func(tx *bolt.Tx) (err error) { p.state, err = r.seal.state(tx); return err }
+	if err := p.db.View(state); err != nil {
+		return err
+	}
+	redone, err := r.seal.redo(p.db, r.Dir)
+	if err != nil || !redone {
+		return err
+	}
+	return p.db.View(state)
 }
 
 // replace gives the new database its name, after the old one got another. Unlike

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -8,8 +9,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // refusalDelay is how long repeated refusals are counted in memory before they
@@ -176,7 +175,7 @@ func (r *Refusals) merge(after *Refusals) {
 
 // putRefusals writes the counts into the ring and returns how many records it
 // then has.
-func (s *Store) putRefusals(tx *bolt.Tx, pending map[refusalKey]*Refusals) (count int, err error) {
+func (s *Store) putRefusals(tx *writeTx, pending map[refusalKey]*Refusals) (count int, err error) {
 	b := tx.Bucket(bucketRefusals)
 	count = s.refusals.count
 	for key, r := range pending {
@@ -194,13 +193,13 @@ func (s *Store) putRefusals(tx *bolt.Tx, pending map[refusalKey]*Refusals) (coun
 		if err != nil {
 			return 0, err
 		}
-		if err := b.Put(k, encoded); err != nil {
+		if err := tx.put(bucketRefusals, k, encoded); err != nil {
 			return 0, err
 		}
 	}
 	for c := b.Cursor(); count > RingSize; count-- {
 		if k, _ := c.First(); k != nil {
-			if err := c.Delete(); err != nil {
+			if err := tx.remove(bucketRefusals, bytes.Clone(k)); err != nil {
 				return 0, err
 			}
 		}

@@ -33,7 +33,7 @@ func Rekey(c Config, next Key, keyFile bool) (found Contents, err error) {
 	if next == c.Key {
 		return found, ErrSameKey
 	}
-	s, err := openFile(filepath.Join(c.Dir, DatabaseFile), c)
+	s, err := openDatabase(c)
 	if err != nil {
 		return found, err
 	}

@@ -1,11 +1,11 @@
 // Package store keeps what factord must not forget: who has which factor, which
 // codes are spent, who has to wait, and what was decided.
 //
-// Everything is in one bbolt file. A login changes it in one transaction that
-// spends the code, takes the budget and appends the audit record; logins that
-// arrive while the disk is busy share the next transaction, and with it its
-// fsync. A change that was not committed did not happen, and whoever asked for
-// it is refused.
+// Everything is in one bbolt file, with a redo log before it (see redo.go). A login
+// changes it in one update that spends the code, takes the budget and appends the
+// audit record; logins that arrive while the disk is busy share the next write, and
+// with it its fsync. A change that is not on disk did not happen, and whoever asked
+// for it is refused.
 //
 // Values are sealed with a key that is not in the file (see seal.go), so a copy
 // of the file is no collection of secrets, and a record moved to another user
@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -100,6 +101,11 @@ type Store struct {
 
 	committer committer
 	stale     bool // a commit failed, and the state has to be read again; the committer's
+	redo      *redoLog
+	settleIn  time.Duration // settleTime, but in tests
+	tx        *writeTx      // begun, and not committed; the committer's
+	owed      *writeTx      // promised, and not in the database; the committer's
+	ahead     atomic.Pointer[ahead]
 	refusals  refusalBuffer
 	closing   sync.Once
 	unlock    func() // lets go of the directory; nil if it was not taken
@@ -172,17 +178,35 @@ func Open(c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := openFile(filepath.Join(c.Dir, DatabaseFile), c)
+	s, err := openDatabase(c)
 	if err != nil {
 		unlock()
 		return nil, err
 	}
 	s.unlock = unlock
+	s.redo, _ = openRedo(c.Dir, s.seal) // without it all goes on, slower
 	return s, nil
 }
 
-// openFile is Open for a file that need not have its name yet, and for who has the
-// directory already.
+// openDatabase is Open for who has the directory already.
+func openDatabase(c Config) (*Store, error) {
+	path := filepath.Join(c.Dir, DatabaseFile)
+	s, err := openFile(path, c)
+	if err != nil {
+		return nil, err
+	}
+	redone, err := s.seal.redo(s.db, c.Dir)
+	if err == nil && redone {
+		err = s.db.View(s.load)
+	}
+	if err != nil {
+		s.db.Close()
+		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// openFile opens a file that need not be the database.
 func openFile(path string, c Config) (*Store, error) {
 	if err := checkFile(path); err != nil {
 		return nil, err
@@ -195,7 +219,8 @@ func openFile(path string, c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, seal: seal, clock: c.Clock, told: c.Committed}
+	s := &Store{db: db, seal: seal, clock: c.Clock, told: c.Committed, settleIn: settleTime}
+	s.ahead.Store(&ahead{})
 	if s.clock == nil {
 		s.clock = time.Now
 	}
@@ -301,7 +326,8 @@ func (s *Store) Close() (err error) {
 	s.closing.Do(func() {
 		err = s.Flush(context.Background())
 		s.committer.close()
-		err = errors.Join(err, s.db.Close())
+		settled := s.settle()
+		err = errors.Join(err, settled, s.db.Close(), s.redo.close(settled == nil && s.owed == nil))
 		if s.unlock != nil {
 			s.unlock()
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -238,14 +239,34 @@ func TestUpdateEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// A page that is damaged under a running factord refuses, and no more than that.
+// A page that is damaged under a running factord refuses, and no more than that:
+// what was promised before is kept.
 func TestDamageInTheMiddleOfCommit(t *testing.T) {
-	s, _ := newStore(t, nil)
-	err := s.transact(func(*bolt.Tx) error { panic("page 7: invalid") })
+	s, c := newStore(t, nil)
+	mustUpdate(t, s, func(tx *Tx) error { return tx.PutUser("before", User{}) })
+	clock := s.clock
+	s.clock = func() time.Time { panic("page 7: invalid") }
+	err := s.Update(t.Context(), func(tx *Tx) error { return tx.PutUser("mid", User{}) })
 	if err == nil || !strings.Contains(err.Error(), "page 7") {
 		t.Errorf("got %v", err)
 	}
-	mustUpdate(t, s, func(tx *Tx) error { return tx.PutUser("a", User{}) })
+	s.clock = clock
+	mustUpdate(t, s, func(tx *Tx) error { return tx.PutUser("after", User{}) })
+	s.Close()
+	if got := userNames(t, open(t, c)); !slices.Equal(got, []string{"after", "before"}) {
+		t.Errorf("users: %v", got)
+	}
+}
+
+func userNames(t *testing.T, s *Store) (all []string) {
+	t.Helper()
+	err := s.View(func(tx *Tx) error {
+		return tx.Users(func(name string) error { all = append(all, name); return nil })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 func TestHighestTimeNeverFalls(t *testing.T) {

@@ -22,7 +22,8 @@ type Tx struct {
 	bolt    *bolt.Tx
 	highest time.Time
 	now     time.Time
-	changes changes // nil when read-only
+	changes changes
+	reading bool // and not writing
 	events  []Event
 	records []Record // the events, once they are written
 }
@@ -64,7 +65,7 @@ func (t *Tx) put(bucket, key, plain []byte) error {
 func (t *Tx) remove(bucket, key []byte) error { return t.change(bucket, key, nil) }
 
 func (t *Tx) change(bucket, key, sealed []byte) error {
-	if t.changes == nil {
+	if t.reading {
 		return ErrReadOnly
 	}
 	if len(key) > bolt.MaxKeySize {
@@ -135,15 +136,14 @@ func (t *Tx) entries(bucket, prefix []byte) (keys [][]byte, sealed map[string][]
 }
 
 // write moves the changes and events into the shared transaction.
-func (t *Tx) write(st *state) error {
+func (t *Tx) write(into *writeTx, st *state) error {
 	for bucket, m := range t.changes {
-		b := t.bolt.Bucket([]byte(bucket))
 		for key, sealed := range m {
 			var err error
 			if sealed == nil {
-				err = b.Delete([]byte(key))
+				err = into.remove([]byte(bucket), []byte(key))
 			} else {
-				err = b.Put([]byte(key), sealed)
+				err = into.put([]byte(bucket), []byte(key), sealed)
 			}
 			if err != nil {
 				return err
@@ -151,7 +151,7 @@ func (t *Tx) write(st *state) error {
 		}
 	}
 	for _, e := range t.events {
-		record, err := st.append(t.bolt, e, t.now)
+		record, err := st.append(into, e, t.now)
 		if err != nil {
 			return err
 		}
