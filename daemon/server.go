@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/factord/factord/daemon/session"
@@ -45,6 +46,8 @@ type Server struct {
 	idle  *time.Timer
 	rest  *time.Timer
 	done  sync.WaitGroup
+
+	lingering atomic.Int32 // reads that linger
 }
 
 // Serve serves l until ctx ends or the server has been idle for IdleExit. It
@@ -89,6 +92,7 @@ func (s *Server) accept(ctx, open context.Context, l *net.UnixListener) error {
 			continue
 		}
 		s.admit(open, nc)
+		runtime.Gosched() // the session first: its client waits for the greeting
 	}
 }
 
@@ -115,7 +119,7 @@ func (s *Server) admit(ctx context.Context, nc *net.UnixConn) {
 		defer s.done.Done()
 		defer s.leave(place)
 		growStack()
-		s.Sessions.Serve(ctx, nc, peer, func() {
+		s.Sessions.Serve(ctx, lingering(nc, &s.lingering), peer, func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.doors.busy(place)

@@ -108,6 +108,9 @@ func (l *Lines) PutData(p []byte) {
 
 // Flush sends all lines put since the last Flush in one write, and wipes them.
 func (l *Lines) Flush() error {
+	if len(l.out) == 0 {
+		return nil
+	}
 	_, err := l.rw.Write(l.out)
 	clear(l.out)
 	l.out = l.out[:0]
