@@ -164,6 +164,14 @@ type Record struct {
 // ErrDamaged is a record that lies in the store and can't be read.
 var ErrDamaged = errors.New("a value does not unseal")
 
+// Namer is a factor that knows its users by names of its own, of which one may be that
+// of several users here.
+type Namer interface {
+	Factor
+	// Subject is whom Records.Note is about for a user, without NUL bytes; "": the user.
+	Subject(user string) string
+}
+
 // Records are what one factor keeps for one user, inside one transaction. List
 // returns with ErrDamaged those that can be read.
 type Records interface {
@@ -173,7 +181,8 @@ type Records interface {
 	Delete(id string) error
 	// Note is what the factor notes about the user beside the records: when
 	// they were asked, and what they said. It is no enrolment, and a user
-	// without one has it too; unlocking the user clears it. nil is none.
+	// without one has it too; unlocking the user clears it. Users who are one
+	// Namer.Subject share it. nil is none.
 	Note() ([]byte, error)
 	// PutNote replaces the note; nil clears it.
 	PutNote(value []byte) error

@@ -12,6 +12,7 @@ import (
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/policy"
+	"github.com/factord/factord/daemon/store"
 )
 
 // request states the facts that the rules may need.
@@ -93,6 +94,16 @@ func (a *attempt) facts(name string) factor.Login {
 		}
 	}
 	return l
+}
+
+// scope is what a factor keeps for a user, with notes about whom it knows the user as.
+func (c *conn) scope(tx *store.Tx, user, name string) factor.Records {
+	for _, f := range c.Factors {
+		if n, ok := f.(factor.Namer); ok && f.Name() == name && user != "" {
+			return tx.ScopeNoting(user, name, n.Subject(user))
+		}
+	}
+	return tx.Scope(user, name)
 }
 
 // wanted reports whether a factor may have to be asked outside: who is enrolled

@@ -142,7 +142,7 @@ func (a *attempt) admitOutside(tx *store.Tx, p *pending) error {
 	if p.claim.Outside.Admit == nil {
 		return nil
 	}
-	return p.claim.Outside.Admit(tx.Scope(a.identity.Name, p.name))
+	return p.claim.Outside.Admit(a.scope(tx, a.identity.Name, p.name))
 }
 
 // conclude settles what came of asking: err, or a decision. A decision for a
@@ -165,7 +165,7 @@ func (a *attempt) conclude(ctx context.Context, p *pending, err error, left int)
 
 // settleOutside is settle for a claim that was decided outside.
 func (a *attempt) settleOutside(tx *store.Tx, p *pending, failed error, left int) (ruling, error) {
-	finding, err := p.claim.Settle(tx.Scope(a.identity.Name, p.name))
+	finding, err := p.claim.Settle(a.scope(tx, a.identity.Name, p.name))
 	if err != nil {
 		return ruling{}, fmt.Errorf("%s: %w", p.name, err)
 	}
