@@ -135,6 +135,9 @@ const (
 	// Waived: who was asked outside lets the user in and asks for no proof. It is
 	// none either: nothing is remembered of it, and no failure forgiven.
 	Waived
+	// Refused: who was asked outside does not let the user in, and no person has said
+	// so. It ends the attempt.
+	Refused
 )
 
 // Finding is a settled claim.

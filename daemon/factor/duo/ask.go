@@ -21,7 +21,13 @@ type asking struct {
 	choice choice
 	by     time.Time // when all has to be over
 
+	open  []open                     // what was asked before, without a verdict
+	heard map[string]authapi.Verdict // of open
+
+	txid    string
 	rang    bool // a person may have been disturbed
+	reached bool // and that is known
+	verdict bool // Duo has said the last word
 	decided bool // by Duo, while somebody waited for it
 	finding factor.Finding
 	no      bool // of the person, not of Duo
@@ -36,7 +42,7 @@ func (f *Factor) Choose(_ context.Context, l factor.Login, n int) (factor.Claim,
 	}
 	a := &asking{f: f, l: l, n: n, id: rand.Text()}
 	return factor.Claim{
-		Outside: &factor.Outside{Admit: a.admit, Ask: a.ask},
+		Outside: &factor.Outside{Earlier: a.earlier(), Admit: a.admit, Ask: a.ask},
 		Settle:  a.settle,
 	}, nil
 }
@@ -98,6 +104,7 @@ func (a *asking) ask(ctx context.Context) (*factor.Wait, error) {
 		a.judge(ctx, v)
 		return nil, nil
 	}
+	a.txid = v.TxID
 	return &factor.Wait{Cue: a.choice.cue(code, !a.l.Proven), Until: func(ctx context.Context, say func(string)) error {
 		return a.await(ctx, v.TxID, say)
 	}}, nil
@@ -108,6 +115,7 @@ func (a *asking) await(login context.Context, txid string, say func(string)) err
 	ctx, cancel := context.WithDeadline(login, a.by)
 	defer cancel()
 	v, err := a.f.Client.Await(ctx, txid, func(v authapi.Verdict) {
+		a.reached = a.reached || slices.Contains(ringing, v.Status)
 		if text := plain(v.Message); text != "" && v.Status != "pushed" && v.Status != "calling" { // the cue has said so
 			say(text)
 		}
@@ -175,6 +183,9 @@ func decisionText(s *standing) string {
 	return said("deny", s.Message)
 }
 
+// ringing are the states of a question that a person is looking at.
+var ringing = []string{"pushed", "calling", "answered"}
+
 // maxTrust bounds a token of a trusted device, in bytes: a longer one is not kept.
 const maxTrust = 1 << 10
 
@@ -184,7 +195,7 @@ func (a *asking) judge(login context.Context, v authapi.Verdict) {
 	if login.Err() != nil {
 		return
 	}
-	a.decided = true
+	a.decided, a.verdict = true, true
 	a.finding = factor.Finding{Outcome: factor.Wrong, Log: describe(a.choice, v)}
 	passcode := a.choice.method == authapi.Passcode
 	switch {
@@ -198,7 +209,7 @@ func (a *asking) judge(login context.Context, v authapi.Verdict) {
 	case v.Status == "locked_out":
 		a.finding.Note = "Duo has locked your account: ask your administrator"
 		if !passcode {
-			a.finding.Outcome = factor.Denied
+			a.finding.Outcome = factor.Refused
 		}
 	case passcode:
 	case a.choice.method == authapi.SMS:
@@ -208,6 +219,9 @@ func (a *asking) judge(login context.Context, v authapi.Verdict) {
 		}
 	case v.Status == "timeout":
 		a.finding.Outcome, a.finding.Note = factor.Lapsed, a.choice.unanswered()
+	case !byPerson(v, a.reached):
+		a.finding.Outcome, a.finding.Note = factor.Refused, said("Duo does not let you in", v.Message)
+		a.finding.Log = said(a.finding.Log, v.Message)
 	default:
 		a.finding.Outcome, a.finding.Note = factor.Denied, a.choice.denied()
 		a.no, a.fraud = true, v.Status == "fraud"
