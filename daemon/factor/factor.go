@@ -60,6 +60,13 @@ type Login struct {
 	Proven bool
 	// Command is what the client says that it runs: its own words.
 	Command string
+	// ServiceTold: Service is the client's own word too.
+	ServiceTold bool
+	// Mute: no text reaches anybody.
+	Mute bool
+	// Proves: the login serves to show a factor, so that being let in without does not
+	// do.
+	Proves bool
 	// Origin stands for the client's address and key, or its session and
 	// terminal, where all of that is known and the rule remembers; else it is
 	// empty.

@@ -13,6 +13,7 @@ import (
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/policy"
 	"github.com/factord/factord/daemon/store"
+	"github.com/factord/factord/daemon/wire"
 )
 
 // request states the facts that the rules may need.
@@ -87,6 +88,7 @@ func (a *attempt) facts(name string) factor.Login {
 		User: a.identity.Name, UID: a.identity.UID, Service: a.auth.Service, Client: addr, Command: a.auth.Command,
 		Now: a.Clock(), Highest: a.Store.Highest(), Records: a.standing.records[name],
 		Wanted: a.wanted(name), Discreet: a.discreet(), Proven: a.proven(), Origin: a.origin(),
+		ServiceTold: a.caller == policy.CallerUser, Mute: a.auth.Conv == wire.ConvNone, Proves: a.proves,
 	}
 	for _, o := range a.standing.offers {
 		if o.factor.Name() == name {

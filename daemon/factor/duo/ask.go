@@ -91,6 +91,10 @@ func (a *asking) ask(ctx context.Context) (*factor.Wait, error) {
 	a.choice = *picked
 	r := authapi.AuthRequest{Person: a.f.Names.Person(a.l.User), From: a.f.from(a.l), Method: a.choice.method, Device: a.choice.id}
 	code := ""
+	if a.choice.method == authapi.Push && len(s.VerificationCode) > 0 && a.l.Mute {
+		a.decided, a.finding = true, factor.Finding{Outcome: factor.Refused, Note: needsPrompt, Log: needsPrompt}
+		return nil, nil
+	}
 	if a.choice.method == authapi.Push {
 		r.TxID, r.DisplayUsername, r.Info = s.TxID, shortened(a.l.User, maxTold), a.f.pushInfo(a.l)
 		code, s.spent = plain(string(s.VerificationCode)), true

@@ -37,7 +37,11 @@ func (f *Factor) Offer(ctx context.Context, l factor.Login) (factor.Offer, error
 	if err != nil {
 		return factor.Offer{}, outage(ctx, err)
 	}
-	return f.offer(s), nil
+	o := f.offer(s)
+	if l.Mute && o.Usable && o.Waived == "" && len(s.VerificationCode) > 0 {
+		o = factor.Offer{Enrolled: o.Enrolled, Refused: needsPrompt}
+	}
+	return o, nil
 }
 
 // offer is what a user can do after Duo has been asked.
@@ -66,6 +70,9 @@ func (f *Factor) offer(s *standing) factor.Offer {
 	}
 	return o
 }
+
+// needsPrompt: whoever gets a Verified Push has to see its code.
+const needsPrompt = "the push has a code to type on the phone, which can't be shown here: it needs a prompt, so log in at a terminal"
 
 // preauth asks Duo what a user can do. token is of a device it has trusted before.
 func (f *Factor) preauth(ctx context.Context, l factor.Login, token factor.Secret) (*standing, error) {
