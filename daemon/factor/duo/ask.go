@@ -47,10 +47,12 @@ func (f *Factor) Choose(_ context.Context, l factor.Login, n int) (factor.Claim,
 	}, nil
 }
 
-// known is what Duo says of the user, asked now if it was not before, or if that
-// does not do any more.
-func (a *asking) known(ctx context.Context, does func(*standing) bool) (*standing, error) {
-	if s, _ := a.l.State.(*standing); s != nil && does(s) {
+// known is what Duo says of the user, asked now if it was not just before: meanwhile it
+// may ask them for nothing, and would take any code. Where that must not pass for a
+// proof, or even let in, the moment before is too long ago.
+func (a *asking) known(ctx context.Context) (*standing, error) {
+	s, _ := a.l.State.(*standing)
+	if s != nil && !s.spent && a.f.AcceptBypass && !a.l.Proves && s.recent(a.f.Now()) {
 		return s, nil
 	}
 	s, err := a.f.preauth(ctx, a.l, nil)
@@ -75,11 +77,11 @@ func (a *asking) pick(now *standing) *choice {
 
 // ask sends what was chosen. Everything from here on has one deadline.
 func (a *asking) ask(ctx context.Context) (*factor.Wait, error) {
-	a.by = time.Now().Add(a.f.Client.Deadline())
+	a.by = a.end()
 	login := ctx
 	ctx, cancel := context.WithDeadline(ctx, a.by)
 	defer cancel()
-	s, err := a.known(ctx, (*standing).fresh)
+	s, err := a.known(ctx)
 	if err != nil {
 		return nil, outage(login, err)
 	}

@@ -23,7 +23,8 @@ type Config struct {
 	Host   string        // this machine's name, as pushes show it
 	// AcceptBypass takes Duo's word where it asks for no second factor.
 	AcceptBypass bool
-	// Now is the clock of the limits; nil: this machine's.
+	// Now is the clock of the limits, and of how old an answer of Duo's is; nil: this
+	// machine's.
 	Now func() time.Time
 }
 
