@@ -23,6 +23,7 @@ type asking struct {
 
 	open  []open                     // what was asked before, without a verdict
 	heard map[string]authapi.Verdict // of open
+	took  time.Duration              // to hear it
 
 	txid    string
 	rang    bool // a person may have been disturbed

@@ -65,8 +65,9 @@ func (a *asking) readOpen(rs factor.Records) (bool, error) {
 // hear asks after all at once. Of those that Duo says nothing of in time it is not known
 // whether the person will still answer. A yes is nobody's.
 func (a *asking) hear(ctx context.Context) (denied bool) {
-	ctx, cancel := context.WithTimeout(ctx, hearTime)
+	ctx, cancel := context.WithTimeout(ctx, min(hearTime, a.f.Client.Deadline()/2))
 	defer cancel()
+	defer func(began time.Time) { a.took = time.Since(began) }(time.Now())
 	verdicts := make([]*authapi.Verdict, len(a.open))
 	var all sync.WaitGroup
 	for i, o := range a.open {

@@ -27,10 +27,10 @@ func (s *standing) recent(now time.Time) bool {
 	return age >= 0 && age < standingLife
 }
 
-// end is when all that is asked of Duo has to be over: what came before the prompt
-// counts, and what the person took to answer it does not.
+// end is when all that is asked of Duo has to be over: what was asked before the prompt
+// counts, and about earlier questions; what the person took to answer does not.
 func (a *asking) end() time.Time {
-	left := a.f.Client.Deadline()
+	left := a.f.Client.Deadline() - a.took
 	if s, _ := a.l.State.(*standing); s != nil {
 		left -= s.took
 	}
