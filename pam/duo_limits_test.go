@@ -44,6 +44,33 @@ func TestDuoSudoRetries(t *testing.T) {
 	l.lastRecord(map[string]string{"verdict": "deny", "reason": "push-denied"})
 }
 
+// A no to the push of a sudo that was interrupted is heard by the next one.
+func TestDuoInterruptedThenDenied(t *testing.T) {
+	t.Parallel()
+	l := newDuoLab(t, duoOptions{})
+	s := l.duoSeat("sudo")
+	x, p := l.asksForPush(s, "sudo")
+	x.Type("\r")
+	l.polled()
+	begun := time.Now()
+	x.Type("\x03")
+	l.stopsPolling(begun)
+	x.Wait()
+	if err := l.sim.Answer(p.Txid, duosim.Denied); err != nil {
+		t.Fatal(err)
+	}
+	pamtest.Await(t, "the end of the attempt", 5*time.Second, func() bool { return l.Connections() == 0 })
+	y := s.begin()
+	y.ExpectSecret("Enter for a push: ")
+	y.Type("\r")
+	y.Expect("so none is sent: type a passcode")
+	y.Kill()
+	y.Wait()
+	if n := l.sim.Count("auth"); n != 1 {
+		t.Errorf("%d pushes\n%s", n, y.Screen())
+	}
+}
+
 // Nobody is asked until they say yes to have peace: after three pushes without an
 // answer none is sent, by no program, and a passcode still lets in.
 func TestDuoFatigue(t *testing.T) {

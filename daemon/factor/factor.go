@@ -60,6 +60,13 @@ type Login struct {
 	Proven bool
 	// Command is what the client says that it runs: its own words.
 	Command string
+	// ServiceTold: Service is the client's own word too.
+	ServiceTold bool
+	// Mute: no text reaches anybody.
+	Mute bool
+	// Proves: the login serves to show a factor, so that being let in without does not
+	// do.
+	Proves bool
 	// Origin stands for the client's address and key, or its session and
 	// terminal, where all of that is known and the rule remembers; else it is
 	// empty.
@@ -135,6 +142,9 @@ const (
 	// Waived: who was asked outside lets the user in and asks for no proof. It is
 	// none either: nothing is remembered of it, and no failure forgiven.
 	Waived
+	// Refused: who was asked outside does not let the user in, and no person has said
+	// so. It ends the attempt.
+	Refused
 )
 
 // Finding is a settled claim.
@@ -164,6 +174,14 @@ type Record struct {
 // ErrDamaged is a record that lies in the store and can't be read.
 var ErrDamaged = errors.New("a value does not unseal")
 
+// Namer is a factor that knows its users by names of its own, of which one may be that
+// of several users here.
+type Namer interface {
+	Factor
+	// Subject is whom Records.Note is about for a user, without NUL bytes; "": the user.
+	Subject(user string) string
+}
+
 // Records are what one factor keeps for one user, inside one transaction. List
 // returns with ErrDamaged those that can be read.
 type Records interface {
@@ -173,7 +191,8 @@ type Records interface {
 	Delete(id string) error
 	// Note is what the factor notes about the user beside the records: when
 	// they were asked, and what they said. It is no enrolment, and a user
-	// without one has it too; unlocking the user clears it. nil is none.
+	// without one has it too; unlocking the user clears it. Users who are one
+	// Namer.Subject share it. nil is none.
 	Note() ([]byte, error)
 	// PutNote replaces the note; nil clears it.
 	PutNote(value []byte) error

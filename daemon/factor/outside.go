@@ -16,6 +16,8 @@ type Asker interface {
 // in this order, each at most once; Claim.Settle follows whatever came of them,
 // and then finds Lapsed unless there was a decision.
 type Outside struct {
+	// Earlier comes before the others. It may be nil.
+	Earlier *Earlier
 	// Admit runs in a transaction of its own, so that limits on asking are
 	// on disk before anybody is asked. It may be nil. A *Held ends the claim
 	// without Settle.
@@ -23,6 +25,19 @@ type Outside struct {
 	// Ask asks. It returns nil if the decision is known with that, else what
 	// there is to wait for.
 	Ask func(ctx context.Context) (*Wait, error)
+}
+
+// Earlier finds out what became of what was asked before, by attempts that did not
+// wait for the end of it: a no is heard before anybody is asked again.
+type Earlier struct {
+	// Open reads what there is to find out, and reports whether there is anything. It
+	// changes nothing.
+	Open func(Records) (bool, error)
+	// Ask asks, for a second at most, and reports whether somebody has said no.
+	Ask func(ctx context.Context) (denied bool)
+	// Settle books it, if so. A no that was booked by another attempt meanwhile is
+	// Lapsed, and nothing is kept of the transaction.
+	Settle func(Records) (Finding, error)
 }
 
 // Wait is something that takes a person's time.

@@ -111,7 +111,7 @@ func (r *request) unlock() (any, error) {
 func (r *request) forgive(tx *store.Tx, name string) error {
 	err := tx.ClearBudget(name)
 	for _, f := range r.Factors {
-		err = errors.Join(err, tx.Scope(name, f.Name()).PutNote(nil))
+		err = errors.Join(err, r.scope(tx, name, f.Name()).PutNote(nil))
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
@@ -266,7 +267,11 @@ func (a *attempt) askable(context.Context) *ruling {
 	case len(s.offers) == 0 && len(s.outages) > 0:
 		return a.outage()
 	case !a.auth.Conv.CanAsk() && a.enterOffer() == nil:
-		return &ruling{reason: wire.ReasonDenied, text: "this login can't ask for a code", log: "conv=" + a.auth.Conv.String() + " can't ask, and no factor does without"}
+		r := &ruling{reason: wire.ReasonDenied, text: "this login can't ask for a code", log: "conv=" + a.auth.Conv.String() + " can't ask, and no factor does without"}
+		if why := strings.Join(s.refused, "; "); why != "" && a.proven() {
+			r.text, r.log = why, joined(r.log, why)
+		}
+		return r
 	case !a.proven():
 		return nil
 	case len(s.offers) == 0 && len(s.refused) > 0:

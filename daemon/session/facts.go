@@ -12,6 +12,8 @@ import (
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/policy"
+	"github.com/factord/factord/daemon/store"
+	"github.com/factord/factord/daemon/wire"
 )
 
 // request states the facts that the rules may need.
@@ -86,6 +88,7 @@ func (a *attempt) facts(name string) factor.Login {
 		User: a.identity.Name, UID: a.identity.UID, Service: a.auth.Service, Client: addr, Command: a.auth.Command,
 		Now: a.Clock(), Highest: a.Store.Highest(), Records: a.standing.records[name],
 		Wanted: a.wanted(name), Discreet: a.discreet(), Proven: a.proven(), Origin: a.origin(),
+		ServiceTold: a.caller == policy.CallerUser, Mute: a.auth.Conv == wire.ConvNone, Proves: a.proves,
 	}
 	for _, o := range a.standing.offers {
 		if o.factor.Name() == name {
@@ -93,6 +96,16 @@ func (a *attempt) facts(name string) factor.Login {
 		}
 	}
 	return l
+}
+
+// scope is what a factor keeps for a user, with notes about whom it knows the user as.
+func (c *conn) scope(tx *store.Tx, user, name string) factor.Records {
+	for _, f := range c.Factors {
+		if n, ok := f.(factor.Namer); ok && f.Name() == name && user != "" {
+			return tx.ScopeNoting(user, name, n.Subject(user))
+		}
+	}
+	return tx.Scope(user, name)
 }
 
 // wanted reports whether a factor may have to be asked outside: who is enrolled

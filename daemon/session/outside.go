@@ -53,6 +53,12 @@ func (a *attempt) consult(ctx context.Context, p *pending, left int) (v wire.Ver
 	if p.chosen {
 		a.abandon() // a call instead of the push, say
 	}
+	if !a.quota.take(a.peer.UID, a.Clock()) {
+		return a.refuse(overQuota()), false
+	}
+	if v, over := a.hearEarlier(ctx, p); over {
+		return v, false
+	}
 	if r := a.book(ctx, p); r != nil {
 		if r.more = r.more && left > 0 && a.auth.Conv.CanAsk(); r.more {
 			return a.verdict(*r), true
@@ -88,10 +94,6 @@ func (a *attempt) askOutside(ctx context.Context, p *pending) (wait *factor.Wait
 // book puts on disk what asking takes: a place in the factor's own limits, and,
 // if the answer is a guess, a failure. A ruling says why nobody is asked.
 func (a *attempt) book(ctx context.Context, p *pending) *ruling {
-	if !a.quota.take(a.peer.UID, a.Clock()) {
-		r := overQuota()
-		return &r
-	}
 	admit := p.claim.Outside.Admit
 	if admit == nil && !p.guess {
 		return nil
@@ -142,7 +144,7 @@ func (a *attempt) admitOutside(tx *store.Tx, p *pending) error {
 	if p.claim.Outside.Admit == nil {
 		return nil
 	}
-	return p.claim.Outside.Admit(tx.Scope(a.identity.Name, p.name))
+	return p.claim.Outside.Admit(a.scope(tx, a.identity.Name, p.name))
 }
 
 // conclude settles what came of asking: err, or a decision. A decision for a
@@ -165,7 +167,7 @@ func (a *attempt) conclude(ctx context.Context, p *pending, err error, left int)
 
 // settleOutside is settle for a claim that was decided outside.
 func (a *attempt) settleOutside(tx *store.Tx, p *pending, failed error, left int) (ruling, error) {
-	finding, err := p.claim.Settle(tx.Scope(a.identity.Name, p.name))
+	finding, err := p.claim.Settle(a.scope(tx, a.identity.Name, p.name))
 	if err != nil {
 		return ruling{}, fmt.Errorf("%s: %w", p.name, err)
 	}
@@ -202,6 +204,8 @@ func (a *attempt) settleOutside(tx *store.Tx, p *pending, failed error, left int
 		r.reason, r.text = wire.ReasonPushDenied, finding.Note
 		_, err := tx.Forget(a.identity.Name) // somebody else was at their login
 		return r, err
+	case failed == nil && finding.Outcome == factor.Refused:
+		r.reason, r.text = wire.ReasonDenied, finding.Note
 	case failed != nil:
 		a.failed(&r, failed, again)
 	default:

@@ -24,6 +24,7 @@ type phone struct {
 	waived  string // of Offer
 	refused string // of Offer
 	held    *factor.Held
+	earlier *factor.Earlier
 	slow    bool // Ask returns when its client has gone
 
 	mu     sync.Mutex
@@ -94,6 +95,7 @@ func (p *phone) Choose(_ context.Context, l factor.Login, n int) (factor.Claim, 
 func (p *phone) claim(n int, outcome factor.Outcome) factor.Claim {
 	return factor.Claim{
 		Outside: &factor.Outside{
+			Earlier: p.earlier,
 			Admit: func(rs factor.Records) error {
 				if p.held != nil {
 					return p.held

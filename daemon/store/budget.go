@@ -1,8 +1,11 @@
 package store
 
+import "cmp"
+
 // Budgets are what wrong answers have cost a subject, and notes what a factor has
-// asked of a user. Both share a bucket, since neither needs an entry of the user:
-// a subject has no NUL in it, which is what parts user and factor in a note's key.
+// asked of a user, or of whom the user is to it. Both share a bucket, since neither
+// needs an entry of the user: a subject has no NUL in it, which is what parts user and
+// factor in a note's key.
 
 // Budget decodes the budget of a subject into v and reports whether there is
 // one. Its form is the session's.
@@ -32,4 +35,4 @@ func (s scope) PutNote(value []byte) error {
 	return s.tx.put(bucketBudgets, s.noteKey(), value)
 }
 
-func (s scope) noteKey() []byte { return []byte(s.user + "\x00" + s.factor) }
+func (s scope) noteKey() []byte { return []byte(cmp.Or(s.subject, s.user) + "\x00" + s.factor) }

@@ -170,9 +170,16 @@ func (t *Tx) Scope(user, factorName string) factor.Records {
 	return scope{tx: t, user: user, factor: factorName}
 }
 
+// ScopeNoting is Scope with notes that are about a subject of the factor's own, and so
+// the same for every user who is that one.
+func (t *Tx) ScopeNoting(user, factorName, subject string) factor.Records {
+	return scope{tx: t, user: user, factor: factorName, subject: subject}
+}
+
 type scope struct {
 	tx           *Tx
 	user, factor string
+	subject      string // of notes; "": the user
 }
 
 var errRecordID = errors.New("record id is empty or has a NUL")

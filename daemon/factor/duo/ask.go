@@ -21,7 +21,14 @@ type asking struct {
 	choice choice
 	by     time.Time // when all has to be over
 
+	open  []open                     // what was asked before, without a verdict
+	heard map[string]authapi.Verdict // of open
+	took  time.Duration              // to hear it
+
+	txid    string
 	rang    bool // a person may have been disturbed
+	reached bool // and that is known
+	verdict bool // Duo has said the last word
 	decided bool // by Duo, while somebody waited for it
 	finding factor.Finding
 	no      bool // of the person, not of Duo
@@ -36,15 +43,17 @@ func (f *Factor) Choose(_ context.Context, l factor.Login, n int) (factor.Claim,
 	}
 	a := &asking{f: f, l: l, n: n, id: rand.Text()}
 	return factor.Claim{
-		Outside: &factor.Outside{Admit: a.admit, Ask: a.ask},
+		Outside: &factor.Outside{Earlier: a.earlier(), Admit: a.admit, Ask: a.ask},
 		Settle:  a.settle,
 	}, nil
 }
 
-// known is what Duo says of the user, asked now if it was not before, or if that
-// does not do any more.
-func (a *asking) known(ctx context.Context, does func(*standing) bool) (*standing, error) {
-	if s, _ := a.l.State.(*standing); s != nil && does(s) {
+// known is what Duo says of the user, asked now if it was not just before: meanwhile it
+// may ask them for nothing, and would take any code. Where that must not pass for a
+// proof, or even let in, the moment before is too long ago.
+func (a *asking) known(ctx context.Context) (*standing, error) {
+	s, _ := a.l.State.(*standing)
+	if s != nil && !s.spent && a.f.AcceptBypass && !a.l.Proves && s.recent(a.f.Now()) {
 		return s, nil
 	}
 	s, err := a.f.preauth(ctx, a.l, nil)
@@ -69,11 +78,11 @@ func (a *asking) pick(now *standing) *choice {
 
 // ask sends what was chosen. Everything from here on has one deadline.
 func (a *asking) ask(ctx context.Context) (*factor.Wait, error) {
-	a.by = time.Now().Add(a.f.Client.Deadline())
+	a.by = a.end()
 	login := ctx
 	ctx, cancel := context.WithDeadline(ctx, a.by)
 	defer cancel()
-	s, err := a.known(ctx, (*standing).fresh)
+	s, err := a.known(ctx)
 	if err != nil {
 		return nil, outage(login, err)
 	}
@@ -85,6 +94,10 @@ func (a *asking) ask(ctx context.Context) (*factor.Wait, error) {
 	a.choice = *picked
 	r := authapi.AuthRequest{Person: a.f.Names.Person(a.l.User), From: a.f.from(a.l), Method: a.choice.method, Device: a.choice.id}
 	code := ""
+	if a.choice.method == authapi.Push && len(s.VerificationCode) > 0 && a.l.Mute {
+		a.decided, a.finding = true, factor.Finding{Outcome: factor.Refused, Note: needsPrompt, Log: needsPrompt}
+		return nil, nil
+	}
 	if a.choice.method == authapi.Push {
 		r.TxID, r.DisplayUsername, r.Info = s.TxID, shortened(a.l.User, maxTold), a.f.pushInfo(a.l)
 		code, s.spent = plain(string(s.VerificationCode)), true
@@ -98,6 +111,7 @@ func (a *asking) ask(ctx context.Context) (*factor.Wait, error) {
 		a.judge(ctx, v)
 		return nil, nil
 	}
+	a.txid = v.TxID
 	return &factor.Wait{Cue: a.choice.cue(code, !a.l.Proven), Until: func(ctx context.Context, say func(string)) error {
 		return a.await(ctx, v.TxID, say)
 	}}, nil
@@ -108,6 +122,7 @@ func (a *asking) await(login context.Context, txid string, say func(string)) err
 	ctx, cancel := context.WithDeadline(login, a.by)
 	defer cancel()
 	v, err := a.f.Client.Await(ctx, txid, func(v authapi.Verdict) {
+		a.reached = a.reached || slices.Contains(ringing, v.Status)
 		if text := plain(v.Message); text != "" && v.Status != "pushed" && v.Status != "calling" { // the cue has said so
 			say(text)
 		}
@@ -175,6 +190,9 @@ func decisionText(s *standing) string {
 	return said("deny", s.Message)
 }
 
+// ringing are the states of a question that a person is looking at.
+var ringing = []string{"pushed", "calling", "answered"}
+
 // maxTrust bounds a token of a trusted device, in bytes: a longer one is not kept.
 const maxTrust = 1 << 10
 
@@ -184,7 +202,7 @@ func (a *asking) judge(login context.Context, v authapi.Verdict) {
 	if login.Err() != nil {
 		return
 	}
-	a.decided = true
+	a.decided, a.verdict = true, true
 	a.finding = factor.Finding{Outcome: factor.Wrong, Log: describe(a.choice, v)}
 	passcode := a.choice.method == authapi.Passcode
 	switch {
@@ -198,7 +216,7 @@ func (a *asking) judge(login context.Context, v authapi.Verdict) {
 	case v.Status == "locked_out":
 		a.finding.Note = "Duo has locked your account: ask your administrator"
 		if !passcode {
-			a.finding.Outcome = factor.Denied
+			a.finding.Outcome = factor.Refused
 		}
 	case passcode:
 	case a.choice.method == authapi.SMS:
@@ -208,6 +226,9 @@ func (a *asking) judge(login context.Context, v authapi.Verdict) {
 		}
 	case v.Status == "timeout":
 		a.finding.Outcome, a.finding.Note = factor.Lapsed, a.choice.unanswered()
+	case !byPerson(v, a.reached):
+		a.finding.Outcome, a.finding.Note = factor.Refused, said("Duo does not let you in", v.Message)
+		a.finding.Log = said(a.finding.Log, v.Message)
 	default:
 		a.finding.Outcome, a.finding.Note = factor.Denied, a.choice.denied()
 		a.no, a.fraud = true, v.Status == "fraud"

@@ -9,6 +9,7 @@ package duo
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
@@ -22,7 +23,8 @@ type Config struct {
 	Host   string        // this machine's name, as pushes show it
 	// AcceptBypass takes Duo's word where it asks for no second factor.
 	AcceptBypass bool
-	// Now is the clock of the limits; nil: this machine's.
+	// Now is the clock of the limits, and of how old an answer of Duo's is; nil: this
+	// machine's.
 	Now func() time.Time
 }
 
@@ -33,6 +35,7 @@ var (
 	_ factor.Asker   = (*Factor)(nil)
 	_ factor.Starter = (*Factor)(nil)
 	_ factor.Keeper  = (*Factor)(nil)
+	_ factor.Namer   = (*Factor)(nil)
 )
 
 // New makes the factor.
@@ -48,6 +51,16 @@ const name = "duo"
 
 // Name implements factor.Factor.
 func (f *Factor) Name() string { return name }
+
+// Subject implements factor.Namer. Of two users who are one person at Duo, and have one
+// telephone there, neither is asked more often than one. Duo's usernames have no case.
+func (f *Factor) Subject(user string) string {
+	person := f.Names.Person(user)
+	if person.UserID != "" {
+		return person.UserID
+	}
+	return strings.ToLower(person.Username)
+}
 
 // outage is an error of Duo's as the session takes it. One that is only the end of
 // the login says nothing about Duo.

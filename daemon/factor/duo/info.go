@@ -9,12 +9,17 @@ import (
 const maxTold = 100
 
 // pushInfo is what the person sees beside the question. The command is whatever the
-// client says, which an attacker chooses: it is marked as such.
+// client says, which an attacker chooses: it is marked as such. So is the service, of a
+// client that is not root's.
 func (f *Factor) pushInfo(l factor.Login) []authapi.Field {
 	var all []authapi.Field
+	service := "Service"
+	if l.ServiceTold {
+		service = "Service (as told)"
+	}
 	for _, field := range []authapi.Field{
 		{Name: "Host", Value: plain(f.Host)},
-		{Name: "Service", Value: shortened(l.Service, maxTold)},
+		{Name: service, Value: shortened(l.Service, maxTold)},
 		{Name: "Command (as told)", Value: shortened(l.Command, maxTold)},
 	} {
 		if field.Value != "" {

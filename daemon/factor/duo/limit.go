@@ -32,6 +32,7 @@ type note struct {
 	Unanswered []time.Time `json:"unanswered,omitempty"`
 	Denied     time.Time   `json:"denied,omitzero"`
 	Fraud      bool        `json:"fraud,omitempty"`
+	Open       []open      `json:"open,omitempty"` // Unanswered has them too
 }
 
 // pending is a question that has no answer yet.
@@ -65,7 +66,7 @@ func noteOf(rs factor.Records) (*note, error) {
 
 // keep writes the note; an empty one is none.
 func (n *note) keep(rs factor.Records) error {
-	if n.Pending == nil && len(n.Unanswered) == 0 && n.Denied.IsZero() && !n.Fraud {
+	if n.Pending == nil && len(n.Unanswered) == 0 && n.Denied.IsZero() && !n.Fraud && len(n.Open) == 0 {
 		return rs.PutNote(nil)
 	}
 	value, err := json.Marshal(n)
@@ -82,6 +83,7 @@ func (n *note) age(now time.Time) {
 		n.Pending = nil
 	}
 	n.Unanswered = slices.DeleteFunc(n.Unanswered, func(t time.Time) bool { return !now.Before(t.Add(unansweredTime)) })
+	n.Open = slices.DeleteFunc(n.Open, func(o open) bool { return !now.Before(o.At.Add(unansweredTime)) })
 	if !now.Before(n.Denied.Add(deniedTime)) {
 		n.Denied = time.Time{}
 	}
@@ -97,13 +99,17 @@ func (n *note) held(now time.Time) *factor.Held {
 		return &factor.Held{Denied: true, Log: "a push was denied at " + n.Denied.UTC().Format(time.RFC3339),
 			Text: fmt.Sprintf("a push was denied a moment ago, so none is sent: type a passcode, or wait %s", whole(n.Denied.Add(deniedTime).Sub(now)))}
 	case n.Pending != nil:
-		return &factor.Held{Log: "a push is pending since " + n.Pending.At.UTC().Format(time.RFC3339),
-			Text: "a push of another login of yours is not answered yet: answer that one, or type a passcode"}
+		return held("a push is pending since " + n.Pending.At.UTC().Format(time.RFC3339))
 	case len(n.Unanswered) >= maxUnanswered:
 		return &factor.Held{Log: fmt.Sprintf("%d pushes were not answered", len(n.Unanswered)),
 			Text: fmt.Sprintf("too many pushes were not answered: type a passcode, or wait %s", whole(slices.MinFunc(n.Unanswered, time.Time.Compare).Add(unansweredTime).Sub(now)))}
 	}
 	return nil
+}
+
+// held is for what another login asks at the same time.
+func held(log string) *factor.Held {
+	return &factor.Held{Log: log, Text: "a push of another login of yours is not answered yet: answer that one, or type a passcode"}
 }
 
 // whole is a wait in whole seconds, never less than there is to wait.
@@ -128,8 +134,12 @@ func (a *asking) admit(rs factor.Records) error {
 	}
 	now := a.now()
 	n.age(now)
+	n.forget(a.heard)
 	if h := n.held(now); h != nil {
 		return h
+	}
+	if !a.asked(n.Open) { // the attempt that did was over only now
+		return held("an attempt has just left a push without an answer")
 	}
 	n.Pending = &pending{ID: a.id, At: now}
 	return n.keep(rs)
@@ -146,14 +156,19 @@ func (a *asking) book(rs factor.Records) error {
 	}
 	now := a.now()
 	n.age(now)
+	at := now
 	if ours := n.Pending != nil && n.Pending.ID == a.id; ours {
-		if a.rang && a.finding.Outcome == factor.Lapsed {
-			n.Unanswered = append(n.Unanswered, n.Pending.At)
+		at = n.Pending.At
+		if a.rang && a.finding.Outcome == factor.Lapsed || a.reached && a.finding.Outcome == factor.Refused {
+			n.Unanswered = append(n.Unanswered, at)
 		}
 		n.Pending = nil
 	}
+	if !a.verdict {
+		n.unheard(a.txid, at)
+	}
 	if a.no {
-		n.Denied, n.Fraud = now, n.Fraud || a.fraud
+		n.no(now, a.fraud)
 	}
 	return n.keep(rs)
 }

@@ -23,7 +23,12 @@ type line struct {
 
 func (s *setup) dial(command string) *line {
 	s.t.Helper()
-	nc, err := factordtest.Dial(s.Socket, -1)
+	return s.dialAs(-1, command)
+}
+
+func (s *setup) dialAs(uid int, command string) *line {
+	s.t.Helper()
+	nc, err := factordtest.Dial(s.Socket, uid)
 	if err != nil {
 		s.t.Fatal(err)
 	}

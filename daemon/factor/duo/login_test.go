@@ -69,6 +69,7 @@ type options struct {
 	deadline time.Duration
 	preauth  time.Duration
 	refuse   bool // AcceptBypass = false
+	names    authapi.Names
 	attempt  time.Duration
 }
 
@@ -92,7 +93,7 @@ func newSetup(t *testing.T, o options) *setup {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	s.duo = duo.New(duo.Config{Client: client, Host: "web1", AcceptBypass: !o.refuse, Now: s.clock.Now})
+	s.duo = duo.New(duo.Config{Client: client, Host: "web1", AcceptBypass: !o.refuse, Names: o.names, Now: s.clock.Now})
 	s.Daemon = factordtest.NewDaemon(t, factordtest.Options{Config: duoTable + anyRule + o.rule, Factors: []factor.Factor{s.duo}, Log: s.log, AttemptTime: o.attempt})
 	return s
 }

@@ -12,17 +12,29 @@ import (
 type standing struct {
 	authapi.Preauth
 	choices []choice
-	at      time.Time // with the monotonic clock, which nobody sets
-	spent   bool      // a push has used TxID
+	at      time.Time     // by the factor's clock
+	took    time.Duration // to hear it
+	spent   bool          // a push has used TxID
 }
 
-// codeLife is how old a Verified Push's code may be when the push is sent. Duo keeps
-// it for 60 s, and the person needs some of them to type it.
-const codeLife = 30 * time.Second
+// standingLife is how long what Duo said holds: about as long as somebody takes who does
+// not read the prompt. A Verified Push's code has 60 s, of which the person needs some.
+const standingLife = 2 * time.Second
 
-// fresh reports whether a push can still be sent with what Duo said.
-func (s *standing) fresh() bool {
-	return s.TxID == "" || !s.spent && time.Since(s.at) < codeLife
+// recent reports whether it holds still.
+func (s *standing) recent(now time.Time) bool {
+	age := now.Sub(s.at)
+	return age >= 0 && age < standingLife
+}
+
+// end is when all that is asked of Duo has to be over: what was asked before the prompt
+// counts, and about earlier questions; what the person took to answer does not.
+func (a *asking) end() time.Time {
+	left := a.f.Client.Deadline() - a.took
+	if s, _ := a.l.State.(*standing); s != nil {
+		left -= s.took
+	}
+	return time.Now().Add(left)
 }
 
 // Offer implements factor.Factor.
@@ -37,7 +49,11 @@ func (f *Factor) Offer(ctx context.Context, l factor.Login) (factor.Offer, error
 	if err != nil {
 		return factor.Offer{}, outage(ctx, err)
 	}
-	return f.offer(s), nil
+	o := f.offer(s)
+	if l.Mute && o.Usable && o.Waived == "" && len(s.VerificationCode) > 0 {
+		o = factor.Offer{Enrolled: o.Enrolled, Refused: needsPrompt}
+	}
+	return o, nil
 }
 
 // offer is what a user can do after Duo has been asked.
@@ -67,16 +83,19 @@ func (f *Factor) offer(s *standing) factor.Offer {
 	return o
 }
 
+// needsPrompt: whoever gets a Verified Push has to see its code.
+const needsPrompt = "the push has a code to type on the phone, which can't be shown here: it needs a prompt, so log in at a terminal"
+
 // preauth asks Duo what a user can do. token is of a device it has trusted before.
 func (f *Factor) preauth(ctx context.Context, l factor.Login, token factor.Secret) (*standing, error) {
-	at := time.Now()
+	at, began := f.Now(), time.Now()
 	a, err := f.Client.Preauth(ctx, authapi.PreauthRequest{
 		Person: f.Names.Person(l.User), From: f.from(l), VerifiedPush: true, TrustedDeviceToken: token,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &standing{Preauth: a, choices: choicesOf(a.Devices), at: at}, nil
+	return &standing{Preauth: a, choices: choicesOf(a.Devices), at: at, took: time.Since(began)}, nil
 }
 
 func (f *Factor) from(l factor.Login) authapi.From {

@@ -52,6 +52,9 @@ func TestDamagedNote(t *testing.T) {
 // The largest note can be read again.
 func TestLargestNote(t *testing.T) {
 	n := &note{Version: noteVersion, Pending: &pending{ID: strings.Repeat("A", 26), At: time.Now()}, Denied: time.Now(), Fraud: true}
+	for range 2 * maxOpen {
+		n.unheard(strings.Repeat("A", maxTxID), time.Now())
+	}
 	for range 3 * maxUnanswered {
 		n.Unanswered = append(n.Unanswered, time.Now())
 	}

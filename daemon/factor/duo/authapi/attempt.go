@@ -25,6 +25,7 @@ type attempt struct {
 	timer     atomic.Pointer[time.Timer]
 	step      atomic.Pointer[string] // of making a connection, the last begun
 	queued    atomic.Bool            // for its turn to connect
+	local     atomic.Pointer[error]  // of this machine's, at one of the host's addresses
 	began     time.Time
 }
 
@@ -37,8 +38,31 @@ func (a *attempt) trace() *httptrace.ClientTrace {
 		GetConn:      func(string) { a.connected.Store(false) },
 		DNSStart:     func(i httptrace.DNSStartInfo) { a.begins("looking up " + i.Host) },
 		ConnectStart: func(_, addr string) { a.begins("connecting to " + addr) },
+		ConnectDone:  a.tried,
 		GotConn:      a.got,
 	}
+}
+
+// tried keeps what is this machine's own: of a host with several addresses package net
+// returns only one error, which may hide it.
+func (a *attempt) tried(_, addr string, err error) {
+	if err != nil && isSystem(err) && !isNetwork(err) && !unaddressed(err, addr) {
+		a.local.Store(&err)
+	}
+}
+
+// unaddressed reports whether this machine has no address of its own from which it could
+// reach another, as without IPv6. To have no port left is the same error, and not the
+// same thing; a datagram, of which none is sent, needs none of those ports.
+func unaddressed(err error, addr string) bool {
+	if !errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return false
+	}
+	c, err := net.Dial("udp", addr)
+	if err == nil {
+		c.Close()
+	}
+	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.ENETUNREACH)
 }
 
 // got has a connection. One that was used before may lead nowhere by now, and nothing
@@ -66,7 +90,7 @@ type attemptKey struct{}
 // caller's cut off is put down to Duo only if it had (nearly, since the caller's timer
 // started first) all of the time that a connection gets: else a login drawn out to its
 // last seconds would pass for an outage. A wait for our own other connections says
-// nothing of Duo: anybody can make the queue long.
+// nothing of Duo, since anybody can make the queue long, unless those came to nothing.
 func (c *Client) failed(a *attempt, q request, err error) *Error {
 	parent := a.parent
 	if step := a.step.Load(); step != nil && !a.connected.Load() && errors.Is(err, context.DeadlineExceeded) {
@@ -85,11 +109,15 @@ func (c *Client) failed(a *attempt, q request, err error) *Error {
 	case expired && time.Since(a.began) < fair:
 		e.Kind, e.cause = Ended, parent.Err()
 	case a.queued.Load() && errors.Is(err, context.DeadlineExceeded):
-		e.Kind = Ended
+		if !c.dialer.record.hopeless(a.began, fair) {
+			e.Kind = Ended
+		}
 	case errors.Is(err, errTLS):
 		e.Kind = Untrusted
 	case errors.Is(err, errProxyRefused):
 		e.Kind = Refused
+	case !a.connected.Load() && a.local.Load() != nil:
+		e.Kind, e.cause = Local, *a.local.Load()
 	case isNetwork(err):
 	case isLocal(err):
 		e.Kind = Local

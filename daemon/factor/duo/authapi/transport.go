@@ -54,6 +54,8 @@ type dialer struct {
 	tls   *tls.Config
 	gate  chan struct{} // of maxDials
 
+	record dials
+
 	certificateEnd atomic.Pointer[time.Time]
 }
 
@@ -80,7 +82,7 @@ var (
 // dialTLS is called with a context that outlives the request's, since the connection
 // can serve the next one, of this login or another. But it ends with the login: the
 // attempt among the values knows its caller's context.
-func (d *dialer) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
+func (d *dialer) dialTLS(ctx context.Context, network, addr string) (_ net.Conn, err error) {
 	ctx, cancel := context.WithTimeout(ctx, d.limit)
 	defer cancel()
 	a, ok := ctx.Value(attemptKey{}).(*attempt)
@@ -92,16 +94,19 @@ func (d *dialer) dialTLS(ctx context.Context, network, addr string) (net.Conn, e
 	// serve them all: who waits here may have been served before it is their turn.
 	a.begins("waiting for others to connect to " + addr)
 	a.queued.Store(true)
+	asked := time.Now()
 	select {
 	case d.gate <- struct{}{}:
 		defer func() { <-d.gate }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	a.queued.Store(false)
+	a.queued.Store(time.Since(asked) > d.limit/10) // what is left then is not a fair time
 	if a.connected.Load() {
 		return nil, errServed
 	}
+	d.record.begin(a)
+	defer func() { d.record.end(a, err, d.limit*9/10) }()
 	conn, err := d.dial(ctx, network, addr)
 	if err != nil {
 		return nil, err
