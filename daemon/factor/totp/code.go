@@ -38,7 +38,7 @@ func (t *token) hits(code factor.Secret, first, last uint64) ([]uint64, error) {
 	for m := first; m <= last; m++ {
 		want, err := hotp.GenerateCodeCustom(secret, m, opts)
 		if err != nil {
-			return nil, fmt.Errorf("computing a code of %q: %v", t.id, err)
+			return nil, fmt.Errorf("computing a code of %q: %v", t.ID, err)
 		}
 		if code.Equal([]byte(want)) {
 			found = append(found, m)
