@@ -68,6 +68,30 @@ func TestWrongOTPs(t *testing.T) {
 	u.want(good, factor.Proven)
 }
 
+// The published OTPs, as logins: each is taken once, by the key whose secrets they are
+// published with, and by no other.
+func TestVectorsLogIn(t *testing.T) {
+	for _, v := range vectors {
+		u := newUser(t, nil)
+		publicID, token := v.otp[:len(v.otp)-tokenSize], v.otp[len(v.otp)-tokenSize:]
+		if publicID == "" {
+			publicID = alicesID
+		}
+		privateID := strings.ReplaceAll(v.plain, " ", "")[:2*privateIDSize]
+		if err := u.enrollAs(map[string]string{"public-id": publicID}, privateID+" "+v.aesKey, nil); err != nil {
+			t.Fatal(err)
+		}
+		u.want("cdkfefrdhtru"+token, factor.Wrong)
+		end := map[bool]string{true: "c", false: "v"}[strings.HasSuffix(token, "v")]
+		u.want(publicID+token[:tokenSize-1]+end, factor.Wrong)
+		u.want(publicID+token, factor.Proven)
+		if got := u.key("yubico-1").Next - 1; got.use() != v.use || got.session() != v.session {
+			t.Errorf("%s: counter %v", v.otp, got)
+		}
+		u.want(publicID+token, factor.Replayed)
+	}
+}
+
 func TestKeyboards(t *testing.T) {
 	u, k := keyHolder(t)
 	otp := k.Touch()
