@@ -218,7 +218,7 @@ func TestOffers(t *testing.T) {
 		t.Errorf("without a key: %+v", o)
 	}
 	u, _ := keyHolder(t)
-	if o := offer(u); !o.Enrolled || !o.Usable || o.Guessable || o.Hint == "" {
+	if o := offer(u); !o.Enrolled || !o.Usable || o.Guessable || o.Hint == "" || o.Refused != "" {
 		t.Errorf("with a key: %+v", o)
 	}
 	u, k, _ := byServer(t)
@@ -226,8 +226,13 @@ func TestOffers(t *testing.T) {
 		t.Errorf("with a server: %+v", o)
 	}
 	u.f = New(Config{}) // the servers were taken out of the configuration
-	if o := offer(u); !o.Enrolled || o.Usable {
-		t.Errorf("without a server: %+v", o)
+	if o := offer(u); !o.Enrolled || o.Usable || o.Refused != "" {
+		t.Errorf("without a server, to a rule that takes no YubiKey: %+v", o)
+	}
+	l := u.login()
+	l.Wanted = true
+	if o, err := u.f.Offer(t.Context(), l); err != nil || !o.Enrolled || o.Usable || !strings.Contains(o.Refused, "your YubiKey") {
+		t.Errorf("without a server: %+v, %v", o, err)
 	}
 	u.want(k.Touch(), factor.Lapsed)
 }

@@ -55,6 +55,9 @@ func (f *Factor) Offer(_ context.Context, l factor.Login) (factor.Offer, error) 
 	}
 	o := factor.Offer{Enrolled: true, Hint: "YubiKey touch"}
 	o.Usable = f.servers != nil || slices.ContainsFunc(keys, func(k *key) bool { return k.Local != nil })
+	if !o.Usable && l.Wanted {
+		o.Refused = "your YubiKey can't be verified here any more: ask your administrator"
+	}
 	for _, k := range keys {
 		if k.Local != nil && k.Local.Resync {
 			o.Advice = fmt.Sprintf("%s has to be resynced: factorctl resync %[1]s", k.ID)
