@@ -142,7 +142,7 @@ func TestAfter(t *testing.T) {
 		"ubhe00123456 75522": false,
 		"755224":             false,
 		"":                   false,
-		"ubhe00123456è((éé'": true,  // Shift was let go of in the middle
+		"ubhe00123456è((éé'": true, // Shift was let go of in the middle
 	} {
 		if got, is := After([]byte(in), prefix); is != ok {
 			t.Errorf("%q is read as %q, %v", in, got, is)

@@ -126,6 +126,11 @@ func (k *key) same(other *key) bool {
 	return k.PublicID != "" && k.PublicID == other.PublicID || k.Local.equal(other.Local)
 }
 
+// Errors about who has a key.
+const errOthersKey = factor.Refusal("that YubiKey is another user's")
+
+var errUnknownOwners = errors.New("it can't be known whether another user has this YubiKey")
+
 // keep puts a key that nobody else has. Two users with one key could each use an
 // OTP that the other has spent; and whoever finds a key must not make it theirs.
 func (k *key) keep(rs factor.Records, now time.Time) error {
@@ -138,11 +143,11 @@ func (k *key) keep(rs factor.Records, now time.Time) error {
 	}
 	all, ok := rs.(factor.Neighbours)
 	if !ok {
-		return errors.New("it can't be known whether another user has this YubiKey")
+		return errUnknownOwners
 	}
 	for r := range all.Others() {
 		if other, err := record.Decode[key](r); err == nil && k.same(other) {
-			return factor.Refusal("that YubiKey is another user's")
+			return errOthersKey
 		}
 	}
 	k.Created = record.Stamp(now)
