@@ -77,9 +77,10 @@ func (k *keys) config(dir string) (string, error) {
 	return fmt.Sprintf("[[yubico.server]]\nurl = %q\nclient_id = %d\napi_key_file = %q\n[[rule]]\nfactors = [\"totp\", \"yubico\"]\n", k.url, yksim.ClientID, file), nil
 }
 
-// tokenUser and keyUser are the n-th user of a kind.
-func tokenUser(n int) string { return userName(yubicoCases + n) }
-func keyUser(n int) string   { return userName(yubicoCases + touchers + n) }
+// tokenUser and keyUser are the n-th user of a kind. They stand side by side in the
+// user database, which is read from its beginning at each login.
+func tokenUser(n int) string { return userName(yubicoCases + 2*n) }
+func keyUser(n int) string   { return userName(yubicoCases + 2*n + 1) }
 
 func (k *keys) enrol() error {
 	call := func(command string, answers ...string) (reply struct{ URI string }, err error) {
