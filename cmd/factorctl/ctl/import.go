@@ -71,19 +71,12 @@ is encrypted can be piped: gpg --decrypt keys.asc | factorctl import /dev/stdin 
 		if err != nil {
 			return err
 		}
-		if a.json {
-			a.passOn(document)
-			return nil
-		}
-		done, err := decode[imported](document)
-		if err != nil {
-			return err
-		}
-		for _, one := range done.Imported {
-			a.printf("%s %s %q\n", text(one.User), text(one.ID), text(one.Name))
-		}
-		a.printf("%d imported, %d of the file are nobody's.\n", len(done.Imported), done.Left)
-		return nil
+		return tell(a, document, func(done imported) {
+			for _, one := range done.Imported {
+				a.printf("%s %s %q\n", text(one.User), text(one.ID), text(one.Name))
+			}
+			a.printf("%d imported, %d of the file are nobody's.\n", len(done.Imported), done.Left)
+		})
 	})
 }
 

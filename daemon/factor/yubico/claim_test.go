@@ -205,6 +205,28 @@ func TestServerWithoutCounters(t *testing.T) {
 	u.want(k.Touch(), factor.Proven)
 }
 
+// One user has a key that is verified here and one that the servers verify: each OTP
+// goes its own way, and the servers hear of none that is not theirs.
+func TestMixedFleet(t *testing.T) {
+	u, remote, s := byServer(t)
+	here := yksim.NewKey(bobsID)
+	if err := u.enroll(here); err != nil {
+		t.Fatal(err)
+	}
+	s.err = errors.New("out of order")
+	u.want(here.Touch(), factor.Proven)
+	if len(s.asked) != 0 {
+		t.Errorf("asked %q", s.asked)
+	}
+	u.want(remote.OTP(3, 0), factor.Lapsed)
+	s.answer, s.err = counted(3, 0), nil
+	u.want(remote.OTP(3, 0), factor.Proven)
+	u.want(here.Touch(), factor.Proven)
+	u.f = New(Config{}) // without servers the other key still counts
+	u.want(remote.OTP(3, 1), factor.Lapsed)
+	u.want(here.Touch(), factor.Proven)
+}
+
 func TestOffers(t *testing.T) {
 	offer := func(u *user) factor.Offer {
 		t.Helper()
