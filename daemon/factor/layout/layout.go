@@ -9,6 +9,7 @@ package layout
 
 import (
 	"bytes"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -56,7 +57,20 @@ func Modhex(text []byte) ([]byte, bool) {
 	return agreed(func(k keyboard) ([]byte, bool) { return k.read(text, true, false) })
 }
 
-// Digits does the same for digits.
+// Readings are all that a key can have meant by text in modhex, as it stands first.
+// Few letters are enough to look like those of another keyboard: who knows what is
+// expected can tell which reading it is.
+func Readings(text []byte) (all [][]byte) {
+	for _, k := range append([]keyboard{us()}, others()...) {
+		read, ok := k.read(text, true, false)
+		if ok && !slices.ContainsFunc(all, func(other []byte) bool { return bytes.Equal(other, read) }) {
+			all = append(all, read)
+		}
+	}
+	return all
+}
+
+// Digits does the same as Modhex for digits.
 func Digits(text []byte) ([]byte, bool) {
 	return agreed(func(k keyboard) ([]byte, bool) { return k.read(text, false, true) })
 }

@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -75,6 +76,32 @@ func TestNoModhex(t *testing.T) {
 	} {
 		if got, ok := Modhex([]byte(in)); ok {
 			t.Errorf("%q is read as %q", in, got)
+		}
+	}
+}
+
+func TestReadings(t *testing.T) {
+	for in, want := range map[string]string{
+		"cbcb": "cbcb inin", // Dvorak
+		"ub":   "ub fn ib",  // Dvorak, Colemak
+		"pete": "rdkd rkfk ndfd efjf",
+		"":     "", "!": "", "ψc": "",
+	} {
+		var got []string
+		for _, one := range Readings([]byte(in)) {
+			got = append(got, string(one))
+		}
+		if s := strings.Join(got, " "); s != want {
+			t.Errorf("%q: %q, want %q", in, s, want)
+		}
+	}
+	// Whatever was typed is among them.
+	for _, k := range all() {
+		for _, keys := range k.letters {
+			in := typed(keys, modhex, "nnnnnnvvtt")
+			if !slices.ContainsFunc(Readings([]byte(in)), func(one []byte) bool { return string(one) == "nnnnnnvvtt" }) {
+				t.Errorf("%q is not read", in)
+			}
 		}
 	}
 }

@@ -18,12 +18,12 @@ import (
 // however valid it is. If a record can't be read, it is not known whose an OTP is,
 // and the attempt ends; other answers pass on, so that a backup code still works.
 func (f *Factor) Verify(_ context.Context, l factor.Login, answer factor.Secret) (factor.Claim, error) {
-	publicID, token, ok := typed(answer)
-	if !ok {
-		return factor.Claim{}, factor.ErrNotMine
-	}
 	keys, err := record.DecodeAll[key](l.Records)
-	if err != nil {
+	publicID, token, ok := typedBy(keys, answer)
+	switch {
+	case !ok:
+		return factor.Claim{}, factor.ErrNotMine
+	case err != nil:
 		return factor.Claim{}, err
 	}
 	at := slices.IndexFunc(keys, func(k *key) bool { return k.PublicID == string(publicID) })

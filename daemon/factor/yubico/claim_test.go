@@ -105,6 +105,28 @@ func TestKeyboards(t *testing.T) {
 	u.want(dvorak.Replace(k.Touch()), factor.Proven)
 }
 
+// On keyboards that have most letters of modhex elsewhere in modhex, an OTP can look
+// like another one, or like that of a third keyboard. The public id tells.
+func TestAmbiguousKeyboards(t *testing.T) {
+	const publicID = "vvvvccuunnbb"
+	for name, keys := range map[string]string{"colemak": "cbsftdhuneikpglv", "norman": "cbedtgyrniopfkuv", "dvorak": "jxe.uidchtnbpygk"} {
+		u, k := newUser(t, nil), yksim.NewKey(publicID)
+		if err := u.enroll(k); err != nil {
+			t.Fatal(err)
+		}
+		ambiguous := 0
+		for n := range 2000 {
+			otp := k.OTP(uint16(n+1), 0)
+			in := strings.Map(func(c rune) rune { return rune(keys[strings.IndexRune(modhex, c)]) }, otp)
+			if as, _, ok := typed([]byte(in)); !ok || string(as) != publicID {
+				ambiguous++
+			}
+			u.want(in, factor.Proven)
+		}
+		t.Logf("%s: %d of 2000 are not clear by themselves", name, ambiguous)
+	}
+}
+
 func TestOtherUsersKey(t *testing.T) {
 	alice, _ := keyHolder(t)
 	bob, bobs := newUser(t, nil), yksim.NewKey(bobsID)

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/factord/factord/daemon/factor"
@@ -100,14 +101,32 @@ func checkPublicID(s string) error {
 	return nil
 }
 
-// typed returns an OTP as its key meant it, in two parts. Keys can be told to type a
-// Tab before, between and after them.
+// typed returns an OTP as its key meant it, in two parts, if that is clear.
 func typed(answer []byte) (publicID, token []byte, ok bool) {
-	otp, ok := layout.Modhex(bytes.TrimSpace(bytes.ReplaceAll(answer, []byte{'\t'}, nil)))
+	otp, ok := layout.Modhex(untabbed(answer))
 	if !ok {
 		return nil, nil, false
 	}
 	return split(otp)
+}
+
+// untabbed takes away the Tabs that keys can be told to type before, between and after
+// the two parts.
+func untabbed(answer []byte) []byte {
+	return bytes.TrimSpace(bytes.ReplaceAll(answer, []byte{'\t'}, nil))
+}
+
+// typedBy is typed for an OTP that may be of one of these keys: their public ids tell
+// which keyboard it was, where its letters alone do not. One that can be two keys' is
+// the one's as it stands.
+func typedBy(keys []*key, answer []byte) (publicID, token []byte, ok bool) {
+	for _, otp := range layout.Readings(untabbed(answer)) {
+		id, rest, fits := split(otp)
+		if fits && slices.ContainsFunc(keys, func(k *key) bool { return k.PublicID == string(id) }) {
+			return id, rest, true
+		}
+	}
+	return typed(answer)
 }
 
 // detail is what may be shown of a key beside its name.

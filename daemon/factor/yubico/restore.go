@@ -67,7 +67,7 @@ func (f *Factor) Resync(rs factor.Records, id string, first, second factor.Secre
 
 // counterIn is the counter of an OTP of this key.
 func (k *key) counterIn(answer factor.Secret) (counter, bool) {
-	publicID, token, ok := typed(answer)
+	publicID, token, ok := typedBy([]*key{k}, answer)
 	if !ok || k.PublicID != string(publicID) {
 		return 0, false
 	}
