@@ -14,7 +14,7 @@ func Name[E Entry](e Entry, name string, existing []E) {
 	for _, other := range existing {
 		n = max(n, number(other))
 	}
-	h := e.head()
+	h := e.Base()
 	h.ID = fmt.Sprintf("%s-%d", e.Kind(), n+1)
 	if h.Name = name; name == "" {
 		h.Name = h.ID
@@ -28,8 +28,8 @@ func Admit[E Entry](e Entry, existing []E) error {
 		switch {
 		case number(other) == number(e):
 			return factor.Refusal("another enrolment came between\nhint: enrol again")
-		case strings.EqualFold(other.head().Name, e.head().Name):
-			return factor.Refusal(fmt.Sprintf("the name %q is taken by %q\nhint: choose another with --name", e.head().Name, other.head().ID))
+		case strings.EqualFold(other.Base().Name, e.Base().Name):
+			return factor.Refusal(fmt.Sprintf("the name %q is taken by %q\nhint: choose another with --name", e.Base().Name, other.Base().ID))
 		}
 	}
 	return nil

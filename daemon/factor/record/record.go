@@ -23,11 +23,12 @@ type Head struct {
 	Used    time.Time `json:"used,omitzero"`
 }
 
-func (h *Head) head() *Head { return h }
+// Base implements a part of Entry.
+func (h *Head) Base() *Head { return h }
 
 // Entry is a record: a Head with what the factor adds to it.
 type Entry interface {
-	head() *Head
+	Base() *Head
 	// Kind is what the ids of such records begin with.
 	Kind() string
 	// Check holds for the rest of every record that is kept.
@@ -43,7 +44,7 @@ type In[T any] interface {
 // Decode reads one record.
 func Decode[T any, E In[T]](r factor.Record) (E, error) {
 	e := E(new(T))
-	e.head().ID = r.ID
+	e.Base().ID = r.ID
 	err := r.Decode(e)
 	if err == nil {
 		err = Check(e)
@@ -57,15 +58,15 @@ func Decode[T any, E In[T]](r factor.Record) (E, error) {
 // Check holds for every record that is kept.
 func Check(e Entry) error {
 	if number(e) == 0 {
-		return fmt.Errorf("%q is not the id of a record of the kind %q", e.head().ID, e.Kind())
+		return fmt.Errorf("%q is not the id of a record of the kind %q", e.Base().ID, e.Kind())
 	}
-	if err := factor.CheckName(e.head().Name); err != nil {
+	if err := factor.CheckName(e.Base().Name); err != nil {
 		return err
 	}
 	return e.Check()
 }
 
-func number(e Entry) uint64 { return factor.Number(e.head().ID, e.Kind()) }
+func number(e Entry) uint64 { return factor.Number(e.Base().ID, e.Kind()) }
 
 // Put keeps a record as it is now.
 func Put(rs factor.Records, e Entry) error {
@@ -74,7 +75,7 @@ func Put(rs factor.Records, e Entry) error {
 		return err
 	}
 	defer clear(value)
-	return rs.Put(e.head().ID, value)
+	return rs.Put(e.Base().ID, value)
 }
 
 // DecodeAll reads all records of a user, in the order of their numbers. One that
@@ -93,7 +94,7 @@ func DecodeAll[T any, E In[T]](list []factor.Record) ([]E, error) {
 		entries = append(entries, e)
 	}
 	slices.SortFunc(entries, func(a, b E) int {
-		return cmp.Or(cmp.Compare(number(a), number(b)), cmp.Compare(a.head().ID, b.head().ID))
+		return cmp.Or(cmp.Compare(number(a), number(b)), cmp.Compare(a.Base().ID, b.Base().ID))
 	})
 	return entries, nil
 }
