@@ -1,10 +1,12 @@
 package main_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pquerna/otp/hotp"
 
@@ -74,6 +76,59 @@ func TestYubicoFaultsCostNothing(t *testing.T) {
 	}
 	if v := p.Login(-1, nobody, k.Touch()); !v.Allow || v.Factor != "yubico" {
 		t.Errorf("an OTP, which can't be guessed, had to wait: %+v", v)
+	}
+	p.Stop()
+}
+
+// While the servers can't be asked, the person hears so and takes another factor, in
+// the same login.
+func TestYubicoOutageLeavesTheOthers(t *testing.T) {
+	factordtest.NeedRoot(t)
+	k := yksim.NewKey("dteffujehknh")
+	s := yksim.NewServer(k)
+	s.Status = "BACKEND_ERROR"
+	o := withServer(t, factordtest.OpenDir(t), s.Start(t), s, "")
+	p := factordtest.StartProcess(t, o)
+	p.MustEnroll("nobody", "yubico", "public-id", k.PublicID)
+	code := p.MustEnroll("nobody", "backup").Codes[0]
+	proven := nobody
+	proven.First = true
+	talk := &factordtest.Talk{Answers: []string{k.Touch(), code}}
+	v, err := factordtest.Login(p.Socket, -1, proven, talk)
+	if err != nil || !v.Allow || v.Factor != "backup" {
+		t.Errorf("%+v, %v", v, err)
+	}
+	if shown := strings.Join(talk.Shown, "\n"); !strings.Contains(shown, "the validation server for YubiKeys can't be asked") {
+		t.Errorf("the person hears %q", shown)
+	}
+	p.Stop()
+}
+
+// With the login ends the question that it put to a server.
+func TestYubicoHangUp(t *testing.T) {
+	factordtest.NeedRoot(t)
+	k := yksim.NewKey("dteffujehknh")
+	s := yksim.NewServer(k)
+	asked, ended := make(chan struct{}, 1), make(chan struct{})
+	s.Send = func(_ http.ResponseWriter, r *http.Request, _ string) {
+		asked <- struct{}{}
+		<-r.Context().Done()
+		close(ended)
+	}
+	p := factordtest.StartProcess(t, withServer(t, factordtest.OpenDir(t), s.Start(t), s, ""))
+	p.MustEnroll("nobody", "yubico", "public-id", k.PublicID)
+	c, err := factordtest.Dial(p.Socket, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "AUTH user=nobody service=sudo conv=prompt\nD %s\nEND\n", k.Touch())
+	<-asked
+	c.Close()
+	select {
+	case <-ended:
+	case <-time.After(5 * time.Second): // less than the time that a server has
+		t.Error("the server is asked for somebody who has gone")
 	}
 	p.Stop()
 }
