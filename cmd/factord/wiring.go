@@ -19,7 +19,7 @@ import (
 	"github.com/factord/factord/daemon/factor/duo"
 	"github.com/factord/factord/daemon/factor/duo/authapi"
 	"github.com/factord/factord/daemon/factor/totp"
-	"github.com/factord/factord/daemon/factor/yubico"
+	"github.com/factord/factord/daemon/factor/yubico/ykval"
 	"github.com/factord/factord/daemon/logind"
 	"github.com/factord/factord/daemon/session"
 	"github.com/factord/factord/daemon/store"
@@ -30,6 +30,7 @@ type settings struct {
 	conf    atomic.Pointer[conf.Config]
 	session atomic.Pointer[session.Settings]
 	duo     atomic.Pointer[authapi.Client] // nil: there is no [duo]
+	yubico  atomic.Pointer[ykval.Client]   // nil: there is no [[yubico.server]]
 	copies  *audit.Copies
 	// refused is why the file as it is now is not in force; nil: it is.
 	refused atomic.Pointer[string]
@@ -81,7 +82,7 @@ func (s *settings) reload(o options, log *slog.Logger) error {
 
 // enforce puts a configuration in force, unless what it names is not there.
 func (s *settings) enforce(o options, c *conf.Config, log *slog.Logger) error {
-	servers, err := yubicoServers(o, c)
+	keys, err := yubicoClient(o, c)
 	if err != nil {
 		return err
 	}
@@ -94,8 +95,11 @@ func (s *settings) enforce(o options, c *conf.Config, log *slog.Logger) error {
 	}
 	s.copies.Configure(copiesOf(c))
 	s.conf.Store(c)
-	s.session.Store(&session.Settings{Rules: c.Rules, Factors: factors(c, servers, client)})
+	s.session.Store(&session.Settings{Rules: c.Rules, Factors: factors(c, keys, client)})
 	if old := s.duo.Swap(client); old != nil {
+		old.Close()
+	}
+	if old := s.yubico.Swap(keys); old != nil {
 		old.Close()
 	}
 	return nil
@@ -103,7 +107,7 @@ func (s *settings) enforce(o options, c *conf.Config, log *slog.Logger) error {
 
 // factors builds the factors of conf.BuiltIn and root's bypass codes, in the order
 // in which they see an answer: Duo is asked about what is no local token's.
-func factors(c *conf.Config, servers yubico.Servers, client *authapi.Client) []factor.Factor {
+func factors(c *conf.Config, keys *ykval.Client, client *authapi.Client) []factor.Factor {
 	issuer := c.TOTP.Issuer
 	if issuer == "" {
 		issuer, _ = os.Hostname()
@@ -112,7 +116,7 @@ func factors(c *conf.Config, servers yubico.Servers, client *authapi.Client) []f
 		totp.New(totp.Config{Issuer: issuer, Window: c.TOTP.Window}),
 		backup.New(backup.Config{}),
 		backup.NewBypass(backup.Config{}),
-		yubico.New(yubico.Config{Servers: servers}),
+		yubicoFactor(keys),
 	}
 	if client != nil {
 		all = append(all, duoFactor(c.Duo, client))

@@ -14,9 +14,9 @@ import (
 // maxRoots bounds a ca_file, in bytes: the whole of what Debian trusts has 220 kB.
 const maxRoots = 1 << 20
 
-// yubicoServers makes the client of all [[yubico.server]]; nil if there is none. None
+// yubicoClient makes the client of all [[yubico.server]]; nil if there is none. None
 // is asked yet: they may be down, and other factors work without.
-func yubicoServers(o options, c *conf.Config) (yubico.Servers, error) {
+func yubicoClient(o options, c *conf.Config) (*ykval.Client, error) {
 	if len(c.Yubico) == 0 {
 		return nil, nil
 	}
@@ -33,6 +33,14 @@ func yubicoServers(o options, c *conf.Config) (yubico.Servers, error) {
 		all = append(all, server)
 	}
 	return ykval.New(ykval.Config{Servers: all}), nil
+}
+
+// yubicoFactor keeps YubiKeys; client may be nil.
+func yubicoFactor(client *ykval.Client) *yubico.Factor {
+	if client == nil { // which is no nil of the interface
+		return yubico.New(yubico.Config{})
+	}
+	return yubico.New(yubico.Config{Servers: client})
 }
 
 // roots reads certificates; of no file it is nil, which is what the system trusts.

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -63,6 +64,49 @@ func TestYubicoServer(t *testing.T) {
 	}
 	if log := p.Log(); strings.Contains(log, otp) || strings.Contains(log, base64.StdEncoding.EncodeToString(s.APIKey)) {
 		t.Errorf("a secret is in the log: %s", log)
+	}
+	p.Stop()
+}
+
+// A validation server that is taken out of the configuration is let go of, and who has
+// nothing but a key that it verified is told why there is no asking.
+func TestYubicoServerTakenAway(t *testing.T) {
+	factordtest.NeedRoot(t)
+	k := yksim.NewKey("dteffujehknh")
+	s := yksim.NewServer(k)
+	var open atomic.Int32
+	web := httptest.NewUnstartedServer(s)
+	web.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed:
+			open.Add(-1)
+		}
+	}
+	web.Start()
+	t.Cleanup(web.Close)
+	dir := factordtest.OpenDir(t)
+	o := withServer(t, dir, web.URL+yksim.Path, s, "")
+	p := factordtest.StartProcess(t, o)
+	p.MustEnroll("nobody", "yubico", "public-id", k.PublicID)
+	if v := p.Login(-1, nobody, k.Touch()); !v.Allow {
+		t.Fatalf("%+v", v)
+	}
+	if n := open.Load(); n != 1 {
+		t.Errorf("%d connections after a login", n)
+	}
+	p.Configure(o.Config[strings.Index(o.Config, "[[rule]]"):])
+	p.Hangup()
+	for end := time.Now().Add(10 * time.Second); open.Load() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the connection to the old server is kept")
+		}
+	}
+	proven := nobody
+	proven.First = true
+	if v := p.Login(-1, proven, k.Touch()); v.Allow || !strings.Contains(v.Text, "your YubiKey can't be verified here") {
+		t.Errorf("%+v", v)
 	}
 	p.Stop()
 }

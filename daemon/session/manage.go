@@ -50,6 +50,7 @@ var commands = map[string]command{
 	wire.VerbEnroll:  {serve: (*request).enroll},
 	wire.VerbRemove:  {serve: (*request).remove},
 	wire.VerbResync:  {serve: (*request).resync},
+	wire.VerbImport:  {serve: (*request).imports},
 	wire.VerbUnlock:  {rootOnly: true, serve: (*request).unlock},
 	wire.VerbBypass:  {rootOnly: true, serve: (*request).bypass},
 	wire.VerbInvite:  {rootOnly: true, serve: (*request).invite},
@@ -180,19 +181,33 @@ func (r *request) update(user string, e store.Event, change func(*store.Tx) erro
 
 // updateSaying is update for a change that says itself what the log is to have.
 func (r *request) updateSaying(user string, e store.Event, change func(*store.Tx) (log string, err error)) error {
+	return r.updateMany(func(tx *store.Tx) (err error) {
+		if e.Log, err = change(tx); err == nil {
+			r.record(tx, user, e)
+		}
+		return err
+	})
+}
+
+// record appends an audit record of the command.
+func (r *request) record(tx *store.Tx, user string, e store.Event) {
 	e.Kind, e.User, e.PeerUID, e.PeerPID = lower[r.verb], user, r.peer.UID, r.peer.PID
-	err := r.Store.Update(r.ctx, func(tx *store.Tx) (err error) {
-		if e.Log, err = change(tx); err != nil {
+	tx.Audit(e)
+}
+
+// updateMany is update for a change that makes its audit records itself.
+func (r *request) updateMany(change func(*store.Tx) error) error {
+	err := r.Store.Update(r.ctx, func(tx *store.Tx) error {
+		if err := change(tx); err != nil {
 			return err
 		}
 		if !r.quota.take(r.peer.UID, r.Clock()) {
 			return problemf(wire.ReasonRateLimited, "too many changes: wait a minute")
 		}
-		tx.Audit(e)
 		return nil
 	})
 	if errors.Is(err, store.ErrNotCopied) {
-		r.Log.Error("done, but not copied", "verb", r.verb, "user", user, "error", err)
+		r.Log.Error("done, but not copied", "verb", r.verb, "error", err)
 		return problemf(wire.ReasonUnavailable, "%s", textNotCopied)
 	}
 	return err
@@ -207,5 +222,5 @@ const textNotCopied = "this was done, but there is no copy of its audit record, 
 var lower = map[string]string{
 	wire.VerbEnroll: "enroll", wire.VerbRemove: "remove", wire.VerbUnlock: "unlock",
 	wire.VerbBypass: "bypass", wire.VerbInvite: "invite", wire.VerbForget: "forget",
-	wire.VerbResync: "resync",
+	wire.VerbResync: "resync", wire.VerbImport: "import",
 }

@@ -72,6 +72,7 @@ const (
 	VerbAudit   = "AUDIT"
 	VerbForget  = "FORGET"
 	VerbResync  = "RESYNC"
+	VerbImport  = "IMPORT"
 )
 
 // Kinds of inquiry.

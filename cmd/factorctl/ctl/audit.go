@@ -94,7 +94,7 @@ func (a *app) auditCommand() *cobra.Command {
 // auditKinds are the kinds of records; "answer" is a wrong one that did not end its
 // login.
 func auditKinds() []string {
-	return []string{"verdict", "answer", "enroll", "remove", "unlock", "bypass", "invite", "forget", "resync", "restore", "rekey"}
+	return []string{"verdict", "answer", "enroll", "remove", "unlock", "bypass", "invite", "forget", "resync", "import", "restore", "rekey"}
 }
 
 // check makes what was typed into what factord is asked.

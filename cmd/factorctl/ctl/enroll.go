@@ -36,7 +36,7 @@ func (a *app) enrollCommand() *cobra.Command {
   backup   ten codes on paper, each good for one login. New ones replace the old
   yubico   a YubiKey that types its OTP: touch it once, and the validation server that
            factord asks confirms it. With its secrets, which only root may give, no
-           server is needed
+           server is needed. Many at once: factorctl import
   duo      a new account at Duo, where factord is set up for it. The QR code is for
            the app Duo Mobile. It is kept at Duo alone: "list" does not show it
 

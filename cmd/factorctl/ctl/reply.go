@@ -19,6 +19,11 @@ func ask[T any](ctx context.Context, a *app, command string, show func(reply T))
 	if err != nil {
 		return blame(d, err)
 	}
+	return tell(a, document, show)
+}
+
+// tell prints the document that a command was answered with.
+func tell[T any](a *app, document []byte, show func(reply T)) error {
 	if a.json {
 		a.passOn(document)
 		return nil

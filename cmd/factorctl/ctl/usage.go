@@ -26,6 +26,7 @@ Only as root:
 
   invite U         make a code with which U can enrol a first factor
   bypass U         make a code that lets U in once, who has lost everything else
+  import FILE      enrol many YubiKeys for many users, by their secrets
   unlock U         end the waiting after wrong codes; confirm a new uid
   audit            show who was let in and who was refused, and why
 
@@ -81,7 +82,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.socket, "socket", client.DefaultSocket, "factord's socket, at `PATH`")
 	flags.BoolVar(&a.json, "json", false, "print JSON")
 	flags.BoolP("help", "h", false, "this text")
-	root.AddCommand(a.statusCommand(), a.enrollCommand(), a.listCommand(), a.removeCommand(), a.resyncCommand(), a.inviteCommand(),
+	root.AddCommand(a.statusCommand(), a.enrollCommand(), a.listCommand(), a.removeCommand(), a.resyncCommand(), a.importCommand(), a.inviteCommand(),
 		a.bypassCommand(), a.unlockCommand(), a.forgetCommand(), a.explainCommand(), a.auditCommand(), a.checkConfigCommand(),
 		a.testCommand(), a.demoCommand())
 	root.SetHelpCommand(&cobra.Command{Use: "help [VERB]", Hidden: true, Run: func(cmd *cobra.Command, args []string) {

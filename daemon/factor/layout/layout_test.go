@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -8,47 +9,43 @@ import (
 
 const otp = "dteffujehknhfjbrjnlnldnhcujvddbikngjrtgh"
 
-// typed is text, of alphabet, as it comes out of a keyboard.
-func typed(k keyboard, alphabet, text string, shift bool) string {
-	keys := []rune(k.plain)
-	if shift {
-		keys = []rune(k.shifted)
-	}
+// all are all keyboards.
+func all() []keyboard { return append(others(), us()) }
+
+// typed is text, of alphabet, as it comes out of keys.
+func typed(keys, alphabet, text string) string {
 	var b strings.Builder
 	for _, c := range text {
-		b.WriteRune(keys[strings.IndexRune(alphabet, c)])
+		b.WriteRune([]rune(keys)[strings.IndexRune(alphabet, c)])
 	}
 	return b.String()
 }
 
 func TestTables(t *testing.T) {
-	check := func(k keyboard, n int) {
-		t.Helper()
-		meaning := map[rune]int{}
-		for _, keys := range []string{k.plain, k.shifted} {
-			if utf8.RuneCountInString(keys) != n {
-				t.Errorf("%q has not %d keys", keys, n)
-			}
-			for at, c := range []rune(keys) {
-				if was, twice := meaning[c]; twice && was != at {
-					t.Errorf("%q is on two keys of %q", c, keys)
+	for _, k := range all() {
+		meaning := map[rune]byte{}
+		check := func(typed []string, alphabet string) {
+			for _, keys := range typed {
+				if utf8.RuneCountInString(keys) != len(alphabet) {
+					t.Errorf("%q has not %d keys", keys, len(alphabet))
 				}
-				meaning[c] = at
+				for at, c := range []rune(keys) {
+					if was, twice := meaning[c]; twice && was != alphabet[at] {
+						t.Errorf("%q is on two keys of %q", c, typed)
+					}
+					meaning[c] = alphabet[at]
+				}
 			}
 		}
-	}
-	for _, k := range append(letters(), us) {
-		check(k, len(modhex))
-	}
-	for _, k := range numbers() {
-		check(k, len(decimal))
+		check(k.letters, modhex)
+		check(k.digits, decimal)
 	}
 }
 
 func TestModhex(t *testing.T) {
-	for _, k := range append(letters(), us) {
-		for _, shift := range []bool{false, true} {
-			in := typed(k, modhex, otp, shift)
+	for _, k := range all() {
+		for _, keys := range k.letters {
+			in := typed(keys, modhex, otp)
 			if got, ok := Modhex([]byte(in)); !ok || string(got) != otp {
 				t.Errorf("%q is read as %q, %v", in, got, ok)
 			}
@@ -75,10 +72,36 @@ func TestNoModhex(t *testing.T) {
 		strings.Repeat("c", 65), strings.Repeat("ψ", 65), strings.Repeat("c", 1<<20),
 		"\u212a\u212a", // the Kelvin sign lower-cases to k, and is on no keyboard
 		"ψc",           // no keyboard has both
-		typed(letters()[0], modhex, "ub", false) + "ı", // Dvorak, and a Turkish letter
+		typed(others()[0].letters[0], modhex, "ub") + "ı", // Dvorak, and a Turkish letter
 	} {
 		if got, ok := Modhex([]byte(in)); ok {
 			t.Errorf("%q is read as %q", in, got)
+		}
+	}
+}
+
+func TestReadings(t *testing.T) {
+	for in, want := range map[string]string{
+		"cbcb": "cbcb inin", // Dvorak
+		"ub":   "ub fn ib",  // Dvorak, Colemak
+		"pete": "rdkd rkfk ndfd efjf",
+		"":     "", "!": "", "ψc": "",
+	} {
+		var got []string
+		for _, one := range Readings([]byte(in)) {
+			got = append(got, string(one))
+		}
+		if s := strings.Join(got, " "); s != want {
+			t.Errorf("%q: %q, want %q", in, s, want)
+		}
+	}
+	// Whatever was typed is among them.
+	for _, k := range all() {
+		for _, keys := range k.letters {
+			in := typed(keys, modhex, "nnnnnnvvtt")
+			if !slices.ContainsFunc(Readings([]byte(in)), func(one []byte) bool { return string(one) == "nnnnnnvvtt" }) {
+				t.Errorf("%q is not read", in)
+			}
 		}
 	}
 }
@@ -107,6 +130,8 @@ func TestDigits(t *testing.T) {
 		`à&é"'(§è!ç`: decimal,
 		`*"«»()@+-/`: decimal,
 		`é+ěščřžýáí`: decimal,
+		`À&É"'(-È_Ç`: decimal, // Caps Lock
+		`É+ĚŠČŘŽÝÁÍ`: decimal,
 		"755224":     "755224",
 		"&é&é&é":     "121212", // French and Belgian: the same
 	} {
@@ -121,15 +146,51 @@ func TestDigits(t *testing.T) {
 	}
 }
 
+// A token identifier is letters and digits of one keyboard, and it tells which.
+func TestAfter(t *testing.T) {
+	const prefix, code = "ubhe00123456", "755224"
+	for _, k := range all() {
+		for _, letters := range k.letters {
+			for _, digits := range k.digits {
+				in := typed(letters, modhex, prefix[:4]) + typed(digits, decimal, prefix[4:]+code)
+				if got, ok := After([]byte(in), prefix); !ok || string(got) != code {
+					t.Errorf("%q is read as %q, %v", in, got, ok)
+				}
+			}
+		}
+	}
+	for in, ok := range map[string]bool{
+		"UBHE00123456755224": true,  // Caps Lock leaves digits alone
+		"gxd.00123456755224": true,  // Dvorak
+		"gxd.00123457755224": false, // another token
+		"lbhf00123456755224": true,  // Colemak, which has modhex letters alone here
+		"ubhe00123456":       true,  // and no code
+		"ubhe00123456c":      false,
+		"ubhe00123456 75522": false,
+		"755224":             false,
+		"":                   false,
+		"ubhe00123456è((éé'": true, // Shift was let go of in the middle
+	} {
+		if got, is := After([]byte(in), prefix); is != ok {
+			t.Errorf("%q is read as %q, %v", in, got, is)
+		}
+	}
+	// With digits alone nothing tells French keyboards from Bépo's.
+	if got, ok := After([]byte(`""((--`), ""); ok {
+		t.Errorf("read as %q", got)
+	}
+}
+
 // FuzzRepair: a repaired text is the same length and of the alphabet; what was right
 // stays; and repairing it again changes nothing.
 func FuzzRepair(f *testing.F) {
-	for _, k := range letters() {
-		f.Add([]byte(typed(k, modhex, otp, false)))
-		f.Add([]byte(typed(k, modhex, otp, true)))
-	}
-	for _, k := range numbers() {
-		f.Add([]byte(k.plain))
+	for _, k := range all() {
+		for _, keys := range k.letters {
+			f.Add([]byte(typed(keys, modhex, otp)))
+		}
+		for _, keys := range k.digits {
+			f.Add([]byte(keys))
+		}
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		for alphabet, read := range map[string]func([]byte) ([]byte, bool){modhex: Modhex, decimal: Digits} {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/factor/layout"
+	"github.com/factord/factord/daemon/factor/record"
 )
 
 // attempt is one answer under decision.
@@ -32,7 +33,7 @@ type ruling struct {
 // digits is ours, and the attempt ends; other answers pass on, so that a backup
 // code still works.
 func (f *Factor) Verify(_ context.Context, l factor.Login, answer factor.Secret) (factor.Claim, error) {
-	tokens, err := decodeAll(l.Records)
+	tokens, err := record.DecodeAll[token](l.Records)
 	if err != nil {
 		if code, ok := layout.Digits(unspaced(answer)); ok && len(code) >= minDigits && len(code) <= maxDigits {
 			return factor.Claim{}, err
@@ -60,7 +61,7 @@ func (f *Factor) settle(rs factor.Records, answer factor.Secret, l factor.Login)
 		return finding, err
 	}
 	recall(list, l.Records)
-	tokens, err := decodeAll(list)
+	tokens, err := record.DecodeAll[token](list)
 	if err != nil {
 		return finding, err
 	}
@@ -75,13 +76,13 @@ func (f *Factor) settle(rs factor.Records, answer factor.Secret, l factor.Login)
 			return factor.Finding{}, err
 		}
 		if r.changed {
-			if err := t.put(rs); err != nil {
+			if err := record.Put(rs, t); err != nil {
 				return factor.Finding{}, err
 			}
 		}
 		switch {
 		case r.outcome > finding.Outcome, r.outcome == finding.Outcome && finding.Log == "" && r.log != "":
-			finding = factor.Finding{Outcome: r.outcome, ID: t.id, Note: r.note, Log: r.log}
+			finding = factor.Finding{Outcome: r.outcome, ID: t.ID, Note: r.note, Log: r.log}
 		case r.outcome == finding.Outcome:
 			finding.Log = join(finding.Log, r.log)
 		}
@@ -96,9 +97,6 @@ func (t *token) settle(code factor.Secret, try attempt) (ruling, error) {
 	}
 	return t.settleStep(code, try)
 }
-
-// stamp is a time as it is kept: UTC, whole seconds.
-func stamp(now time.Time) time.Time { return now.UTC().Truncate(time.Second) }
 
 // join puts two remarks for the log into one.
 func join(a, b string) string {

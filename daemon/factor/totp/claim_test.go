@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factordtest/records"
 )
 
 func TestSeveralTokens(t *testing.T) {
@@ -18,15 +19,15 @@ func TestSeveralTokens(t *testing.T) {
 	long.Digits = 8
 	u.keep(long)
 	before := *u.rs
-	u.rs.puts = 0
+	u.rs.Puts = 0
 
 	if found := u.want(reference(other(10), 7), factor.Proven); found.ID != "hotp-10" {
 		t.Errorf("finding %+v", found)
 	}
-	if u.rs.puts != 1 || string(u.rs.values["totp-2"]) != string(before.values["totp-2"]) {
+	if u.rs.Puts != 1 || string(u.rs.Values["totp-2"]) != string(before.Values["totp-2"]) {
 		t.Error("a token was written that did not match")
 	}
-	if found := u.want("111111", factor.Wrong); found.ID != "" || found.Log != "" || u.rs.puts != 1 {
+	if found := u.want("111111", factor.Wrong); found.ID != "" || found.Log != "" || u.rs.Puts != 1 {
 		t.Errorf("finding %+v", found)
 	}
 	if found := u.want(reference(other(10), 7), factor.Replayed); found.ID != "hotp-10" {
@@ -140,7 +141,7 @@ func TestOffer(t *testing.T) {
 
 // failing fails at the nth call.
 type failing struct {
-	*memory
+	*records.Memory
 	list, put error
 }
 
@@ -148,14 +149,14 @@ func (f failing) List() ([]factor.Record, error) {
 	if f.list != nil {
 		return nil, f.list
 	}
-	return f.memory.List()
+	return f.Memory.List()
 }
 
 func (f failing) Put(id string, v []byte) error {
 	if f.put != nil {
 		return f.put
 	}
-	return f.memory.Put(id, v)
+	return f.Memory.Put(id, v)
 }
 
 func TestStoreFails(t *testing.T) {
@@ -163,7 +164,7 @@ func TestStoreFails(t *testing.T) {
 	for _, fail := range []failing{{list: full}, {put: full}} {
 		u := newUser(t, 1)
 		u.timed("totp-1", rfcSecret)
-		fail.memory = u.rs
+		fail.Memory = u.rs
 		c, err := u.f.Verify(context.Background(), u.login(), factor.Secret(reference(rfcSecret, u.step())))
 		if err != nil {
 			t.Fatal(err)

@@ -38,7 +38,7 @@ func (t *token) hits(code factor.Secret, first, last uint64) ([]uint64, error) {
 	for m := first; m <= last; m++ {
 		want, err := hotp.GenerateCodeCustom(secret, m, opts)
 		if err != nil {
-			return nil, fmt.Errorf("computing a code of %q: %v", t.id, err)
+			return nil, fmt.Errorf("computing a code of %q: %v", t.ID, err)
 		}
 		if code.Equal([]byte(want)) {
 			found = append(found, m)
@@ -65,11 +65,14 @@ func (t *token) codeIn(answer factor.Secret) (factor.Secret, bool) {
 	if code, ok := layout.Digits(answer); ok && len(code) == t.Digits {
 		return code, true
 	}
-	if t.HOTP.Prefix == "" || len(answer) != len(t.HOTP.Prefix)+t.Digits {
+	if t.HOTP.Prefix == "" {
 		return nil, false
 	}
-	prefix, code := answer[:len(t.HOTP.Prefix)], answer[len(t.HOTP.Prefix):]
-	return code, code.Digits(t.Digits, t.Digits) && bytes.EqualFold(prefix, []byte(t.HOTP.Prefix))
+	if n := len(t.HOTP.Prefix); len(answer) == n+t.Digits && bytes.EqualFold(answer[:n], []byte(t.HOTP.Prefix)) {
+		return answer[n:], answer[n:].Digits(t.Digits, t.Digits)
+	}
+	code, ok := layout.After(answer, t.HOTP.Prefix)
+	return code, ok && len(code) == t.Digits
 }
 
 // unspaced takes single spaces out from between digits, and no others.

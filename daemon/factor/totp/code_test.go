@@ -56,7 +56,7 @@ func TestRFC6238(t *testing.T) {
 			u := newUser(t, 0)
 			u.now = time.Unix(v.at, 0)
 			tok, _ := newToken(kindTOTP)
-			tok.id, tok.Secret, tok.Algorithm, tok.Digits = "totp-1", seed(rfcKeys[alg]), alg, 8
+			tok.ID, tok.Secret, tok.Algorithm, tok.Digits = "totp-1", seed(rfcKeys[alg]), alg, 8
 			u.keep(tok)
 			u.want(code, factor.Proven)
 			u.want(code, factor.Replayed)
@@ -70,7 +70,7 @@ func peers(t *testing.T, check func(tok *token, now time.Time)) {
 		for digits := minDigits; digits <= maxDigits; digits++ {
 			for _, period := range []int{15, 30, 60, 120} {
 				tok, _ := newToken(kindTOTP)
-				tok.id, tok.Secret, tok.Algorithm, tok.Digits = "totp-1", seed(secret), alg, digits
+				tok.ID, tok.Secret, tok.Algorithm, tok.Digits = "totp-1", seed(secret), alg, digits
 				tok.TOTP.Period = period
 				check(tok, time.Unix(1_700_000_000+int64(digits*period), 0))
 			}
@@ -113,7 +113,7 @@ func TestAgreesWithOathtool(t *testing.T) {
 	for digits := minDigits; digits <= maxDigits; digits++ {
 		u := newUser(t, 0)
 		tok, _ := newToken(kindHOTP)
-		tok.id, tok.Secret, tok.Digits, tok.HOTP.Next = "hotp-1", seed(rfcSecret), digits, 1<<32-5
+		tok.ID, tok.Secret, tok.Digits, tok.HOTP.Next = "hotp-1", seed(rfcSecret), digits, 1<<32-5
 		u.keep(tok)
 		for _, code := range run("--hotp", "-w", "9", fmt.Sprintf("--counter=%d", tok.HOTP.Next), fmt.Sprintf("--digits=%d", digits), hex.EncodeToString(tok.Secret)) {
 			u.want(code, factor.Proven)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/record"
 )
 
 const (
@@ -52,7 +53,7 @@ func (c *counter) worn() bool { return c.Next > maxCounter }
 func (t *token) settleCounter(code factor.Secret, try attempt) (ruling, error) {
 	c := t.HOTP
 	if c.Resync {
-		return ruling{log: fmt.Sprintf("%q has to be resynced after a restored backup: factorctl resync %s --user %s", t.id, t.id, try.user)}, nil
+		return ruling{log: fmt.Sprintf("%q has to be resynced after a restored backup: factorctl resync %s --user %s", t.ID, t.ID, try.user)}, nil
 	}
 	var spent, ahead []uint64
 	var err error
@@ -73,7 +74,7 @@ func (t *token) settleCounter(code factor.Secret, try attempt) (ruling, error) {
 	}
 	switch {
 	case len(spent) > 0:
-		return ruling{outcome: factor.Replayed, log: fmt.Sprintf("code of %q was spent before", t.id)}, nil
+		return ruling{outcome: factor.Replayed, log: fmt.Sprintf("code of %q was spent before", t.ID)}, nil
 	case len(ahead) == 0:
 		return ruling{}, nil
 	}
@@ -81,7 +82,7 @@ func (t *token) settleCounter(code factor.Secret, try attempt) (ruling, error) {
 	if try.won {
 		return ruling{changed: true}, nil
 	}
-	t.Used = stamp(try.now)
+	t.Used = record.Stamp(try.now)
 	return ruling{outcome: factor.Proven, changed: true}, nil
 }
 

@@ -90,7 +90,13 @@ func TestPrefix(t *testing.T) {
 	u.want("359152", factor.Proven)
 	u.want("ubhe00123456755224", factor.Replayed)
 	u.want("ubhe00123456000000", factor.Wrong)
-	for _, answer := range []string{"ubhe00123457969429", "he00123456969429", "ubhe00123456", "00123456969429"} {
+	u.want(`ubheàà&é"'(-ç-ç'éç`, factor.Proven) // 969429 in France
+	u.want(`UBHEÀÀ&É"'(-""_"&'`, factor.Proven) // 338314 with Caps Lock
+	u.want("gxd.00123456254676", factor.Proven) // Dvorak
+	u.want("lbhf00123456287922", factor.Proven) // Colemak
+	u.want(`vkcp**"«»()@"@«)-/`, factor.Wrong)  // Bépo: 162589
+	u.want(`vkcp**"«»()@"@«)-»`, factor.Proven) // and 162583
+	for _, answer := range []string{"ubhe00123457969429", "he00123456969429", "ubhe00123456", "00123456969429", "gxd.00123457969429", "ubheàà&é\"'(-ç-ç'é"} {
 		if _, err := u.f.Verify(t.Context(), u.login(), factor.Secret(answer)); err != factor.ErrNotMine {
 			t.Errorf("%q: %v", answer, err)
 		}

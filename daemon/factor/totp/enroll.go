@@ -1,13 +1,12 @@
 package totp
 
 import (
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/record"
 )
 
 const (
@@ -34,7 +33,7 @@ func (f *Factor) Enroll(e factor.Enrolment) (factor.Draft, error) {
 		return factor.Draft{}, err
 	}
 	return factor.Draft{
-		Show:   Shown{ID: t.id, Factor: e.Kind, Name: t.Name, URI: uri},
+		Show:   Shown{ID: t.ID, Factor: e.Kind, Name: t.Name, URI: uri},
 		Ask:    "Code of the new token: ",
 		Commit: t.commit,
 	}, nil
@@ -45,7 +44,7 @@ func (f *Factor) draft(e factor.Enrolment) (t *token, uri string, err error) {
 	if t, err = newToken(e.Kind); err != nil {
 		return nil, "", err
 	}
-	existing, err := decodeAll(e.Existing)
+	existing, err := record.DecodeAll[token](e.Existing)
 	if err != nil {
 		return nil, "", err
 	}
@@ -61,11 +60,8 @@ func (f *Factor) draft(e factor.Enrolment) (t *token, uri string, err error) {
 	if err := t.setAll(fromURI, e.Options); err != nil {
 		return nil, "", err
 	}
-	t.id = fmt.Sprintf("%s-%d", e.Kind, nextNumber(existing))
-	if t.Name = e.Name; t.Name == "" {
-		t.Name = t.id
-	}
-	if err := t.check(); err != nil {
+	record.Name(t, e.Name, existing)
+	if err := record.Check(t); err != nil {
 		return nil, "", err
 	}
 	if err := t.admit(existing); err != nil {
@@ -75,15 +71,6 @@ func (f *Factor) draft(e factor.Enrolment) (t *token, uri string, err error) {
 	return t, uri, err
 }
 
-// nextNumber is one more than the highest number of the tokens there are.
-func nextNumber(existing []*token) uint64 {
-	n := uint64(0)
-	for _, t := range existing {
-		n = max(n, t.number())
-	}
-	return n + 1
-}
-
 // admit says whether a user who has these tokens may have this one as well. The
 // same secret twice would make each code work twice.
 func (t *token) admit(existing []*token) error {
@@ -91,26 +78,17 @@ func (t *token) admit(existing []*token) error {
 		return factor.ErrFull
 	}
 	for _, other := range existing {
-		switch {
-		case other.number() == t.number():
-			return errors.New("another enrolment came between\nhint: enrol again")
-		case strings.EqualFold(other.Name, t.Name):
-			return fmt.Errorf("the name %q is taken by %q\nhint: choose another with --name", t.Name, other.id)
-		case factor.Secret(other.Secret).Equal(t.Secret):
-			return fmt.Errorf("that secret is enrolled already, as %q", other.id)
+		if factor.Secret(other.Secret).Equal(t.Secret) {
+			return factor.Refusal(fmt.Sprintf("that secret is enrolled already, as %q", other.ID))
 		}
 	}
-	return nil
+	return record.Admit(t, existing)
 }
 
 // commit is Draft.Commit. The draft stays as it is, so that after a mistyped
 // first code it can be committed with another.
 func (t *token) commit(rs factor.Records, first factor.Secret, now time.Time) error {
-	list, err := rs.List()
-	if err != nil {
-		return err
-	}
-	existing, err := decodeAll(list)
+	existing, err := record.List[token](rs)
 	if err != nil {
 		return err
 	}
@@ -123,8 +101,8 @@ func (t *token) commit(rs factor.Records, first factor.Secret, now time.Time) er
 			return err
 		}
 	}
-	kept.Created = stamp(now)
-	return kept.put(rs)
+	kept.Created = record.Stamp(now)
+	return record.Put(rs, kept)
 }
 
 // confirm spends the first code and learns the drift from it. It is not counted

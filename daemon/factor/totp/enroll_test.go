@@ -181,7 +181,7 @@ func TestCommitLooksAgain(t *testing.T) {
 		case "junk":
 			u.rs.Put("totp-2", []byte("junk"))
 		}
-		if err := d.Commit(u.rs, nil, u.now); err == nil || len(u.rs.values) != 1 {
+		if err := d.Commit(u.rs, nil, u.now); err == nil || len(u.rs.Values) != 1 {
 			t.Errorf("%s: committed (%v)", between, err)
 		}
 	}
@@ -199,7 +199,7 @@ func TestFirstCode(t *testing.T) {
 	}
 	for _, wrong := range []string{"", "000000", "12345", "x", reference(rfcSecret, u.step()+3), reference(rfcSecret, u.step()-3)} {
 		err := d.Commit(u.rs, factor.Secret(wrong), u.now)
-		if !errors.Is(err, factor.ErrFirstCode) || len(u.rs.values) != 0 {
+		if !errors.Is(err, factor.ErrFirstCode) || len(u.rs.Values) != 0 {
 			t.Errorf("first code %q: %v", wrong, err)
 		}
 	}
@@ -273,7 +273,7 @@ func TestCommitAgain(t *testing.T) {
 		}
 		code := map[string]string{kindTOTP: reference(rfcSecret, u.step()), kindHOTP: "755224"}[kind]
 		full := errors.New("disk full")
-		if err := d.Commit(failing{memory: u.rs, put: full}, factor.Secret(code), u.now); !errors.Is(err, full) {
+		if err := d.Commit(failing{Memory: u.rs, put: full}, factor.Secret(code), u.now); !errors.Is(err, full) {
 			t.Errorf("%s: %v", kind, err)
 		}
 		if err := d.Commit(u.rs, factor.Secret(code), u.now); err != nil {

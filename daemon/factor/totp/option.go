@@ -51,7 +51,7 @@ func (t *token) set(key, value string) error {
 		t.HOTP.Prefix = strings.ToLower(value)
 		err = checkPrefix(t.HOTP.Prefix)
 	case slices.Contains([]string{"period", "look-ahead", "counter", "prefix"}, key):
-		return fmt.Errorf("%q: a %s token has none", key, t.kind())
+		return fmt.Errorf("%q: a %s token has none", key, t.Kind())
 	default:
 		return fmt.Errorf("%q: unknown", key)
 	}

@@ -1,52 +1,18 @@
 package totp
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/binary"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/record"
+	"github.com/factord/factord/daemon/factordtest/records"
 )
-
-// memory is factor.Records without a store.
-type memory struct {
-	values map[string][]byte
-	puts   int
-}
-
-func (m *memory) List() ([]factor.Record, error) {
-	var list []factor.Record
-	for id, v := range m.values {
-		list = append(list, factor.Record{ID: id, Value: bytes.Clone(v)})
-	}
-	slices.SortFunc(list, func(a, b factor.Record) int { return bytes.Compare([]byte(a.ID), []byte(b.ID)) })
-	return list, nil
-}
-
-func (m *memory) Get(id string) ([]byte, bool, error) {
-	v, ok := m.values[id]
-	return bytes.Clone(v), ok, nil
-}
-
-func (m *memory) Put(id string, value []byte) error {
-	if m.values == nil {
-		m.values = make(map[string][]byte)
-	}
-	m.values[id] = bytes.Clone(value)
-	m.puts++
-	return nil
-}
-
-func (m *memory) Delete(id string) error {
-	delete(m.values, id)
-	return nil
-}
 
 // rfcSecret is the secret of the vectors in RFC 4226 and 6238.
 const rfcSecret = "12345678901234567890"
@@ -69,12 +35,12 @@ func reference(secret string, moving int64) string {
 type user struct {
 	t   *testing.T
 	f   *Factor
-	rs  *memory
+	rs  *records.Memory
 	now time.Time
 }
 
 func newUser(t *testing.T, window int) *user {
-	return &user{t: t, f: New(Config{Issuer: "example.com", Window: window}), rs: &memory{}, now: stepTime(56_000_000)}
+	return &user{t: t, f: New(Config{Issuer: "example.com", Window: window}), rs: &records.Memory{}, now: stepTime(56_000_000)}
 }
 
 // stepTime is the middle of a step of 30 s.
@@ -86,26 +52,26 @@ func (u *user) step() int64 { return u.now.Unix() / 30 }
 func (u *user) keep(tok *token) {
 	u.t.Helper()
 	if tok.Name == "" {
-		tok.Name = tok.id
+		tok.Name = tok.ID
 	}
-	if err := tok.check(); err != nil {
+	if err := record.Check(tok); err != nil {
 		u.t.Fatal(err)
 	}
-	if err := tok.put(u.rs); err != nil {
+	if err := record.Put(u.rs, tok); err != nil {
 		u.t.Fatal(err)
 	}
 }
 
 func (u *user) timed(id, secret string) *token {
 	tok, _ := newToken(kindTOTP)
-	tok.id, tok.Secret = id, seed(secret)
+	tok.ID, tok.Secret = id, seed(secret)
 	u.keep(tok)
 	return tok
 }
 
 func (u *user) counted(id, secret string, next uint64) *token {
 	tok, _ := newToken(kindHOTP)
-	tok.id, tok.Secret, tok.HOTP.Next = id, seed(secret), next
+	tok.ID, tok.Secret, tok.HOTP.Next = id, seed(secret), next
 	u.keep(tok)
 	return tok
 }
@@ -117,7 +83,7 @@ func (u *user) resync(id, first, second string) (string, error) {
 
 func (u *user) token(id string) *token {
 	u.t.Helper()
-	tok, err := decode(factor.Record{ID: id, Value: u.rs.values[id]})
+	tok, err := record.Decode[token](factor.Record{ID: id, Value: u.rs.Values[id]})
 	if err != nil {
 		u.t.Fatal(err)
 	}
@@ -154,6 +120,3 @@ func (u *user) want(text string, outcome factor.Outcome) factor.Finding {
 	}
 	return found
 }
-
-func (m *memory) Note() ([]byte, error)      { return nil, nil }
-func (m *memory) PutNote(value []byte) error { return nil }

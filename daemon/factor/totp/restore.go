@@ -1,37 +1,21 @@
 package totp
 
 import (
-	"errors"
 	"slices"
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/record"
 )
 
 var _ factor.Restorer = (*Factor)(nil)
 
-// Restored implements factor.Restorer. A record that can't be read stays as it
-// is: nothing is accepted while it is there, and it must not keep the others
-// from being put right.
+// Restored implements factor.Restorer.
 func (f *Factor) Restored(rs factor.Records, present []factor.Record, now time.Time) error {
-	list, err := rs.List()
-	if err != nil && !errors.Is(err, factor.ErrDamaged) {
-		return err
-	}
-	for _, r := range list {
-		t, err := decode(r)
-		if err != nil {
-			continue
-		}
+	return record.Change(rs, func(t *token) bool {
 		raised := t.HOTP != nil && t.raise(present)
-		if !t.restored(now, f.window) && !raised {
-			continue
-		}
-		if err := t.put(rs); err != nil {
-			return err
-		}
-	}
-	return nil
+		return t.restored(now, f.window) || raised
+	})
 }
 
 // raise moves a counter to where the replaced database has it, which is never
@@ -39,12 +23,10 @@ func (f *Factor) Restored(rs factor.Records, present []factor.Record, now time.T
 // in a row would make the third good again. The seed alone says that it is the same
 // token; it may have been removed and enrolled anew under another id.
 func (t *token) raise(present []factor.Record) (changed bool) {
-	for _, r := range present {
-		p, err := decode(r)
-		if err != nil || p.HOTP == nil || !factor.Secret(p.Secret).Equal(t.Secret) || p.HOTP.Next <= t.HOTP.Next {
-			continue
+	for _, p := range record.Readable[token](present) {
+		if p.HOTP != nil && factor.Secret(p.Secret).Equal(t.Secret) && p.HOTP.Next > t.HOTP.Next {
+			t.HOTP.Next, changed = p.HOTP.Next, true
 		}
-		t.HOTP.Next, changed = p.HOTP.Next, true
 	}
 	return changed
 }

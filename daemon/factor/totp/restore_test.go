@@ -25,13 +25,13 @@ func TestNothingIsAcceptedTwiceOverARestore(t *testing.T) {
 		for drift := int64(-maxDrift); drift <= maxDrift; drift++ {
 			u := newUser(t, window)
 			tok := u.timed("totp-1", rfcSecret)
-			backup := maps.Clone(u.rs.values)
+			backup := maps.Clone(u.rs.Values)
 			tok.TOTP.Drift = drift * driftUnits
 			u.keep(tok)
 			code := reference(rfcSecret, u.step()+drift+int64(window)) // the latest there is
 			u.want(code, factor.Proven)
 
-			u.rs.values = backup
+			u.rs.Values = backup
 			u.restored()
 			for range 2*maxDrift + 2*window + 2 {
 				u.want(code, factor.Replayed)
@@ -67,9 +67,9 @@ func TestRestoredKeepsWhatIsHigher(t *testing.T) {
 	at := u.step()
 	tok.TOTP.Floor, tok.TOTP.Spent = at+10, []int64{at + 12}
 	u.keep(tok)
-	puts := u.rs.puts
+	puts := u.rs.Puts
 	u.restored()
-	if u.rs.puts != puts {
+	if u.rs.Puts != puts {
 		t.Errorf("changed to %+v", u.token("totp-1").TOTP)
 	}
 	u.now = u.now.Add(9 * 30 * time.Second)
@@ -83,9 +83,9 @@ func TestRestoredCounter(t *testing.T) {
 	u := newUser(t, 1)
 	u.counted("hotp-1", rfcSecret, 0)
 	u.restored()
-	puts := u.rs.puts
+	puts := u.rs.Puts
 	u.restored() // again
-	if u.rs.puts != puts {
+	if u.rs.Puts != puts {
 		t.Error("a second time changes something")
 	}
 	if o, err := u.f.Offer(t.Context(), u.login()); err != nil || !o.Enrolled || o.Advice != "hotp-1 has to be resynced: factorctl resync hotp-1" {
@@ -117,7 +117,7 @@ func TestRestoredCounterKeepsWhatIsKnownToBeSpent(t *testing.T) {
 	record := func(id, secret string, next uint64) factor.Record {
 		other := newUser(t, 1)
 		other.counted(id, secret, next)
-		return factor.Record{ID: id, Value: other.rs.values[id]}
+		return factor.Record{ID: id, Value: other.rs.Values[id]}
 	}
 	timed := newUser(t, 1)
 	timed.timed("totp-1", rfcSecret)
@@ -130,7 +130,7 @@ func TestRestoredCounterKeepsWhatIsKnownToBeSpent(t *testing.T) {
 		"lower":            {[]factor.Record{record("hotp-1", rfcSecret, 1)}, 2},
 		"another secret":   {[]factor.Record{record("hotp-1", other(1), 9)}, 2},
 		"not readable":     {[]factor.Record{{ID: "hotp-1", Value: []byte("{}")}, record("hotp-2", rfcSecret, 3)}, 3},
-		"timed":            {[]factor.Record{{ID: "totp-1", Value: timed.rs.values["totp-1"]}}, 2},
+		"timed":            {[]factor.Record{{ID: "totp-1", Value: timed.rs.Values["totp-1"]}}, 2},
 		"nothing":          {nil, 2},
 	} {
 		u := newUser(t, 1)
@@ -176,18 +176,18 @@ func TestRestoredAmongDamaged(t *testing.T) {
 	u.rs.Put("hotp-2", []byte(`{"v":2}`))
 	u.timed("totp-3", other(3))
 	u.restored()
-	if !u.token("hotp-1").HOTP.Resync || u.token("totp-3").TOTP.Restored == 0 || string(u.rs.values["hotp-2"]) != `{"v":2}` {
-		t.Errorf("kept %s", u.rs.values)
+	if !u.token("hotp-1").HOTP.Resync || u.token("totp-3").TOTP.Restored == 0 || string(u.rs.Values["hotp-2"]) != `{"v":2}` {
+		t.Errorf("kept %s", u.rs.Values)
 	}
 	broken := errors.New("disk on fire")
-	if err := u.f.Restored(failing{memory: u.rs, list: broken}, nil, u.now); !errors.Is(err, broken) {
+	if err := u.f.Restored(failing{Memory: u.rs, list: broken}, nil, u.now); !errors.Is(err, broken) {
 		t.Error(err)
 	}
 	u.now = u.now.Add(time.Hour)
-	if err := u.f.Restored(failing{memory: u.rs, put: broken}, nil, u.now); !errors.Is(err, broken) {
+	if err := u.f.Restored(failing{Memory: u.rs, put: broken}, nil, u.now); !errors.Is(err, broken) {
 		t.Error(err)
 	}
-	if err := u.f.Restored(failing{memory: u.rs, list: factor.ErrDamaged}, nil, u.now); err != nil {
+	if err := u.f.Restored(failing{Memory: u.rs, list: factor.ErrDamaged}, nil, u.now); err != nil {
 		t.Error(err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/record"
 )
 
 // resyncWindow is how many counters a resync looks at. A token is ahead of us by
@@ -25,14 +26,7 @@ var _ factor.Resyncer = (*Factor)(nil)
 // back: what is below it may have been spent, and a code is spent for good. Like
 // a first code, the two are not counted as a use.
 func (f *Factor) Resync(rs factor.Records, id string, first, second factor.Secret, _ time.Time) (log string, err error) {
-	value, ok, err := rs.Get(id)
-	if err != nil {
-		return "", err
-	}
-	if !ok {
-		return "", fmt.Errorf("there is no %q\nhint: factorctl list shows the ids", id)
-	}
-	t, err := decode(factor.Record{ID: id, Value: value})
+	t, err := record.Find[token](rs, id)
 	if err != nil {
 		return "", err
 	}
@@ -43,18 +37,18 @@ func (f *Factor) Resync(rs factor.Records, id string, first, second factor.Secre
 	if err != nil {
 		return "", err
 	}
-	log = fmt.Sprintf("counter of %q moved from %d to %d", t.id, t.HOTP.Next, at+2)
+	log = fmt.Sprintf("counter of %q moved from %d to %d", t.ID, t.HOTP.Next, at+2)
 	t.HOTP.Next, t.HOTP.Resync = at+2, false
-	return log, t.put(rs)
+	return log, record.Put(rs, t)
 }
 
 // resyncable says whether there is a counter that a resync could find.
 func (t *token) resyncable() error {
 	if t.HOTP == nil {
-		return fmt.Errorf("%q is time-based: it learns its drift by itself\nhint: if its codes are refused, check that the clocks of the phone and of this machine are set automatically", t.id)
+		return fmt.Errorf("%q is time-based: it learns its drift by itself\nhint: if its codes are refused, check that the clocks of the phone and of this machine are set automatically", t.ID)
 	}
 	if t.HOTP.Next >= maxCounter { // one code more, at most
-		return fmt.Errorf("%q has come to the end of its counter\nhint: remove it and enrol a new one", t.id)
+		return fmt.Errorf("%q has come to the end of its counter\nhint: remove it and enrol a new one", t.ID)
 	}
 	return nil
 }

@@ -45,9 +45,9 @@ func TestResyncWindow(t *testing.T) {
 		const next = 5000
 		u := newUser(t, 1)
 		u.counted("hotp-1", rfcSecret, next)
-		puts := u.rs.puts
+		puts := u.rs.Puts
 		_, err := u.resync("hotp-1", reference(rfcSecret, next+c.ahead), reference(rfcSecret, next+c.ahead+1))
-		if c.found != (err == nil) || !c.found && (err != factor.ErrResync || u.rs.puts != puts) {
+		if c.found != (err == nil) || !c.found && (err != factor.ErrResync || u.rs.Puts != puts) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		want := uint64(next)
@@ -63,7 +63,7 @@ func TestResyncWindow(t *testing.T) {
 func TestNoResync(t *testing.T) {
 	u := newUser(t, 1)
 	u.counted("hotp-1", rfcSecret, 0)
-	puts := u.rs.puts
+	puts := u.rs.Puts
 	for name, codes := range map[string][2]string{
 		"the same twice":    {appendixD[3], appendixD[3]},
 		"wrong order":       {appendixD[4], appendixD[3]},
@@ -81,7 +81,7 @@ func TestNoResync(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, log, err)
 		}
 	}
-	if u.rs.puts != puts {
+	if u.rs.Puts != puts {
 		t.Error("a refused resync changed the token")
 	}
 }
@@ -103,7 +103,7 @@ func TestResyncOf(t *testing.T) {
 	u.counted("hotp-3", rfcSecret, math.MaxUint64-3)
 	u.rs.Put("hotp-4", []byte("{}"))
 	for id, want := range map[string]string{
-		"totp-1": "time-based", "hotp-2": "the end of its counter", "hotp-4": "reading token", "hotp-5": "there is no",
+		"totp-1": "time-based", "hotp-2": "the end of its counter", "hotp-4": "reading", "hotp-5": "there is no",
 	} {
 		if _, err := u.resync(id, appendixD[0], appendixD[1]); err == nil || !strings.Contains(err.Error(), want) || errors.Is(err, factor.ErrResync) {
 			t.Errorf("%s: %v", id, err)
@@ -138,7 +138,7 @@ func TestResyncOnCollision(t *testing.T) {
 
 func BenchmarkResync(b *testing.B) {
 	tok, _ := newToken(kindHOTP)
-	tok.id, tok.Secret = "hotp-1", seed(rfcSecret)
+	tok.ID, tok.Secret = "hotp-1", seed(rfcSecret)
 	for b.Loop() {
 		if _, err := tok.pair(factor.Secret("000000"), factor.Secret("000001")); err != factor.ErrResync {
 			b.Fatal(err)

@@ -48,12 +48,12 @@ func (t *token) start(rs factor.Records, first factor.Secret, l factor.Login) (f
 		if hint == "" {
 			hint = "try the one shown now"
 		}
-		return factor.Finding{ID: t.id, Note: text + ": " + hint, Log: text}, nil
+		return factor.Finding{ID: t.ID, Note: text + ": " + hint, Log: text}, nil
 	}
 	if err != nil {
 		return factor.Finding{}, err
 	}
-	return factor.Finding{Outcome: factor.Proven, ID: t.id}, nil
+	return factor.Finding{Outcome: factor.Proven, ID: t.ID}, nil
 }
 
 // drawn is the QR code of the URI, nothing if it is too wide.

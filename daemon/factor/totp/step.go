@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/record"
 )
 
 const (
@@ -83,19 +84,19 @@ func (t *token) settleStep(code factor.Secret, try attempt) (ruling, error) {
 	}
 	fresh := slices.DeleteFunc(slices.Clone(found), s.isSpent)
 	inside := slices.IndexFunc(fresh, func(step int64) bool { return first <= step && step <= last })
-	r := ruling{changed: len(fresh) > 0, note: s.waits(last), log: s.behind(t.id, last)}
+	r := ruling{changed: len(fresh) > 0, note: s.waits(last), log: s.behind(t.ID, last)}
 	switch {
 	case len(found) == 0:
 		return r, nil
 	case len(fresh) < len(found):
 		r.outcome = factor.Replayed
-		r.log = join(fmt.Sprintf("code of %q was spent before", t.id), r.log)
+		r.log = join(fmt.Sprintf("code of %q was spent before", t.ID), r.log)
 	case inside < 0:
-		r.log = join(s.offset(t.id, fresh[0]-at), r.log)
+		r.log = join(s.offset(t.ID, fresh[0]-at), r.log)
 	case !try.won:
 		r.outcome = factor.Proven
 		s.accept(fresh[inside], at)
-		t.Used = stamp(try.now)
+		t.Used = record.Stamp(try.now)
 	}
 	return r, s.spend(fresh, at-maxDrift-try.window)
 }

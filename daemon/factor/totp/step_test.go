@@ -46,7 +46,7 @@ func TestReplay(t *testing.T) {
 	if !used.Equal(u.now) {
 		t.Errorf("used %v, want %v", used, u.now)
 	}
-	puts := u.rs.puts
+	puts := u.rs.Puts
 	u.want(reference(rfcSecret, at), factor.Replayed)
 	u.want(reference(rfcSecret, at-1), factor.Replayed) // never used, but older
 	u.now = stepTime(at + 20)                           // ten minutes later
@@ -54,7 +54,7 @@ func TestReplay(t *testing.T) {
 	if found.ID != "totp-1" || !strings.Contains(found.Log, `code of "totp-1" was spent before`) || found.Note != "" {
 		t.Errorf("finding %+v", found)
 	}
-	if u.rs.puts != puts {
+	if u.rs.Puts != puts {
 		t.Error("a replayed code changed the token")
 	}
 	u.now = stepTime(at + 22)
@@ -128,7 +128,7 @@ func TestReachOfEveryPeriod(t *testing.T) {
 		for _, minutes := range []time.Duration{-10, -5, 5, 10} {
 			u := newUser(t, 0)
 			tok, _ := newToken(kindTOTP)
-			tok.id, tok.Secret, tok.TOTP.Period = "totp-1", seed(rfcSecret), period
+			tok.ID, tok.Secret, tok.TOTP.Period = "totp-1", seed(rfcSecret), period
 			u.keep(tok)
 			code := reference(rfcSecret, u.now.Add(minutes*time.Minute).Unix()/int64(period))
 			if u.want(code, factor.Wrong).Log == "" {
@@ -142,7 +142,7 @@ func TestReachOfEveryPeriod(t *testing.T) {
 func TestSpentIsBounded(t *testing.T) {
 	u := newUser(t, 1)
 	tok, _ := newToken(kindTOTP)
-	tok.id, tok.Secret = "totp-1", seed(rfcSecret)
+	tok.ID, tok.Secret = "totp-1", seed(rfcSecret)
 	at := u.step()
 	for i := range int64(maxSpent) {
 		tok.TOTP.Spent = append(tok.TOTP.Spent, at-100+i)
@@ -163,8 +163,8 @@ func TestSpentIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	puts := u.rs.puts
-	if found, err := c.Settle(u.rs); err == nil || found.Outcome != factor.Wrong || u.rs.puts != puts {
+	puts := u.rs.Puts
+	if found, err := c.Settle(u.rs); err == nil || found.Outcome != factor.Wrong || u.rs.Puts != puts {
 		t.Errorf("a full set was changed: %+v, %v", found, err)
 	}
 	u.want(reference(rfcSecret, at), factor.Proven)
@@ -238,7 +238,7 @@ func TestCandidates(t *testing.T) {
 		for offset := int64(-8); offset <= 8; offset++ {
 			u := newUser(t, 1)
 			tok, _ := newToken(kindTOTP)
-			tok.id, tok.Secret, tok.TOTP.Drift = "totp-1", seed(rfcSecret), drift*driftUnits
+			tok.ID, tok.Secret, tok.TOTP.Drift = "totp-1", seed(rfcSecret), drift*driftUnits
 			u.keep(tok)
 			if u.answer(reference(rfcSecret, u.step()+offset)).Outcome == factor.Proven {
 				open++

@@ -2,15 +2,12 @@ package totp
 
 import (
 	"bytes"
-	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
-	"time"
 
 	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/record"
 )
 
 const (
@@ -26,21 +23,17 @@ const (
 // token is one record: what all tokens have, and the state of exactly one of
 // the two kinds.
 type token struct {
-	id        string
-	Version   int       `json:"v"`
-	Name      string    `json:"name"`
-	Created   time.Time `json:"created"`
-	Used      time.Time `json:"used,omitzero"`
-	Secret    seed      `json:"secret"`
-	Algorithm string    `json:"algorithm"`
-	Digits    int       `json:"digits"`
-	TOTP      *steps    `json:"totp,omitempty"`
-	HOTP      *counter  `json:"hotp,omitempty"`
+	record.Head
+	Secret    seed     `json:"secret"`
+	Algorithm string   `json:"algorithm"`
+	Digits    int      `json:"digits"`
+	TOTP      *steps   `json:"totp,omitempty"`
+	HOTP      *counter `json:"hotp,omitempty"`
 }
 
 // newToken has the defaults of the kind, and no secret.
 func newToken(kind string) (*token, error) {
-	t := &token{Version: version, Algorithm: "SHA1", Digits: 6}
+	t := &token{Head: record.Head{Version: version}, Algorithm: "SHA1", Digits: 6}
 	switch kind {
 	case kindTOTP:
 		t.TOTP = &steps{Period: 30, Floor: noStep}
@@ -52,7 +45,8 @@ func newToken(kind string) (*token, error) {
 	return t, nil
 }
 
-func (t *token) kind() string {
+// Kind implements record.Entry.
+func (t *token) Kind() string {
 	if t.HOTP != nil {
 		return kindHOTP
 	}
@@ -62,43 +56,13 @@ func (t *token) kind() string {
 // worn says that the token has no further code.
 func (t *token) worn() bool { return t.HOTP != nil && t.HOTP.worn() }
 
-func (t *token) encode() ([]byte, error) { return json.Marshal(t) }
-
-// put keeps the token as it is now.
-func (t *token) put(rs factor.Records) error {
-	value, err := t.encode()
-	if err != nil {
-		return err
-	}
-	defer clear(value)
-	return rs.Put(t.id, value)
-}
-
-func decode(r factor.Record) (*token, error) {
-	t := &token{id: r.ID}
-	err := r.Decode(t)
-	if err == nil {
-		err = t.check()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading token %q: %v", r.ID, err)
-	}
-	return t, nil
-}
-
-// check holds for every token that is kept.
-func (t *token) check() error {
+// Check implements record.Entry.
+func (t *token) Check() error {
 	if t.Version != version {
 		return fmt.Errorf("version %d is unknown", t.Version)
 	}
 	if (t.TOTP == nil) == (t.HOTP == nil) {
 		return errors.New("not of exactly one kind")
-	}
-	if t.number() == 0 {
-		return errors.New("id and kind differ")
-	}
-	if err := factor.CheckName(t.Name); err != nil {
-		return err
 	}
 	if n := len(t.Secret); n < minSecret || n > maxSecret {
 		return errSecretSize
@@ -115,27 +79,6 @@ func (t *token) check() error {
 	return t.TOTP.check()
 }
 
-// decodeAll reads all tokens of a user, in the order of their numbers. One that
-// can't be read is an error: what it would have said is not known.
-func decodeAll(list []factor.Record) ([]*token, error) {
-	tokens := make([]*token, 0, len(list))
-	for i := range list {
-		t, ok := list[i].Decoded.(*token)
-		if !ok {
-			var err error
-			if t, err = decode(list[i]); err != nil {
-				return nil, err
-			}
-			list[i].Decoded = t
-		}
-		tokens = append(tokens, t)
-	}
-	slices.SortFunc(tokens, func(a, b *token) int {
-		return cmp.Or(cmp.Compare(a.number(), b.number()), cmp.Compare(a.id, b.id))
-	})
-	return tokens, nil
-}
-
 // recall spares decoding those of list again that have not changed since before
 // was decoded: that is a tenth of a login's work.
 func recall(list, before []factor.Record) {
@@ -147,8 +90,6 @@ func recall(list, before []factor.Record) {
 		}
 	}
 }
-
-func (t *token) number() uint64 { return factor.Number(t.id, t.kind()) }
 
 // detail is what may be shown of a token beside its name.
 func (t *token) detail() map[string]string {

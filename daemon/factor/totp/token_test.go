@@ -1,6 +1,7 @@
 package totp
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"reflect"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/record"
 )
 
 func sampleRecord(t testing.TB, change func(string) string) factor.Record {
@@ -16,13 +18,13 @@ func sampleRecord(t testing.TB, change func(string) string) factor.Record {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tok.id, tok.Name, tok.Secret, tok.Created = "totp-1", "phone", seed(rfcSecret), time.Unix(1_700_000_000, 0).UTC()
+	tok.ID, tok.Name, tok.Secret, tok.Created = "totp-1", "phone", seed(rfcSecret), time.Unix(1_700_000_000, 0).UTC()
 	tok.TOTP.Spent = []int64{5, 7}
-	value, err := tok.encode()
+	value, err := json.Marshal(tok)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return factor.Record{ID: tok.id, Value: []byte(change(string(value)))}
+	return factor.Record{ID: tok.ID, Value: []byte(change(string(value)))}
 }
 
 func same(s string) string { return s }
@@ -43,11 +45,11 @@ func TestDecode(t *testing.T) {
 	if string(r.Value) != want {
 		t.Errorf("the form of records changed without a new version:\n%s\n%s", r.Value, want)
 	}
-	tok, err := decode(r)
+	tok, err := record.Decode[token](r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, _ := tok.encode(); string(again) != want {
+	if again, _ := json.Marshal(tok); string(again) != want {
 		t.Errorf("not the same again: %s", again)
 	}
 	for name, change := range map[string]func(string) string{
@@ -87,7 +89,7 @@ func TestDecode(t *testing.T) {
 		"drift":            replace(`"floor"`, `"drift":33,"floor"`),
 		"too long":         func(s string) string { return s + strings.Repeat(" ", factor.MaxRecord) },
 	} {
-		if _, err := decode(sampleRecord(t, change)); err == nil {
+		if _, err := record.Decode[token](sampleRecord(t, change)); err == nil {
 			t.Errorf("%s: decoded", name)
 		} else if strings.Contains(err.Error(), rfcBase32) {
 			t.Errorf("%s: the error has the secret: %v", name, err)
@@ -99,14 +101,14 @@ func TestIDs(t *testing.T) {
 	for _, id := range []string{"", "totp", "totp-", "totp-0", "totp-01", "totp-+1", "totp--1", "hotp-1", "x-1", "totp-1-1", "totp-99999999999"} {
 		r := sampleRecord(t, same)
 		r.ID = id
-		if _, err := decode(r); err == nil {
+		if _, err := record.Decode[token](r); err == nil {
 			t.Errorf("%q: decoded", id)
 		}
 	}
 }
 
 func TestSecretsDoNotPrint(t *testing.T) {
-	tok, err := decode(sampleRecord(t, same))
+	tok, err := record.Decode[token](sampleRecord(t, same))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,15 +147,15 @@ func FuzzRecord(f *testing.F) {
 	f.Add("hotp-2", []byte(fmt.Sprintf(`{"v":1,"name":"k","created":"2023-11-14T22:13:20Z","used":"2024-11-14T22:13:20Z","secret":%q,"algorithm":"SHA512","digits":8,"hotp":{"counter":%d,"look-ahead":100,"prefix":"ub"}}`,
 		rfcBase32, uint64(math.MaxUint64))))
 	f.Fuzz(func(t *testing.T, id string, value []byte) {
-		tok, err := decode(factor.Record{ID: id, Value: value})
+		tok, err := record.Decode[token](factor.Record{ID: id, Value: value})
 		if err != nil {
 			return
 		}
-		again, err := tok.encode()
+		again, err := json.Marshal(tok)
 		if err != nil {
 			t.Fatal(err)
 		}
-		same, err := decode(factor.Record{ID: id, Value: again})
+		same, err := record.Decode[token](factor.Record{ID: id, Value: again})
 		if err != nil {
 			t.Fatalf("%s: %v", again, err)
 		}

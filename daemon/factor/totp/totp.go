@@ -13,6 +13,7 @@ import (
 	"io"
 
 	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/record"
 )
 
 // maxWindow bounds Config.Window: every step more is one more code to guess.
@@ -64,7 +65,7 @@ func (f *Factor) Kinds() []string { return []string{kindTOTP, kindHOTP} }
 // enrolled and not usable. One that has to be resynced is asked for all the same,
 // so that the log says what is the matter with it.
 func (f *Factor) Offer(_ context.Context, l factor.Login) (factor.Offer, error) {
-	tokens, err := decodeAll(l.Records)
+	tokens, err := record.DecodeAll[token](l.Records)
 	if err != nil || len(tokens) == 0 {
 		return factor.Offer{}, err
 	}
@@ -90,7 +91,7 @@ func advice(tokens []*token) string {
 		case t.TOTP != nil:
 			text = adviceTime
 		case t.HOTP.Resync:
-			return fmt.Sprintf(adviceResync, t.id)
+			return fmt.Sprintf(adviceResync, t.ID)
 		}
 	}
 	return text
@@ -98,12 +99,12 @@ func advice(tokens []*token) string {
 
 // Describe implements factor.Keeper.
 func (f *Factor) Describe(r factor.Record) (factor.Item, error) {
-	t, err := decode(r)
+	t, err := record.Decode[token](r)
 	if err != nil {
 		return factor.Item{}, err
 	}
 	return factor.Item{
-		ID: t.id, Factor: f.Name(), Kind: t.kind(), Name: t.Name,
+		ID: t.ID, Factor: f.Name(), Kind: t.Kind(), Name: t.Name,
 		Created: t.Created, Used: t.Used, Detail: t.detail(),
 	}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/record"
 	"github.com/factord/factord/daemon/factor/yubico/ykval"
 )
 
@@ -17,12 +18,12 @@ import (
 // however valid it is. If a record can't be read, it is not known whose an OTP is,
 // and the attempt ends; other answers pass on, so that a backup code still works.
 func (f *Factor) Verify(_ context.Context, l factor.Login, answer factor.Secret) (factor.Claim, error) {
-	publicID, token, ok := typed(answer)
-	if !ok {
+	keys, err := record.DecodeAll[key](l.Records)
+	publicID, token, ok := typedBy(keys, answer)
+	switch {
+	case !ok:
 		return factor.Claim{}, factor.ErrNotMine
-	}
-	keys, err := decodeAll(l.Records)
-	if err != nil {
+	case err != nil:
 		return factor.Claim{}, err
 	}
 	at := slices.IndexFunc(keys, func(k *key) bool { return k.PublicID == string(publicID) })
@@ -47,12 +48,12 @@ func (f *Factor) Verify(_ context.Context, l factor.Login, answer factor.Secret)
 // again reads a key as it is kept now. It is nil if it is not there any more, or is
 // another one.
 func (k *key) again(rs factor.Records) (*key, error) {
-	value, ok, err := rs.Get(k.id)
+	value, ok, err := rs.Get(k.ID)
 	if err != nil || !ok {
 		return nil, err
 	}
 	defer clear(value)
-	now, err := decode(factor.Record{ID: k.id, Value: value})
+	now, err := record.Decode[key](factor.Record{ID: k.ID, Value: value})
 	if err != nil || now.PublicID != k.PublicID || (now.Local == nil) != (k.Local == nil) {
 		return nil, err
 	}
@@ -61,26 +62,26 @@ func (k *key) again(rs factor.Records) (*key, error) {
 
 // settle decides about a token of a key whose secrets are here.
 func (k *key) settle(rs factor.Records, token []byte, l factor.Login) (factor.Finding, error) {
-	found := factor.Finding{ID: k.id}
+	found := factor.Finding{ID: k.ID}
 	if k.Local.Resync {
-		found.Log = fmt.Sprintf("%q has to be resynced after a restored backup: factorctl resync %s --user %s", k.id, k.id, l.User)
+		found.Log = fmt.Sprintf("%q has to be resynced after a restored backup: factorctl resync %s --user %s", k.ID, k.ID, l.User)
 		return found, nil
 	}
 	c, ok := k.Local.secrets().open(token)
 	switch {
 	case !ok:
-		found.Log = fmt.Sprintf("not an OTP of %q", k.id)
+		found.Log = fmt.Sprintf("not an OTP of %q", k.ID)
 	case !k.accepts(c):
 		found.Outcome = factor.Replayed
-		found.Log = fmt.Sprintf("OTP %v of %q was spent before: the last one was %v", c, k.id, k.Next-1)
+		found.Log = fmt.Sprintf("OTP %v of %q was spent before: the last one was %v", c, k.ID, k.Next-1)
 	case c.worn():
 		found.Note = "this YubiKey is worn out: replace it"
-		found.Log = fmt.Sprintf("%q has come to the end of its counter", k.id)
+		found.Log = fmt.Sprintf("%q has come to the end of its counter", k.ID)
 	default:
 		k.spend(c)
-		k.Used = stamp(l.Now)
+		k.Used = record.Stamp(l.Now)
 		found.Outcome = factor.Proven
-		return found, k.put(rs)
+		return found, record.Put(rs, k)
 	}
 	return found, nil
 }
@@ -95,7 +96,7 @@ func (f *Factor) ask(k *key, l factor.Login, otp []byte) factor.Claim {
 		}},
 		Settle: func(rs factor.Records) (factor.Finding, error) {
 			defer clear(otp)
-			found := factor.Finding{ID: k.id, Outcome: factor.Lapsed}
+			found := factor.Finding{ID: k.ID, Outcome: factor.Lapsed}
 			if err != nil {
 				return found, nil
 			}
@@ -129,7 +130,7 @@ func (f *Factor) consult(ctx context.Context, otp []byte) (ykval.Answer, error) 
 // settleAnswer decides by the answer of the servers, and spends the OTP here too:
 // a server that forgets what it has seen lets nobody in twice.
 func (k *key) settleAnswer(rs factor.Records, answer ykval.Answer, otp []byte, l factor.Login) (factor.Finding, error) {
-	found := factor.Finding{ID: k.id, Log: answer.Log}
+	found := factor.Finding{ID: k.ID, Log: answer.Log}
 	switch answer.Outcome {
 	case ykval.Replayed:
 		found.Outcome = factor.Replayed
@@ -140,12 +141,12 @@ func (k *key) settleAnswer(rs factor.Records, answer ykval.Answer, otp []byte, l
 	}
 	if !k.note(answer, otp) {
 		found.Outcome = factor.Replayed
-		found.Log = fmt.Sprintf("the server accepts an OTP of %q that was spent here before", k.id)
+		found.Log = fmt.Sprintf("the server accepts an OTP of %q that was spent here before", k.ID)
 		return found, nil
 	}
-	k.Used = stamp(l.Now)
+	k.Used = record.Stamp(l.Now)
 	found.Outcome = factor.Proven
-	return found, k.put(rs)
+	return found, record.Put(rs, k)
 }
 
 // note spends an OTP that the servers accept, and reports whether it is new here.

@@ -68,6 +68,30 @@ func TestWrongOTPs(t *testing.T) {
 	u.want(good, factor.Proven)
 }
 
+// The published OTPs, as logins: each is taken once, by the key whose secrets they are
+// published with, and by no other.
+func TestVectorsLogIn(t *testing.T) {
+	for _, v := range vectors {
+		u := newUser(t, nil)
+		publicID, token := v.otp[:len(v.otp)-tokenSize], v.otp[len(v.otp)-tokenSize:]
+		if publicID == "" {
+			publicID = alicesID
+		}
+		privateID := strings.ReplaceAll(v.plain, " ", "")[:2*privateIDSize]
+		if err := u.enrollAs(map[string]string{"public-id": publicID}, privateID+" "+v.aesKey, nil); err != nil {
+			t.Fatal(err)
+		}
+		u.want("cdkfefrdhtru"+token, factor.Wrong)
+		end := map[bool]string{true: "c", false: "v"}[strings.HasSuffix(token, "v")]
+		u.want(publicID+token[:tokenSize-1]+end, factor.Wrong)
+		u.want(publicID+token, factor.Proven)
+		if got := u.key("yubico-1").Next - 1; got.use() != v.use || got.session() != v.session {
+			t.Errorf("%s: counter %v", v.otp, got)
+		}
+		u.want(publicID+token, factor.Replayed)
+	}
+}
+
 func TestKeyboards(t *testing.T) {
 	u, k := keyHolder(t)
 	otp := k.Touch()
@@ -79,6 +103,28 @@ func TestKeyboards(t *testing.T) {
 		"j", "h", "k", "t", "l", "n", "n", "b", "r", "p", "t", "y", "u", "g", "v", "k")
 	u.want(dvorak.Replace(otp), factor.Replayed)
 	u.want(dvorak.Replace(k.Touch()), factor.Proven)
+}
+
+// On keyboards that have most letters of modhex elsewhere in modhex, an OTP can look
+// like another one, or like that of a third keyboard. The public id tells.
+func TestAmbiguousKeyboards(t *testing.T) {
+	const publicID = "vvvvccuunnbb"
+	for name, keys := range map[string]string{"colemak": "cbsftdhuneikpglv", "norman": "cbedtgyrniopfkuv", "dvorak": "jxe.uidchtnbpygk"} {
+		u, k := newUser(t, nil), yksim.NewKey(publicID)
+		if err := u.enroll(k); err != nil {
+			t.Fatal(err)
+		}
+		ambiguous := 0
+		for n := range 2000 {
+			otp := k.OTP(uint16(n+1), 0)
+			in := strings.Map(func(c rune) rune { return rune(keys[strings.IndexRune(modhex, c)]) }, otp)
+			if as, _, ok := typed([]byte(in)); !ok || string(as) != publicID {
+				ambiguous++
+			}
+			u.want(in, factor.Proven)
+		}
+		t.Logf("%s: %d of 2000 are not clear by themselves", name, ambiguous)
+	}
 }
 
 func TestOtherUsersKey(t *testing.T) {
@@ -181,6 +227,28 @@ func TestServerWithoutCounters(t *testing.T) {
 	u.want(k.Touch(), factor.Proven)
 }
 
+// One user has a key that is verified here and one that the servers verify: each OTP
+// goes its own way, and the servers hear of none that is not theirs.
+func TestMixedFleet(t *testing.T) {
+	u, remote, s := byServer(t)
+	here := yksim.NewKey(bobsID)
+	if err := u.enroll(here); err != nil {
+		t.Fatal(err)
+	}
+	s.err = errors.New("out of order")
+	u.want(here.Touch(), factor.Proven)
+	if len(s.asked) != 0 {
+		t.Errorf("asked %q", s.asked)
+	}
+	u.want(remote.OTP(3, 0), factor.Lapsed)
+	s.answer, s.err = counted(3, 0), nil
+	u.want(remote.OTP(3, 0), factor.Proven)
+	u.want(here.Touch(), factor.Proven)
+	u.f = New(Config{}) // without servers the other key still counts
+	u.want(remote.OTP(3, 1), factor.Lapsed)
+	u.want(here.Touch(), factor.Proven)
+}
+
 func TestOffers(t *testing.T) {
 	offer := func(u *user) factor.Offer {
 		t.Helper()
@@ -194,7 +262,7 @@ func TestOffers(t *testing.T) {
 		t.Errorf("without a key: %+v", o)
 	}
 	u, _ := keyHolder(t)
-	if o := offer(u); !o.Enrolled || !o.Usable || o.Guessable || o.Hint == "" {
+	if o := offer(u); !o.Enrolled || !o.Usable || o.Guessable || o.Hint == "" || o.Refused != "" {
 		t.Errorf("with a key: %+v", o)
 	}
 	u, k, _ := byServer(t)
@@ -202,8 +270,13 @@ func TestOffers(t *testing.T) {
 		t.Errorf("with a server: %+v", o)
 	}
 	u.f = New(Config{}) // the servers were taken out of the configuration
-	if o := offer(u); !o.Enrolled || o.Usable {
-		t.Errorf("without a server: %+v", o)
+	if o := offer(u); !o.Enrolled || o.Usable || o.Refused != "" {
+		t.Errorf("without a server, to a rule that takes no YubiKey: %+v", o)
+	}
+	l := u.login()
+	l.Wanted = true
+	if o, err := u.f.Offer(t.Context(), l); err != nil || !o.Enrolled || o.Usable || !strings.Contains(o.Refused, "your YubiKey") {
+		t.Errorf("without a server: %+v, %v", o, err)
 	}
 	u.want(k.Touch(), factor.Lapsed)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/record"
 	"github.com/factord/factord/daemon/factor/yubico/ykval"
 )
 
@@ -26,21 +27,19 @@ type Shown struct {
 // hexadecimal, the key is verified here; without, by the servers, which a touch of
 // the key has to confirm.
 func (f *Factor) Enroll(e factor.Enrolment) (factor.Draft, error) {
-	existing, err := decodeAll(e.Existing)
+	existing, err := record.DecodeAll[key](e.Existing)
 	if err != nil {
 		return factor.Draft{}, err
 	}
-	k := &key{id: fmt.Sprintf("%s-%d", kind, nextNumber(existing)), Version: version, Name: e.Name}
-	if k.Name == "" {
-		k.Name = k.id
-	}
+	k := &key{Head: record.Head{Version: version}}
+	record.Name(k, e.Name, existing)
 	if err := factor.CheckName(k.Name); err != nil {
 		return factor.Draft{}, err
 	}
 	if err := k.set(e.Options); err != nil {
 		return factor.Draft{}, err
 	}
-	d := factor.Draft{Show: Shown{ID: k.id, Factor: kind, Name: k.Name, PublicID: k.PublicID}}
+	d := factor.Draft{Show: Shown{ID: k.ID, Factor: kind, Name: k.Name, PublicID: k.PublicID}}
 	if len(e.Seed) > 0 {
 		return k.draftLocal(d, e, existing)
 	}
@@ -109,31 +108,17 @@ func parseSecrets(text factor.Secret) (*local, error) {
 	return l, nil
 }
 
-// nextNumber is one more than the highest number of the keys there are.
-func nextNumber(existing []*key) uint64 {
-	n := uint64(0)
-	for _, k := range existing {
-		n = max(n, k.number())
-	}
-	return n + 1
-}
-
 // admit says whether a user who has these keys may have this one as well.
 func (k *key) admit(existing []*key) error {
 	if len(existing) >= maxKeys {
 		return factor.Refusal(fmt.Sprintf("no more than %d YubiKeys per user", maxKeys))
 	}
 	for _, other := range existing {
-		switch {
-		case other.id == k.id:
-			return factor.Refusal("another enrolment came between\nhint: enrol again")
-		case strings.EqualFold(other.Name, k.Name):
-			return factor.Refusal(fmt.Sprintf("the name %q is taken by %q\nhint: choose another with --name", k.Name, other.id))
-		case k.same(other):
-			return factor.Refusal(fmt.Sprintf("that YubiKey is enrolled already, as %q", other.id))
+		if k.same(other) {
+			return factor.Refusal(fmt.Sprintf("that YubiKey is enrolled already, as %q", other.ID))
 		}
 	}
-	return nil
+	return record.Admit(k, existing)
 }
 
 // same reports whether an OTP of one could be taken for one of the other.
@@ -141,14 +126,15 @@ func (k *key) same(other *key) bool {
 	return k.PublicID != "" && k.PublicID == other.PublicID || k.Local.equal(other.Local)
 }
 
+// Errors about who has a key.
+const errOthersKey = factor.Refusal("that YubiKey is another user's")
+
+var errUnknownOwners = errors.New("it can't be known whether another user has this YubiKey")
+
 // keep puts a key that nobody else has. Two users with one key could each use an
 // OTP that the other has spent; and whoever finds a key must not make it theirs.
 func (k *key) keep(rs factor.Records, now time.Time) error {
-	list, err := rs.List()
-	if err != nil {
-		return err
-	}
-	existing, err := decodeAll(list)
+	existing, err := record.List[key](rs)
 	if err != nil {
 		return err
 	}
@@ -157,18 +143,18 @@ func (k *key) keep(rs factor.Records, now time.Time) error {
 	}
 	all, ok := rs.(factor.Neighbours)
 	if !ok {
-		return errors.New("it can't be known whether another user has this YubiKey")
+		return errUnknownOwners
 	}
 	for r := range all.Others() {
-		if other, err := decode(r); err == nil && k.same(other) {
-			return factor.Refusal("that YubiKey is another user's")
+		if other, err := record.Decode[key](r); err == nil && k.same(other) {
+			return errOthersKey
 		}
 	}
-	k.Created = stamp(now)
-	if err := k.check(); err != nil {
+	k.Created = record.Stamp(now)
+	if err := record.Check(k); err != nil {
 		return err
 	}
-	return k.put(rs)
+	return record.Put(rs, k)
 }
 
 // firstTouch is the enrolment of a key that the servers verify.

@@ -8,7 +8,9 @@ import (
 	"testing"
 
 	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/record"
 	"github.com/factord/factord/daemon/factor/yubico/ykval"
+	"github.com/factord/factord/daemon/factordtest/records"
 	"github.com/factord/factord/daemon/factordtest/yksim"
 )
 
@@ -50,7 +52,7 @@ func TestSecretsAreChecked(t *testing.T) {
 func TestOneKeyOneUser(t *testing.T) {
 	alice, alices := keyHolder(t)
 	bob := newUser(t, &fakeServers{answer: counted(1, 1)})
-	bob.rs.others = []*memory{alice.rs}
+	bob.rs.Users = []*records.Memory{alice.rs}
 	var no factor.Refusal
 	if err := bob.enroll(alices); !errors.As(err, &no) {
 		t.Errorf("with the secrets: %v", err)
@@ -65,15 +67,15 @@ func TestOneKeyOneUser(t *testing.T) {
 	if err := bob.enroll(alices); !errors.As(err, &no) {
 		t.Errorf("with the secrets, under another public id: %v", err)
 	}
-	if len(bob.rs.values) != 0 {
-		t.Errorf("kept: %q", bob.rs.values)
+	if len(bob.rs.Values) != 0 {
+		t.Errorf("kept: %q", bob.rs.Values)
 	}
 	alice.rs.Put("yubico-1", []byte("damaged"))
 	if err := bob.enroll(yksim.NewKey("vvcccccccccb")); err != nil {
 		t.Errorf("beside a damaged record of another user: %v", err)
 	}
 	blind := struct{ factor.Records }{bob.rs}
-	if err := (&key{id: "yubico-9", Version: version, Name: "x", PublicID: "cbcb"}).keep(blind, bob.now); err == nil {
+	if err := (&key{Head: record.Head{ID: "yubico-9", Version: version, Name: "x"}, PublicID: "cbcb"}).keep(blind, bob.now); err == nil {
 		t.Error("kept without a look at the others")
 	}
 }
@@ -90,7 +92,7 @@ func TestSeveralKeys(t *testing.T) {
 	}
 	u.want(second.Touch(), factor.Proven)
 	u.want(first.Touch(), factor.Proven)
-	for n := len(u.rs.values); n < maxKeys; n++ {
+	for n := len(u.rs.Values); n < maxKeys; n++ {
 		if err := u.enroll(yksim.NewKey("cbcbcbcbcb" + string(modhex[n/16]) + string(modhex[n%16]))); err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +127,7 @@ func TestTouchEnrols(t *testing.T) {
 	if err := u.enrollAs(nil, "", factor.Secret(touch)); !errors.Is(err, factor.ErrUnavailable) {
 		t.Errorf("without an answer: %v", err)
 	}
-	if s.err = nil; u.enrollAs(nil, "", nil) == nil || len(u.rs.values) != 0 {
+	if s.err = nil; u.enrollAs(nil, "", nil) == nil || len(u.rs.Values) != 0 {
 		t.Error("enrolled without a touch and a name")
 	}
 	s.answer = counted(3, 3)
@@ -159,7 +161,7 @@ func TestCommitTakesOnlyWhatWasChecked(t *testing.T) {
 func TestDescribe(t *testing.T) {
 	u, k := keyHolder(t)
 	u.want(k.OTP(19, 17), factor.Proven)
-	item, err := u.f.Describe(factor.Record{ID: "yubico-1", Value: u.rs.values["yubico-1"]})
+	item, err := u.f.Describe(factor.Record{ID: "yubico-1", Value: u.rs.Values["yubico-1"]})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +178,7 @@ func TestDescribe(t *testing.T) {
 func TestRestoredAndResynced(t *testing.T) {
 	u, k := keyHolder(t)
 	u.want(k.OTP(3, 0), factor.Proven)
-	backup := u.rs.values["yubico-1"]
+	backup := u.rs.Values["yubico-1"]
 	spent := k.OTP(4, 7)
 	u.want(spent, factor.Proven)
 	present, _ := u.rs.List()
@@ -210,7 +212,7 @@ func TestRestoredAndResynced(t *testing.T) {
 
 func TestRestoredByServer(t *testing.T) {
 	u, k, s := byServer(t)
-	backup := u.rs.values["yubico-1"]
+	backup := u.rs.Values["yubico-1"]
 	s.answer = counted(5, 5)
 	u.want(k.OTP(5, 5), factor.Proven)
 	present, _ := u.rs.List()
@@ -230,7 +232,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"v":1,"name":"yubico-1","created":"2026-01-01T00:00:00Z","public-id":"cbcb","local":{"private-id":"8792ebfe26cc","aes-key":"ecde18dbe76fbd0c33330f1c354871db"},"next":7}`))
 	f.Add([]byte(`{"v":1,"name":"x","created":"2026-01-01T00:00:00Z","public-id":"cbcb","next":0}`))
 	f.Fuzz(func(t *testing.T, value []byte) {
-		k, err := decode(factor.Record{ID: "yubico-1", Value: value})
+		k, err := record.Decode[key](factor.Record{ID: "yubico-1", Value: value})
 		if err != nil {
 			return
 		}
@@ -238,11 +240,11 @@ func FuzzDecode(f *testing.F) {
 		if k.Local != nil {
 			k.Local.secrets().open([]byte("hknhfjbrjnlnldnhcujvddbikngjrtgh"))
 		}
-		rs := &memory{}
-		if err := k.put(rs); err != nil {
+		rs := &records.Memory{}
+		if err := record.Put(rs, k); err != nil {
 			t.Fatal(err)
 		}
-		if again, err := decode(factor.Record{ID: "yubico-1", Value: rs.values["yubico-1"]}); err != nil || again.Next != k.Next {
+		if again, err := record.Decode[key](factor.Record{ID: "yubico-1", Value: rs.Values["yubico-1"]}); err != nil || again.Next != k.Next {
 			t.Errorf("%q comes back as %+v, %v", value, again, err)
 		}
 	})

@@ -2,17 +2,15 @@ package yubico
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/factor/layout"
+	"github.com/factord/factord/daemon/factor/record"
 )
 
 const (
@@ -24,12 +22,8 @@ const (
 
 // key is one record: a YubiKey of a user.
 type key struct {
-	id       string
-	Version  int       `json:"v"`
-	Name     string    `json:"name"`
-	Created  time.Time `json:"created"`
-	Used     time.Time `json:"used,omitzero"`
-	PublicID string    `json:"public-id"` // modhex
+	record.Head
+	PublicID string `json:"public-id"` // modhex
 	// Local are the key's secrets; nil: a validation server has them.
 	Local *local `json:"local,omitempty"`
 	// Next is the lowest counter that can be accepted. It never goes down.
@@ -82,42 +76,18 @@ func (k *key) accepts(c counter) bool { return c >= k.Next }
 // spend moves the key past a counter.
 func (k *key) spend(c counter) { k.Next = c + 1 }
 
-// put keeps the key as it is now.
-func (k *key) put(rs factor.Records) error {
-	value, err := json.Marshal(k)
-	if err != nil {
-		return err
-	}
-	defer clear(value)
-	return rs.Put(k.id, value)
-}
+// Kind implements record.Entry.
+func (k *key) Kind() string { return kind }
 
-func decode(r factor.Record) (*key, error) {
-	k := &key{id: r.ID}
-	err := r.Decode(k)
-	if err == nil {
-		err = k.check()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading key %q: %v", r.ID, err)
-	}
-	return k, nil
-}
-
-// check holds for every key that is kept.
-func (k *key) check() error {
+// Check implements record.Entry.
+func (k *key) Check() error {
 	switch {
 	case k.Version != version:
 		return fmt.Errorf("version %d is unknown", k.Version)
-	case k.number() == 0:
-		return errors.New("id is not of a YubiKey")
 	case k.Next > newCounter(maxUse, 0xff)+1:
 		return errors.New("counter out of range")
 	case k.Local != nil && (len(k.Local.PrivateID) != privateIDSize || len(k.Local.AESKey) != aesKeySize):
 		return errors.New("secrets have a wrong size")
-	}
-	if err := factor.CheckName(k.Name); err != nil {
-		return err
 	}
 	return checkPublicID(k.PublicID)
 }
@@ -131,37 +101,32 @@ func checkPublicID(s string) error {
 	return nil
 }
 
-// decodeAll reads all keys of a user, in the order of their numbers. One that
-// can't be read is an error: whose OTP it is that is typed is not known then.
-func decodeAll(list []factor.Record) ([]*key, error) {
-	keys := make([]*key, 0, len(list))
-	for i := range list {
-		k, ok := list[i].Decoded.(*key)
-		if !ok {
-			var err error
-			if k, err = decode(list[i]); err != nil {
-				return nil, err
-			}
-			list[i].Decoded = k
-		}
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b *key) int {
-		return cmp.Or(cmp.Compare(a.number(), b.number()), cmp.Compare(a.id, b.id))
-	})
-	return keys, nil
-}
-
-func (k *key) number() uint64 { return factor.Number(k.id, kind) }
-
-// typed returns an OTP as its key meant it, in two parts. Keys can be told to type a
-// Tab before, between and after them.
+// typed returns an OTP as its key meant it, in two parts, if that is clear.
 func typed(answer []byte) (publicID, token []byte, ok bool) {
-	otp, ok := layout.Modhex(bytes.TrimSpace(bytes.ReplaceAll(answer, []byte{'\t'}, nil)))
+	otp, ok := layout.Modhex(untabbed(answer))
 	if !ok {
 		return nil, nil, false
 	}
 	return split(otp)
+}
+
+// untabbed takes away the Tabs that keys can be told to type before, between and after
+// the two parts.
+func untabbed(answer []byte) []byte {
+	return bytes.TrimSpace(bytes.ReplaceAll(answer, []byte{'\t'}, nil))
+}
+
+// typedBy is typed for an OTP that may be of one of these keys: their public ids tell
+// which keyboard it was, where its letters alone do not. One that can be two keys' is
+// the one's as it stands.
+func typedBy(keys []*key, answer []byte) (publicID, token []byte, ok bool) {
+	for _, otp := range layout.Readings(untabbed(answer)) {
+		id, rest, fits := split(otp)
+		if fits && slices.ContainsFunc(keys, func(k *key) bool { return k.PublicID == string(id) }) {
+			return id, rest, true
+		}
+	}
+	return typed(answer)
 }
 
 // detail is what may be shown of a key beside its name.

@@ -1,66 +1,17 @@
 package yubico
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"iter"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/record"
 	"github.com/factord/factord/daemon/factor/yubico/ykval"
+	"github.com/factord/factord/daemon/factordtest/records"
 	"github.com/factord/factord/daemon/factordtest/yksim"
 )
-
-// memory is factor.Neighbours without a store.
-type memory struct {
-	factor.Records
-	values map[string][]byte
-	others []*memory
-}
-
-func (m *memory) List() ([]factor.Record, error) {
-	var list []factor.Record
-	for id, v := range m.values {
-		list = append(list, factor.Record{ID: id, Value: bytes.Clone(v)})
-	}
-	slices.SortFunc(list, func(a, b factor.Record) int { return strings.Compare(a.ID, b.ID) })
-	return list, nil
-}
-
-func (m *memory) Get(id string) ([]byte, bool, error) {
-	v, ok := m.values[id]
-	return bytes.Clone(v), ok, nil
-}
-
-func (m *memory) Put(id string, value []byte) error {
-	if m.values == nil {
-		m.values = make(map[string][]byte)
-	}
-	m.values[id] = bytes.Clone(value)
-	return nil
-}
-
-func (m *memory) Delete(id string) error {
-	delete(m.values, id)
-	return nil
-}
-
-func (m *memory) Others() iter.Seq[factor.Record] {
-	return func(yield func(factor.Record) bool) {
-		for _, other := range m.others {
-			list, _ := other.List()
-			for _, r := range list {
-				if !yield(r) {
-					return
-				}
-			}
-		}
-	}
-}
 
 // fakeServers say what they are told to.
 type fakeServers struct {
@@ -83,12 +34,12 @@ const (
 type user struct {
 	t   *testing.T
 	f   *Factor
-	rs  *memory
+	rs  *records.Memory
 	now time.Time
 }
 
 func newUser(t *testing.T, s Servers) *user {
-	return &user{t: t, f: New(Config{Servers: s}), rs: &memory{}, now: time.Unix(2_000_000_000, 0)}
+	return &user{t: t, f: New(Config{Servers: s}), rs: &records.Memory{}, now: time.Unix(2_000_000_000, 0)}
 }
 
 // enroll enrols a key with its secrets.
@@ -129,7 +80,7 @@ func (u *user) login() factor.Login {
 
 func (u *user) key(id string) *key {
 	u.t.Helper()
-	k, err := decode(factor.Record{ID: id, Value: u.rs.values[id]})
+	k, err := record.Decode[key](factor.Record{ID: id, Value: u.rs.Values[id]})
 	if err != nil {
 		u.t.Fatal(err)
 	}

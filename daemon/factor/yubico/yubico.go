@@ -13,9 +13,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/record"
 	"github.com/factord/factord/daemon/factor/yubico/ykval"
 )
 
@@ -49,15 +49,18 @@ func (f *Factor) Kinds() []string { return []string{kind} }
 // usable. One that has to be resynced is asked for all the same, so that the log
 // says what is the matter with it.
 func (f *Factor) Offer(_ context.Context, l factor.Login) (factor.Offer, error) {
-	keys, err := decodeAll(l.Records)
+	keys, err := record.DecodeAll[key](l.Records)
 	if err != nil || len(keys) == 0 {
 		return factor.Offer{}, err
 	}
 	o := factor.Offer{Enrolled: true, Hint: "YubiKey touch"}
 	o.Usable = f.servers != nil || slices.ContainsFunc(keys, func(k *key) bool { return k.Local != nil })
+	if !o.Usable && l.Wanted {
+		o.Refused = "your YubiKey can't be verified here any more: ask your administrator"
+	}
 	for _, k := range keys {
 		if k.Local != nil && k.Local.Resync {
-			o.Advice = fmt.Sprintf("%s has to be resynced: factorctl resync %[1]s", k.id)
+			o.Advice = fmt.Sprintf("%s has to be resynced: factorctl resync %[1]s", k.ID)
 		}
 	}
 	return o, nil
@@ -65,15 +68,12 @@ func (f *Factor) Offer(_ context.Context, l factor.Login) (factor.Offer, error) 
 
 // Describe implements factor.Keeper.
 func (f *Factor) Describe(r factor.Record) (factor.Item, error) {
-	k, err := decode(r)
+	k, err := record.Decode[key](r)
 	if err != nil {
 		return factor.Item{}, err
 	}
 	return factor.Item{
-		ID: k.id, Factor: f.Name(), Kind: kind, Name: k.Name,
+		ID: k.ID, Factor: f.Name(), Kind: kind, Name: k.Name,
 		Created: k.Created, Used: k.Used, Detail: k.detail(),
 	}, nil
 }
-
-// stamp is a time as it is kept: UTC, whole seconds.
-func stamp(now time.Time) time.Time { return now.UTC().Truncate(time.Second) }

@@ -17,7 +17,7 @@ func main() {
 	bin := flag.String("bin", "bin", "folder of the built programs")
 	rounds := flag.Int("rounds", 300, "interleaved rounds of the process benchmarks")
 	users := flag.Int("users", 100_000, "enrolled users of the large database")
-	only := flag.String("only", "", "socket, pam or duo: only that part")
+	only := flag.String("only", "", "socket, pam, duo or yubico: only that part")
 	flag.Parse()
 	if os.Getenv(isSimulator) != "" {
 		if err := simulate(os.Stdin, os.Stdout); err != nil {
@@ -36,8 +36,8 @@ func run(bin string, rounds, users int, only string) error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("only root may ask for other users, and mount an /etc of its own: run it as root")
 	}
-	if rounds < 1 || !slices.Contains([]string{"", "socket", "pam", "duo"}, only) {
-		return fmt.Errorf("-rounds is 1 or more, and -only is socket, pam or duo")
+	if rounds < 1 || !slices.Contains([]string{"", "socket", "pam", "duo", "yubico"}, only) {
+		return fmt.Errorf("-rounds is 1 or more, and -only is socket, pam, duo or yubico")
 	}
 	bin, err := filepath.Abs(bin) // PAM takes no other
 	if err != nil {
@@ -45,7 +45,7 @@ func run(bin string, rounds, users int, only string) error {
 	}
 	dir := os.Getenv(inPrivateEtc)
 	if dir == "" {
-		if only != "socket" {
+		if only != "socket" && only != "yubico" {
 			if err := peersInstalled(only); err != nil {
 				return err
 			}
@@ -65,6 +65,11 @@ func run(bin string, rounds, users int, only string) error {
 	}
 	if only == "" || only == "duo" {
 		if err := benchDuo(r, bin, dir, rounds); err != nil {
+			return err
+		}
+	}
+	if only == "" || only == "yubico" {
+		if err := benchYubico(r, bin, dir, rounds); err != nil {
 			return err
 		}
 	}

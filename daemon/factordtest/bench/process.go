@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -17,8 +18,11 @@ const processTime = 30 * time.Second
 type process struct {
 	name  string
 	argv  []string               // argv[0] is an absolute path
+	env   []string               // beside PATH
 	input func() (string, error) // makes the next line for stdin, before the clock runs
-	last  string                 // what the latest run found there
+	// argument: the line is the last argument instead.
+	argument bool
+	last     string // what the latest run found there
 	sample
 }
 
@@ -58,7 +62,11 @@ func (p *process) turn() error {
 
 // run runs the process with its last input.
 func (p *process) run() (*os.ProcessState, time.Duration, error) {
-	in, err := filledPipe(p.last)
+	argv, line := p.argv, p.last
+	if p.argument {
+		argv, line = append(slices.Clone(argv), line), ""
+	}
+	in, err := filledPipe(line)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -68,10 +76,10 @@ func (p *process) run() (*os.ProcessState, time.Duration, error) {
 		return nil, 0, err
 	}
 	defer null.Close()
-	attr := &os.ProcAttr{Dir: "/", Env: []string{"PATH=/usr/bin:/bin"}, Files: []*os.File{in, null, null}}
+	attr := &os.ProcAttr{Dir: "/", Env: append([]string{"PATH=/usr/bin:/bin"}, p.env...), Files: []*os.File{in, null, null}}
 
 	begin := time.Now()
-	proc, err := os.StartProcess(p.argv[0], p.argv, attr)
+	proc, err := os.StartProcess(argv[0], argv, attr)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -2,11 +2,9 @@ package ykval
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/base64"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -28,14 +26,17 @@ type server struct {
 }
 
 func newServer(s Server) *server {
-	// The C library's resolver does not end with a context.
-	dialer := &net.Dialer{Resolver: &net.Resolver{PreferGo: true}}
+	host := ""
+	if u, err := url.Parse(s.URL); err == nil { // else no request is made either
+		host = u.Hostname()
+	}
+	d := newDialer(host, s.Roots)
 	return &server{Server: s, http: &http.Client{
 		// An answer comes from where it was asked for, or not at all.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
-			DialContext:            dialer.DialContext,
-			TLSClientConfig:        &tls.Config{RootCAs: s.Roots, MinVersion: tls.VersionTLS12},
+			DialContext:            d.dial,
+			DialTLSContext:         d.dialTLS,
 			ForceAttemptHTTP2:      true,
 			DisableCompression:     true,
 			MaxIdleConnsPerHost:    maxIdle,
@@ -74,7 +75,7 @@ func (s *server) get(ctx context.Context, params map[string]string) (string, err
 	for key, value := range params {
 		query.Set(key, value)
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"?"+query.Encode(), nil)
+	request, err := http.NewRequestWithContext(withAsker(ctx), http.MethodGet, s.URL+"?"+query.Encode(), nil)
 	if err != nil {
 		return "", err
 	}

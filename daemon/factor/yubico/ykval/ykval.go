@@ -161,3 +161,10 @@ func next(ctx context.Context, replies <-chan reply, grace <-chan time.Time) (r 
 		return r, false
 	}
 }
+
+// Close lets go of idle connections. Questions that are under way go on.
+func (c *Client) Close() {
+	for _, s := range c.servers {
+		s.http.CloseIdleConnections()
+	}
+}

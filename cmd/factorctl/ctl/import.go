@@ -1,0 +1,132 @@
+package ctl
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/factord/factord/daemon/wire"
+)
+
+const (
+	// maxImport is the longest file of an import, in bytes, and maxUsers of its users.
+	// factord has limits of its own, which are not higher.
+	maxImport = 256 << 10
+	maxUsers  = 128 << 10
+	// part is how much of it is sent in one answer.
+	part = 8 << 10
+)
+
+// imported is what an import has made.
+type imported struct {
+	Imported []struct {
+		User string `json:"user"`
+		ID   string `json:"id"`
+		Name string `json:"name"`
+	} `json:"imported"`
+	Left int `json:"left"`
+}
+
+func (a *app) importCommand() *cobra.Command {
+	var user, users, factor string
+	cmd := &cobra.Command{
+		Use: "import FILE [--users FILE] [--user USER] [--factor FACTOR]", Args: oneArgument("the FILE"),
+		Long: `Enrols many YubiKeys by their secrets, from a file as ykman, Yubico's Personalization
+Tool (format "Yubico") and yubikey-ksm write it, a key on each line:
+
+  SERIAL,PUBLIC-ID,PRIVATE-ID,AES-KEY,ACCESS-CODE,TIME,
+
+All of them are kept, or none: what is wrong is said with its line. Whose the keys are,
+the file does not say. A second one does, which has no secrets, with a line
+
+  KEY,USER   or   KEY,USER,NAME
+
+for each key that is somebody's, KEY being its public id or serial number. Keys without
+such a line are left out. With --user all are that user's. Only root may do this.
+
+The file with the keys must not be readable by others; remove it afterwards. One that
+is encrypted can be piped: gpg --decrypt keys.asc | factorctl import /dev/stdin …`,
+		Example: "  sudo factorctl import keys.csv --users users.csv\n  sudo factorctl import keys.csv --user alice",
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveDefault
+		},
+	}
+	cmd.Flags().StringVar(&user, "user", "", "all keys are `USER`'s")
+	cmd.Flags().StringVar(&users, "users", "", "whose the keys are, from `FILE`")
+	cmd.Flags().StringVar(&factor, "factor", "yubico", "`FACTOR` whose file it is")
+	return a.does(cmd, func(ctx context.Context, args []string) error {
+		if (user == "") == (users == "") {
+			return usagef("one of --users and --user says whose the keys are")
+		}
+		c := &courier{}
+		defer func() { clear(c.all) }()
+		if err := c.load(ctx, args[0], users); err != nil {
+			return err
+		}
+		document, err := a.client().Document(ctx, wire.Command(wire.VerbImport, "factor", factor, "user", user), c)
+		if err != nil {
+			return err
+		}
+		return tell(a, document, func(done imported) {
+			for _, one := range done.Imported {
+				a.printf("%s %s %q\n", text(one.User), text(one.ID), text(one.Name))
+			}
+			a.printf("%d imported, %d of the file are nobody's.\n", len(done.Imported), done.Left)
+		})
+	})
+}
+
+// courier is a wire.Conversation that gives files, part after part. An empty part is
+// the end of each.
+type courier struct {
+	all   []byte
+	parts [][]byte
+}
+
+// load reads the file with secrets, and the one with users, if there is one.
+func (c *courier) load(ctx context.Context, secrets, users string) error {
+	var err error
+	if c.all, err = awaited(ctx, func() ([]byte, error) { return secretFile(secrets, maxImport) }); err != nil {
+		return fmt.Errorf("reading the keys: %w", err)
+	}
+	c.add(c.all)
+	if users == "" {
+		return nil
+	}
+	f, err := os.Open(users)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	owners, err := io.ReadAll(io.LimitReader(f, maxUsers+1))
+	if err == nil && len(owners) > maxUsers {
+		err = fmt.Errorf("%s is longer than %d bytes", users, maxUsers)
+	}
+	c.add(owners)
+	return err
+}
+
+func (c *courier) add(text []byte) {
+	for len(text) > 0 {
+		n := min(len(text), part)
+		c.parts, text = append(c.parts, text[:n]), text[n:]
+	}
+	c.parts = append(c.parts, nil)
+}
+
+// Info implements wire.Conversation.
+func (c *courier) Info(string) {}
+
+// Ask implements wire.Conversation.
+func (c *courier) Ask(kind, _ string) ([]byte, wire.Reply) {
+	if kind != wire.Seed || len(c.parts) == 0 {
+		return nil, wire.ReplyCancel
+	}
+	next := bytes.Clone(c.parts[0]) // it is wiped
+	c.parts = c.parts[1:]
+	return next, wire.ReplyAnswer
+}
