@@ -108,6 +108,8 @@ type Offer struct {
 type Claim struct {
 	// Guessable: the answer is a code of 6 to 8 digits.
 	Guessable bool
+	// Chosen: the answer is one of Offer.Choices, and no code.
+	Chosen bool
 	// Outside is set if somebody outside this machine's store decides: a
 	// server, a person's phone, a key and a finger.
 	Outside *Outside

@@ -12,6 +12,14 @@ type Asker interface {
 	Choose(ctx context.Context, l Login, choice int) (Claim, error)
 }
 
+// Worded is an Asker whose choices can be typed as words too: "push", "sms2". Verify
+// takes those for which there is something.
+type Worded interface {
+	Asker
+	// IsChoice reports whether an answer is such a word, whoever types it.
+	IsChoice(answer Secret) bool
+}
+
 // Outside is how a claim is put to whoever decides it. Its functions are called
 // in this order, each at most once; Claim.Settle follows whatever came of them,
 // and then finds Lapsed unless there was a decision.

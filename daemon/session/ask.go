@@ -91,8 +91,11 @@ func (a *attempt) judge(ctx context.Context, answer factor.Secret, left int) (v 
 	if err != nil {
 		return a.rule(ctx, ruling{reason: reasonOf(err), text: textUnavailable, factor: name, log: err.Error()}), false
 	}
+	if claim.Settle == nil && a.chooses(answer) {
+		return a.noChoice(ctx, left)
+	}
 	if claim.Outside != nil {
-		return a.consult(ctx, &pending{name: name, claim: claim, guess: claim.Guessable, chosen: len(answer) < 2}, left)
+		return a.consult(ctx, &pending{name: name, claim: claim, guess: claim.Guessable, chosen: claim.Chosen || len(answer) < 2}, left)
 	}
 	guess := claim.Guessable || claim.Settle == nil || guessable(answer)
 	if guess && !a.standing.clean { // settle looks again; this spares it a transaction
@@ -113,6 +116,7 @@ func (a *attempt) judge(ctx context.Context, answer factor.Secret, left int) (v 
 func (a *attempt) noAnswer(ctx context.Context, left int) (wire.Verdict, bool) {
 	r := ruling{reason: wire.ReasonDenied, text: textNoCode, log: textNoCode, unasked: true}
 	if left == 0 {
+		a.discreetly(&r)
 		return a.rule(ctx, r), false
 	}
 	return a.verdict(r), true

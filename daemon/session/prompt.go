@@ -78,46 +78,6 @@ func (a *attempt) announce() {
 	}
 }
 
-// choice returns the offer that Enter or a number of the list stands for, and
-// which of its choices is meant.
-func (a *attempt) choice(answer factor.Secret) (o *offer, n int) {
-	if len(answer) == 0 {
-		return a.enterOffer(), 0
-	}
-	if len(answer) != 1 || answer[0] < '1' || answer[0] > '9' {
-		return nil, 0
-	}
-	n = int(answer[0] - '1')
-	for i := range a.standing.offers {
-		o := &a.standing.offers[i]
-		if !o.asks() {
-			continue
-		}
-		if n < len(o.Choices) || o.Undisclosed { // not known before it is asked
-			return o, n
-		}
-		n -= len(o.Choices)
-	}
-	return nil, 0
-}
-
-// enterOffer is the preferred of the offers that need no typed code.
-func (a *attempt) enterOffer() *offer {
-	for i := range a.standing.offers {
-		if o := &a.standing.offers[i]; o.asks() {
-			return o
-		}
-	}
-	return nil
-}
-
-// asks reports whether there is something to choose: always, before a discreet
-// offer is looked into.
-func (o *offer) asks() bool {
-	_, ok := o.factor.(factor.Asker)
-	return ok && (len(o.Choices) > 0 || o.Undisclosed)
-}
-
 // question asks for an answer, or, where that shows nobody anything else, for
 // Enter while somebody outside decides. Where the client watches the socket, the
 // question ends with that decision, and the answer is empty.

@@ -16,8 +16,9 @@ import (
 type asking struct {
 	f      *Factor
 	l      factor.Login
-	n      int    // of the choices
-	id     string // of the booking; "": none is made
+	method authapi.Method // that was named; "": any
+	n      int            // of the choices, or of those of that method
+	id     string         // of the booking; "": none is made
 	choice choice
 	by     time.Time // when all has to be over
 
@@ -34,11 +35,16 @@ func (f *Factor) Choose(_ context.Context, l factor.Login, n int) (factor.Claim,
 	if n < 0 || !l.Discreet && (s == nil || n >= len(s.choices)) {
 		return factor.Claim{}, factor.ErrNotMine
 	}
-	a := &asking{f: f, l: l, n: n, id: rand.Text()}
+	return f.choosing(l, "", n), nil
+}
+
+func (f *Factor) choosing(l factor.Login, m authapi.Method, n int) factor.Claim {
+	a := &asking{f: f, l: l, method: m, n: n, id: rand.Text()}
 	return factor.Claim{
+		Chosen:  true,
 		Outside: &factor.Outside{Admit: a.admit, Ask: a.ask},
 		Settle:  a.settle,
-	}, nil
+	}
 }
 
 // known is what Duo says of the user, asked now if it was not before, or if that
@@ -57,14 +63,14 @@ func (a *asking) known(ctx context.Context, does func(*standing) bool) (*standin
 // pick finds what was chosen among what Duo says now: the person has seen another
 // list if Duo was asked again.
 func (a *asking) pick(now *standing) *choice {
-	n := a.n
-	if seen, _ := a.l.State.(*standing); seen != nil {
-		n = slices.Index(now.choices, seen.choices[a.n])
+	seen, _ := a.l.State.(*standing)
+	if seen == nil {
+		return nth(now.choices, a.method, a.n)
 	}
-	if n < 0 || n >= len(now.choices) {
-		return nil
+	if n := slices.Index(now.choices, seen.choices[a.n]); n >= 0 {
+		return &now.choices[n]
 	}
-	return &now.choices[n]
+	return nil
 }
 
 // ask sends what was chosen. Everything from here on has one deadline.
@@ -79,7 +85,7 @@ func (a *asking) ask(ctx context.Context) (*factor.Wait, error) {
 	}
 	picked := a.pick(s)
 	if s.Decision != authapi.DecisionAuth || picked == nil {
-		a.refuse(s, a.nothing())
+		a.refuse(s, factor.Lapsed)
 		return nil, nil
 	}
 	a.choice = *picked
@@ -141,16 +147,9 @@ func mayHaveRung(err error) bool {
 	return false
 }
 
-// nothing is what a choice comes to for which there is nothing, as the session would
-// have it for a user without Duo: nothing is learnt of who has it.
-func (a *asking) nothing() factor.Outcome {
-	if a.n == 0 {
-		return factor.Lapsed
-	}
-	return factor.Wrong
-}
-
-// refuse settles what Duo was not asked for after all.
+// refuse settles what Duo was not asked for after all: a choice as Lapsed, which is
+// what the session makes of one for which there is nothing, so that nothing is learnt
+// of who has Duo.
 func (a *asking) refuse(s *standing, outcome factor.Outcome) {
 	a.decided = true
 	a.finding = factor.Finding{Outcome: outcome, Log: "Duo: " + decisionText(s)}

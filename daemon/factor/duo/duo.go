@@ -26,11 +26,11 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Factor asks Duo. It implements factor.Asker, factor.Starter and factor.Keeper.
+// Factor asks Duo. It implements factor.Worded, factor.Starter and factor.Keeper.
 type Factor struct{ Config }
 
 var (
-	_ factor.Asker   = (*Factor)(nil)
+	_ factor.Worded  = (*Factor)(nil)
 	_ factor.Starter = (*Factor)(nil)
 	_ factor.Keeper  = (*Factor)(nil)
 )
