@@ -137,6 +137,8 @@ const (
 	// Waived: who was asked outside lets the user in and asks for no proof. It is
 	// none either: nothing is remembered of it, and no failure forgiven.
 	Waived
+	// Unasked: there was nothing to ask for after all. It costs nothing.
+	Unasked
 )
 
 // Finding is a settled claim.

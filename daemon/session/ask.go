@@ -228,12 +228,28 @@ func (a *attempt) prove(tx *store.Tx, b *budget, name string, finding factor.Fin
 	if err := a.mark(tx); err != nil {
 		return ruling{}, err
 	}
-	r := ruling{basis: wire.BasisFactor, factor: name, id: finding.ID, text: finding.Note, log: finding.Log}
+	r := ruling{basis: wire.BasisFactor, factor: name, id: finding.ID, text: finding.Note, log: a.besides(finding.Log)}
 	missing, err := a.remember(tx, name, finding.ID, finding.Trust)
 	if missing != "" {
 		r.log = strings.TrimPrefix(r.log+"; not remembered, unknown: "+missing, "; ")
 	}
 	return r, err
+}
+
+// besides says in the record of a login which of the rule's factors could not be asked,
+// so that this one had to do.
+func (a *attempt) besides(log string) string {
+	for _, o := range a.standing.outages {
+		if slices.Contains(a.plan.Factors, o.factor) {
+			log = strings.TrimPrefix(log+"; "+o.String(), "; ")
+		}
+	}
+	return log
+}
+
+// String is the outage for the log.
+func (o outage) String() string {
+	return o.factor + " unavailable: " + strings.TrimPrefix(o.err.Error(), o.factor+": ")
 }
 
 // mark notes that the user has a factor, of which there may be no record here: who

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
@@ -265,8 +266,9 @@ func (a *attempt) askable(context.Context) *ruling {
 		return &ruling{reason: wire.ReasonNotEnrolled, text: text, log: "not enrolled, and not in this login: " + log}
 	case len(s.offers) == 0 && len(s.outages) > 0:
 		return a.outage()
-	case !a.auth.Conv.CanAsk() && a.enterOffer() == nil:
-		return &ruling{reason: wire.ReasonDenied, text: "this login can't ask for a code", log: "conv=" + a.auth.Conv.String() + " can't ask, and no factor does without"}
+	case !a.auth.Conv.CanAsk() && a.enterOffer() == nil && !(a.proven() && len(s.offers) == 0):
+		return &ruling{reason: wire.ReasonDenied, text: "this login can't ask for a code",
+			log: joined("conv="+a.auth.Conv.String()+" can't ask, and no factor does without", strings.Join(s.refused, "; "))}
 	case !a.proven():
 		return nil
 	case len(s.offers) == 0 && len(s.refused) > 0:

@@ -89,7 +89,7 @@ func (r *request) keep(id Identity, keeper factor.Keeper, e factor.Enrolment, l 
 		return nil, problemf(wire.ReasonDenied, "%s", err)
 	}
 	if draft.Begin != nil {
-		if draft.Show, err = r.outside(draft.Begin); err != nil {
+		if draft.Show, err = r.begin(id, keeper, draft); err != nil {
 			return nil, err
 		}
 	}
@@ -125,6 +125,17 @@ func (r *request) keep(id Identity, keeper factor.Keeper, e factor.Enrolment, l 
 			r.info(text + ", try the one shown now")
 		}
 	}
+}
+
+// begin has a server prepare a draft, and records what that has changed there.
+func (r *request) begin(id Identity, keeper factor.Keeper, draft factor.Draft) (show any, err error) {
+	if show, err = r.outside(draft.Begin); err != nil || draft.Begun == nil {
+		return show, err
+	}
+	if log := draft.Begun(); log != "" {
+		err = r.update(id.Name, store.Event{Factor: keeper.Name(), Log: log}, func(*store.Tx) error { return nil })
+	}
+	return show, err
 }
 
 // outside asks a server, until the client hangs up. Its errors are for the person.

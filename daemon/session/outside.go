@@ -204,6 +204,8 @@ func (a *attempt) settleOutside(tx *store.Tx, p *pending, failed error, left int
 		return r, err
 	case failed != nil:
 		a.failed(&r, failed, again)
+	case finding.Outcome == factor.Unasked:
+		r.reason, r.text, r.more = wire.ReasonDenied, finding.Note, again
 	default:
 		r.reason, r.text, r.more = wire.ReasonTimeout, finding.Note, again
 	}

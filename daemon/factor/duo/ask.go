@@ -85,7 +85,7 @@ func (a *asking) ask(ctx context.Context) (*factor.Wait, error) {
 	}
 	picked := a.pick(s)
 	if s.Decision != authapi.DecisionAuth || picked == nil {
-		a.refuse(s, factor.Lapsed)
+		a.refuse(s, factor.Unasked)
 		return nil, nil
 	}
 	a.choice = *picked
@@ -147,9 +147,8 @@ func mayHaveRung(err error) bool {
 	return false
 }
 
-// refuse settles what Duo was not asked for after all: a choice as Lapsed, which is
-// what the session makes of one for which there is nothing, so that nothing is learnt
-// of who has Duo.
+// refuse settles what Duo was not asked for after all. A choice is then like one that
+// nobody has, so that nothing is learnt of who has Duo.
 func (a *asking) refuse(s *standing, outcome factor.Outcome) {
 	a.decided = true
 	a.finding = factor.Finding{Outcome: outcome, Log: "Duo: " + decisionText(s)}
@@ -157,7 +156,7 @@ func (a *asking) refuse(s *standing, outcome factor.Outcome) {
 		a.finding = factor.Finding{Outcome: factor.Waived, Note: waived(s.Message), Log: "Duo: no proof was asked for: " + plain(s.Message)}
 		return
 	}
-	if outcome == factor.Lapsed {
+	if outcome == factor.Unasked {
 		a.finding.Note = "no code was given"
 	}
 }
@@ -169,7 +168,7 @@ func decisionText(s *standing) string {
 	case authapi.DecisionAllow:
 		return said("no second factor is asked for, and accept_bypass = false", s.Message)
 	case authapi.DecisionEnroll:
-		return said("has no account there", s.Message)
+		return said("the user has no account there", s.Message)
 	}
 	return said("deny", s.Message)
 }

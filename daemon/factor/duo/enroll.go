@@ -54,6 +54,9 @@ func (f *Factor) Enroll(e factor.Enrolment) (factor.Draft, error) {
 			}
 			return shown{ID: person.Username, Factor: name, Activation: string(account.Code), Link: string(account.Barcode)}, nil
 		},
+		Begun: func() string {
+			return fmt.Sprintf("account %q was made at Duo, and not activated yet", person.Username)
+		},
 		Ask: "Activate Duo Mobile, then press Enter: ",
 		Check: func(ctx context.Context, _ factor.Secret) error {
 			state, err := f.activated(ctx, account)
