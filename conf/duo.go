@@ -95,7 +95,7 @@ func readPatience(t *table, d *Duo) {
 		d.Deadline = defaultDeadline
 	}
 	if d.Deadline > attemptTime {
-		t.report.warn(t.line("deadline"), "[duo]: a deadline of %v is never reached: an attempt ends after %v", d.Deadline, attemptTime)
+		t.report.warn(t.line("deadline"), "[duo]: a deadline of %.0f s is never reached: an attempt ends after %.0f s", d.Deadline.Seconds(), attemptTime.Seconds())
 	}
 }
 

@@ -67,6 +67,8 @@ type Login struct {
 	// Trust is what Finding.Trust was when the user proved this factor with the same
 	// Origin, for the offer of an Asker. It is dropped with what is remembered.
 	Trust Secret
+	// Note is the user's, as Records.Note has it, for the offer of an Asker.
+	Note []byte
 	// State is what Offer left in Offer.State for the same attempt.
 	State any
 }
@@ -91,6 +93,9 @@ type Offer struct {
 	Choices []string
 	// Enter names the first of them in the prompt: "a push".
 	Enter string
+	// Held says to the person why nothing would come of the choices at this moment:
+	// they are not offered then, though who takes one hears it.
+	Held string
 	// Undisclosed: which choices there are is known only when one is taken,
 	// since the login is discreet.
 	Undisclosed bool

@@ -58,6 +58,9 @@ func (h *Held) Error() string { return h.Log }
 type Outage struct {
 	// Text is for the person: "Duo can't be reached".
 	Text string
+	// Advice is for who has no other factor: "tell your administrator". "": to try
+	// again, or to ask the administrator.
+	Advice string
 	// Unreachable: the connection or TLS failed, or the server failed itself
 	// (5xx). Only this is what a rule with unavailable = "allow" lets pass.
 	Unreachable bool

@@ -38,6 +38,8 @@ type attempt struct {
 const (
 	textDenied      = "access denied"
 	textNoCode      = "no code was given"
+	textTooMany     = "too many logins"
+	adviceTooMany   = "wait a minute, then try again"
 	textUnavailable = "the second factor can't be checked now: try again, or ask your administrator"
 )
 
@@ -276,7 +278,7 @@ func (a *attempt) askable(context.Context) *ruling {
 	case len(s.offers) == 0 && !s.enrolled:
 		return &ruling{reason: wire.ReasonNotEnrolled, log: "not enrolled", text: textNoFactor}
 	case len(s.offers) == 0:
-		return &ruling{reason: wire.ReasonDenied, text: "none of your second factors can be used here", log: "enrolled, but with nothing this rule takes"}
+		return &ruling{reason: wire.ReasonDenied, text: "none of your second factors can be used here: ask your administrator", log: "enrolled, but with nothing this rule takes"}
 	}
 	if d, reason := a.mustWait(); d > 0 && !s.unguessable() {
 		return &ruling{reason: reason, text: a.waitText(d), log: "waits " + d.Round(time.Second).String()}

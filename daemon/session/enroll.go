@@ -149,7 +149,10 @@ func (r *request) outside(do func(context.Context) (any, error)) (any, error) {
 	switch {
 	case errors.As(err, &o):
 		r.Log.Error("command failed", "verb", r.verb, "error", o.Err)
-		return nil, problemf(wire.ReasonUnavailable, "%s", o.Text)
+		if r.trusted() {
+			return nil, problemf(wire.ReasonUnavailable, "%s\nhint: the log and factorctl status say why", o.Text)
+		}
+		return nil, problemf(wire.ReasonUnavailable, "%s: %s", o.Text, outageAdvice(err))
 	case err != nil && !errors.Is(err, factor.ErrFirstCode) && ctx.Err() == nil:
 		return nil, problemf(wire.ReasonDenied, "%s", err)
 	}
@@ -248,12 +251,22 @@ func (r *request) authorise(id Identity) (leave, error) {
 	case err != nil:
 		return leave{}, err
 	case !a.standing.enrolled:
+		for _, o := range a.standing.outages { // what they have there would do as well
+			r.info(outageText(o.err) + ", so a factor that you may have there can't be proven now")
+		}
 		invite, err := r.invitation(id)
 		return leave{invite: invite, revision: a.standing.user.Revision}, err
+	case len(a.standing.offers) == 0 && len(a.standing.outages) > 0:
+		return leave{}, a.standing.outages[0].problem()
 	case len(a.standing.offers) == 0:
 		return leave{}, problemf(wire.ReasonDenied, "none of your factors can be used now: ask your administrator")
 	}
 	return a.demand(r.ctx, "Prove one of the factors you have first.")
+}
+
+// problem tells a user that what they have there can't be proven now.
+func (o outage) problem() error {
+	return problemf(wire.ReasonUnavailable, "%s: %s", outageText(o.err), outageAdvice(o.err))
 }
 
 // demand has the user show a factor.

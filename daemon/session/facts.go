@@ -12,6 +12,7 @@ import (
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/policy"
+	"github.com/factord/factord/daemon/store"
 )
 
 // request states the facts that the rules may need.
@@ -93,6 +94,19 @@ func (a *attempt) facts(name string) factor.Login {
 		}
 	}
 	return l
+}
+
+// note is what a factor has noted about the user. It serves to say beforehand what
+// settling will find, so that one which can't be read is none here.
+func (a *attempt) note(name string) (value []byte) {
+	err := a.Store.View(func(tx *store.Tx) (err error) {
+		value, err = tx.Scope(a.identity.Name, name).Note()
+		return err
+	})
+	if err != nil {
+		return nil
+	}
+	return value
 }
 
 // wanted reports whether a factor may have to be asked outside: who is enrolled

@@ -226,7 +226,7 @@ func (a *attempt) failed(r *ruling, err error, again bool) {
 	case wire.ReasonUnavailable:
 		r.text, r.more = outageText(err), again
 		if !again {
-			r.text += ": try again, or ask your administrator"
+			r.text += ": " + outageAdvice(err)
 		}
 	}
 }
@@ -288,7 +288,7 @@ func (a *attempt) outage() *ruling {
 	if unreachable {
 		return &ruling{basis: wire.BasisUnavailable, log: log}
 	}
-	text := outageText(a.standing.outages[0].err) + ": try again, or ask your administrator"
+	text := outageText(a.standing.outages[0].err) + ": " + outageAdvice(a.standing.outages[0].err)
 	if !a.proven() {
 		text = textUnavailable
 	}

@@ -27,7 +27,7 @@ func (a *attempt) prompt() string {
 		}
 	}
 	text, enter := either(hints), ""
-	if o := a.enterOffer(); o != nil {
+	if o := a.enterOffer(); o != nil && o.Held == "" {
 		enter = o.Enter
 	}
 	switch {
@@ -68,12 +68,20 @@ func (a *attempt) announce() {
 	}
 	var list []string
 	for _, o := range a.standing.offers {
+		if o.Held != "" && len(o.Choices) > 0 {
+			a.info(o.Held)
+			list = append(list, make([]string, len(o.Choices))...) // the numbers stay
+			continue
+		}
 		list = append(list, o.Choices...)
 	}
 	if len(list) < 2 { // the prompt says what Enter does
 		return
 	}
 	for i, text := range list {
+		if text == "" {
+			continue
+		}
 		a.info(fmt.Sprintf("%d  %s", i+1, text))
 	}
 }

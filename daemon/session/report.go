@@ -37,7 +37,7 @@ func (r *request) status() (any, error) {
 	reply["database_bytes"] = r.Store.Size()
 	reply["highest_time"] = r.Store.Highest().UTC()
 	if behind := r.Store.Highest().Sub(r.Clock()); behind > time.Second {
-		reply["clock_behind"] = behind.Round(time.Second).String()
+		reply["clock_behind"] = factor.Span(behind)
 	}
 	return reply, err
 }
@@ -224,7 +224,7 @@ func (a *attempt) explanation(outcome string) explanation {
 	}
 	e.Remember = a.remembering()
 	if d, reason := a.mustWait(); d > 0 {
-		e.Waits = d.Round(time.Second).String() + " (" + reason.String() + ")"
+		e.Waits = factor.Span(d) + " (" + reason.String() + ")"
 	}
 	return e
 }

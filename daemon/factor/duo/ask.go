@@ -219,7 +219,7 @@ func (a *asking) judge(login context.Context, v authapi.Verdict) {
 func (a *asking) bypassed(v authapi.Verdict) {
 	a.finding.Outcome, a.finding.Note = factor.Waived, waived(v.Message)
 	if !a.f.AcceptBypass {
-		a.finding.Outcome, a.finding.Note = factor.Lapsed, "Duo asks for no second factor here, which this machine does not accept"
+		a.finding.Outcome, a.finding.Note = factor.Lapsed, notAccepted
 	}
 }
 

@@ -59,5 +59,5 @@ func outage(login context.Context, err error) error {
 	if !errors.As(err, &e) {
 		e = &authapi.Error{Kind: authapi.Ended}
 	}
-	return &factor.Outage{Text: e.Person(), Unreachable: e.Outage(), Err: err}
+	return &factor.Outage{Text: e.Person(), Advice: e.Advice(), Unreachable: e.Outage(), Err: err}
 }

@@ -106,8 +106,8 @@ func (n *note) held(now time.Time) *factor.Held {
 	return nil
 }
 
-// whole is a wait in whole seconds, never less than there is to wait.
-func whole(d time.Duration) time.Duration { return (d + time.Second - 1).Truncate(time.Second) }
+// whole is a wait, never less than there is to wait.
+func whole(d time.Duration) string { return factor.Span(d) }
 
 // now is the clock, but never before the highest time that the store has seen.
 func (a *asking) now() time.Time {

@@ -21,9 +21,11 @@ type line struct {
 	r  *bufio.Reader
 }
 
-func (s *setup) dial(command string) *line {
+func (s *setup) dial(command string) *line { return s.dialAs(-1, command) }
+
+func (s *setup) dialAs(uid int, command string) *line {
 	s.t.Helper()
-	nc, err := factordtest.Dial(s.Socket, -1)
+	nc, err := factordtest.Dial(s.Socket, uid)
 	if err != nil {
 		s.t.Fatal(err)
 	}

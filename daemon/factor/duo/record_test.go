@@ -70,3 +70,22 @@ func TestRecordOfEnrolling(t *testing.T) {
 		t.Errorf("done: %s", got)
 	}
 }
+
+// Who wants to change their factors while Duo is away hears that, and not that they
+// have none.
+func TestProofWithoutDuo(t *testing.T) {
+	factordtest.NeedRoot(t)
+	s := newSetup(t, options{})
+	s.sim.Fault(duosim.Refused, "", duosim.Forever)
+	hears := func(command string) string {
+		line, _ := s.dialAs(aliceUID, command).r.ReadString('\n')
+		return strings.ReplaceAll(strings.TrimSpace(line), "%20", " ")
+	}
+	if got := hears("ENROLL factor=backup"); got != "S INFO Duo can't be reached, so a factor that you may have there can't be proven now" {
+		t.Errorf("%q", got)
+	}
+	s.MustEnroll("alice", "hotp")
+	if got := hears("RESYNC id=hotp-1"); !strings.HasSuffix(got, " Duo can't be reached: try again, or ask your administrator") {
+		t.Errorf("beside another: %q", got)
+	}
+}
