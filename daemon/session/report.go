@@ -13,8 +13,19 @@ import (
 
 // status says how factord is. Others than root learn that it is there.
 func (r *request) status() (any, error) {
-	if err := r.done(); err != nil {
+	check, err := r.args.TakeFlag("check")
+	if err == nil {
+		err = r.done()
+	}
+	switch {
+	case err != nil:
 		return nil, err
+	case check && r.peer.UID != 0:
+		return nil, problemf(wire.ReasonNotPermitted, "only root may have servers asked")
+	case check && r.Check != nil:
+		if _, err := r.outside(func(ctx context.Context) (any, error) { r.Check(ctx); return nil, nil }); err != nil {
+			return nil, err
+		}
 	}
 	if r.peer.UID != 0 {
 		return map[string]any{"factord": 1, "ready": true}, nil
@@ -28,7 +39,7 @@ func (r *request) status() (any, error) {
 		names = append(names, f.Name())
 	}
 	reply["factors"] = names
-	err := r.Store.View(func(tx *store.Tx) error {
+	err = r.Store.View(func(tx *store.Tx) error {
 		reply["users"] = tx.CountUsers()
 		last, err := tx.LastEvent()
 		reply["audit_last"] = last
