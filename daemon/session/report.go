@@ -123,18 +123,20 @@ func (r *request) describers() map[string]factor.Describer {
 
 // explanation is what factorctl explain prints.
 type explanation struct {
-	User     string        `json:"user"`
-	Service  string        `json:"service"`
-	RHost    string        `json:"rhost,omitempty"`
-	Rule     string        `json:"rule,omitempty"`
-	Mode     string        `json:"mode,omitempty"`
-	Factors  []string      `json:"factors,omitempty"`
-	Enrolled bool          `json:"enrolled"`
-	Usable   []string      `json:"usable"`
-	Outcome  string        `json:"outcome"`
-	Waits    string        `json:"waits,omitempty"`
-	Remember string        `json:"remember,omitempty"`
-	Steps    []policy.Step `json:"steps,omitempty"` // to root
+	User     string   `json:"user"`
+	Service  string   `json:"service"`
+	RHost    string   `json:"rhost,omitempty"`
+	Rule     string   `json:"rule,omitempty"`
+	Mode     string   `json:"mode,omitempty"`
+	Factors  []string `json:"factors,omitempty"`
+	Enrolled bool     `json:"enrolled"`
+	Usable   []string `json:"usable"`
+	// Missing says why what somebody outside keeps or does is not offered.
+	Missing  map[string]string `json:"missing,omitempty"`
+	Outcome  string            `json:"outcome"`
+	Waits    string            `json:"waits,omitempty"`
+	Remember string            `json:"remember,omitempty"`
+	Steps    []policy.Step     `json:"steps,omitempty"` // to root
 }
 
 // explain takes an imagined attempt through policy and enrolment, and says what
@@ -226,7 +228,7 @@ func joined(text, more string) string {
 
 func (a *attempt) explanation(outcome string) explanation {
 	e := explanation{User: a.name(), Service: a.auth.Service, RHost: a.auth.RHost, Rule: a.ruleName(),
-		Factors: a.plan.Factors, Enrolled: a.standing.enrolled, Usable: []string{}, Outcome: outcome, Steps: a.plan.Trace}
+		Factors: a.plan.Factors, Enrolled: a.standing.enrolled, Usable: []string{}, Missing: a.missing(), Outcome: outcome, Steps: a.plan.Trace}
 	if a.plan.Rule != nil && a.plan.Refuse == policy.NotRefused {
 		e.Mode = a.plan.Mode.String()
 	}
