@@ -95,6 +95,8 @@ func (a *attempt) waysText() string {
 	}
 	o := a.enterOffer()
 	switch {
+	case o != nil && o.Held != "":
+		return o.Held
 	case ways > 1:
 		return fmt.Sprintf("there are %d ways: type a number from 1 to %d", ways, ways)
 	case o != nil && o.Enter != "":

@@ -33,7 +33,7 @@ func TestHeldIsNotOffered(t *testing.T) {
 				t.Errorf("%+v, shown %q", v, shown)
 			}
 			// Who asks for one all the same hears why there is none.
-			for _, answer := range []string{"", "1", "push"} {
+			for _, answer := range []string{"", "1", "push", "9", "sms4"} {
 				if got := s.tries(answer, never); got != c.says {
 					t.Errorf("%q: %q", answer, got)
 				}
