@@ -185,7 +185,7 @@ func TestUnclosedList(t *testing.T) {
 		{"[[rule]]\nservices = [\"sshd\", \"sudo\"\nfactors = [\"totp\"]\n", "\nhint: is the list that begins in line 2 closed?"},
 		{"[[rule]]\nservices = [\n  \"sshd\",\n  \"sudo\"\n\nfactors = [\"totp\"]\n", "\nhint: is the list that begins in line 2 closed?"},
 		{"[[rule]]\nservices = [\"sshd\"\n", "\nhint: is the list that begins in line 2 closed?"},
-		{"[[rule]]\nservices = [\"sshd\"]\nfactors = totp\n", ""},
+		{"[[rule]]\nservices = [\"sshd\"]\nfactors = totp\n", "\nhint: a text stands in quotes"},
 	} {
 		_, err := Parse("f", []byte(tt.text), builtIn)
 		if err == nil {

@@ -75,6 +75,12 @@ func syntaxError(name string, data []byte, err error) error {
 	} else if !mayShow(e.Key + lineAt(data, e.Line)) {
 		e.What, e.Hint = "the line is not TOML", "put the value in quotes; it may be a secret and is not shown"
 	}
+	switch {
+	case strings.HasPrefix(strings.TrimSpace(lineAt(data, e.Line)), ";"):
+		e.Hint = "a comment begins with #"
+	case e.Hint == "" && strings.Contains(e.What, "expected value but found"):
+		e.Hint = "a text stands in quotes"
+	}
 	if line := unclosed(data); line > 0 && line <= e.Line && strings.Contains(e.What, "expected a comma") {
 		e.Hint = fmt.Sprintf("is the list that begins in line %d closed?", line)
 	}

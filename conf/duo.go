@@ -52,6 +52,7 @@ func readDuo(file *table) *Duo {
 		return nil
 	}
 	defer t.done()
+	t.foreign, t.foreignHints = "pam_duo and login_duo", pamDuoHints()
 	d := &Duo{Signature: "v5", Username: placeholder, Line: t.line("skey_file", "skey")}
 	d.Ikey = needed(t, "ikey", readIkey)
 	d.Host = needed(t, "host", readHost)
@@ -94,7 +95,7 @@ func readPatience(t *table, d *Duo) {
 		d.Deadline = defaultDeadline
 	}
 	if d.Deadline > attemptTime {
-		t.report.warn(t.line("deadline"), "[duo]: a deadline of %v is never reached: an attempt ends after %v", d.Deadline, attemptTime)
+		t.report.warn(t.line("deadline"), "[duo]: a deadline of %.0f s is never reached: an attempt ends after %.0f s", d.Deadline.Seconds(), attemptTime.Seconds())
 	}
 }
 

@@ -94,7 +94,7 @@ func TestBadDuo(t *testing.T) {
 func TestDuoWarnings(t *testing.T) {
 	for text, want := range map[string]string{
 		"skey = 'k'\n[[rule]]\nfactors = ['totp']\n":       `f:1: [duo]: no rule has the factor "duo", so Duo is never asked`,
-		"skey = 'k'\ndeadline = '2m'" + duoRule:            "f:5: [duo]: a deadline of 2m0s is never reached: an attempt ends after 1m0s",
+		"skey = 'k'\ndeadline = '2m'" + duoRule:            "f:5: [duo]: a deadline of 120 s is never reached: an attempt ends after 60 s",
 		"skey = 'k'" + duoRule + "unavailable = 'allow'\n": "",
 	} {
 		c, err := Parse("f", []byte(duoSection+text), Factors{"totp", "duo"})

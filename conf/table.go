@@ -15,6 +15,10 @@ type table struct {
 	path   path
 	values map[string]any
 	asked  []string
+	// foreignHints says what stands here for the keys that people bring along from
+	// another program, which foreign names.
+	foreign      string
+	foreignHints map[string]string
 }
 
 func (t *table) line(keys ...string) int {
@@ -120,7 +124,11 @@ func (t *table) done() {
 			t.report.fail(t.line(key), "["+key+"]", "", "this factord has no such section")
 			continue
 		}
-		hint := ""
+		hint, foreign := t.foreignHints[key]
+		if foreign {
+			t.fail(key, hint, "is a key of %s, not of factord", t.foreign)
+			continue
+		}
 		if t.path != "" {
 			hint = "the keys here are " + strings.Join(slices.Sorted(slices.Values(t.asked)), ", ")
 		}

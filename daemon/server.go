@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/factord/factord/daemon/session"
@@ -46,8 +45,6 @@ type Server struct {
 	idle  *time.Timer
 	rest  *time.Timer
 	done  sync.WaitGroup
-
-	lingering atomic.Int32 // reads that linger
 }
 
 // Serve serves l until ctx ends or the server has been idle for IdleExit. It
@@ -92,7 +89,9 @@ func (s *Server) accept(ctx, open context.Context, l *net.UnixListener) error {
 			continue
 		}
 		s.admit(open, nc)
-		runtime.Gosched() // the session first: its client waits for the greeting
+		if s.alone() {
+			runtime.Gosched() // the session first: its client waits for the greeting
+		}
 	}
 }
 
@@ -119,7 +118,7 @@ func (s *Server) admit(ctx context.Context, nc *net.UnixConn) {
 		defer s.done.Done()
 		defer s.leave(place)
 		growStack()
-		s.Sessions.Serve(ctx, lingering(nc, &s.lingering), peer, func() {
+		s.Sessions.Serve(ctx, lingering(nc, s.alone), peer, func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.doors.busy(place)
@@ -185,6 +184,9 @@ func (s *Server) Connections() int {
 	defer s.mu.Unlock()
 	return s.doors.total
 }
+
+// alone reports whether one connection is open and no other.
+func (s *Server) alone() bool { return s.Connections() == 1 }
 
 func peerOf(nc *net.UnixConn) (peer wire.Peer, err error) {
 	raw, err := nc.SyscallConn()

@@ -26,11 +26,9 @@ func TestDuoSudoRetries(t *testing.T) {
 	l.answers(duosim.Denied)
 	for range 2 { // the second and the third try
 		x.Expect("try again")
-		x.ExpectSecret("Enter for a push: ")
-		x.Type("\r")
-		x.Expect("so none is sent: type a passcode")
-		for range 2 {
-			x.ExpectSecret("Enter for a push: ")
+		for range 3 { // it is said beforehand, and to who asks all the same
+			x.Expect("so none is sent: type a passcode")
+			x.ExpectSecret("Passcode: ")
 			x.Type("\r")
 		}
 	}
@@ -92,10 +90,11 @@ func TestDuoFatigue(t *testing.T) {
 	for _, program := range []string{"sudo", "locker", "su"} {
 		s := l.duoSeat(program)
 		x := s.begin()
-		x.ExpectSecret("Enter for a push: ")
+		x.Expect("too many pushes were not answered: type a passcode")
+		x.ExpectSecret("Passcode: ")
 		x.Type("\r")
 		x.Expect("too many pushes were not answered: type a passcode")
-		x.ExpectSecret(": ")
+		x.ExpectSecret("Passcode: ")
 		if program == "su" {
 			x.Type(duoPasscodes[0] + "\r")
 			x.Expect(s.says[letIn])

@@ -173,6 +173,11 @@ func wire(o options, s *settings, db *store.Store, log *slog.Logger) *daemon.Ser
 		Invite:   backup.NewInvite(backup.Config{}),
 		Log:      log,
 		Refused:  s.copies.Refused,
+		Check: func(ctx context.Context) {
+			if client := s.duo.Load(); client != nil {
+				client.Check(ctx) // what comes of it is in its health
+			}
+		},
 		Status: func() map[string]any {
 			status := map[string]any{"factord": 1, "ready": true, "pid": os.Getpid(), "uid": os.Getuid(),
 				"config": o.config, "state": o.state, "rules": len(s.conf.Load().Rules), "connections": server.Connections()}

@@ -74,6 +74,8 @@ type Login struct {
 	// Trust is what Finding.Trust was when the user proved this factor with the same
 	// Origin, for the offer of an Asker. It is dropped with what is remembered.
 	Trust Secret
+	// Note is the user's, as Records.Note has it, for the offer of an Asker.
+	Note []byte
 	// State is what Offer left in Offer.State for the same attempt.
 	State any
 }
@@ -98,6 +100,9 @@ type Offer struct {
 	Choices []string
 	// Enter names the first of them in the prompt: "a push".
 	Enter string
+	// Held says to the person why nothing would come of the choices at this moment:
+	// they are not offered then, though who takes one hears it.
+	Held string
 	// Undisclosed: which choices there are is known only when one is taken,
 	// since the login is discreet.
 	Undisclosed bool
@@ -115,6 +120,8 @@ type Offer struct {
 type Claim struct {
 	// Guessable: the answer is a code of 6 to 8 digits.
 	Guessable bool
+	// Chosen: the answer is one of Offer.Choices, and no code.
+	Chosen bool
 	// Outside is set if somebody outside this machine's store decides: a
 	// server, a person's phone, a key and a finger.
 	Outside *Outside
@@ -145,6 +152,8 @@ const (
 	// Refused: who was asked outside does not let the user in, and no person has said
 	// so. It ends the attempt.
 	Refused
+	// Unasked: there was nothing to ask for after all. It costs nothing.
+	Unasked
 )
 
 // Finding is a settled claim.

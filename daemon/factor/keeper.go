@@ -60,8 +60,11 @@ type Draft struct {
 	// Begin asks a server for what is to be shown; nil: Show has it. Check asks it
 	// about the answer, or whether the person has done what was asked, before the
 	// transaction of Commit: ErrFirstCode in an error's chain says no, or not yet.
-	// nil: there is nothing to ask. Both end with their context.
+	// nil: there is nothing to ask. Both end with their context. Begun says for the
+	// record what Begin has changed at the server, if anything, which stays even if
+	// nothing comes of the enrolment.
 	Begin func(ctx context.Context) (show any, err error)
+	Begun func() string
 	Check func(ctx context.Context, first Secret) error
 	// Commit keeps the record. first is the confirming code, which is spent
 	// with it; nil skips the confirmation. A wrong one is ErrFirstCode.

@@ -12,6 +12,14 @@ type Asker interface {
 	Choose(ctx context.Context, l Login, choice int) (Claim, error)
 }
 
+// Worded is an Asker whose choices can be typed as words too: "push", "sms2". Verify
+// takes those for which there is something.
+type Worded interface {
+	Asker
+	// IsChoice reports whether an answer is such a word, whoever types it.
+	IsChoice(answer Secret) bool
+}
+
 // Outside is how a claim is put to whoever decides it. Its functions are called
 // in this order, each at most once; Claim.Settle follows whatever came of them,
 // and then finds Lapsed unless there was a decision.
@@ -65,6 +73,9 @@ func (h *Held) Error() string { return h.Log }
 type Outage struct {
 	// Text is for the person: "Duo can't be reached".
 	Text string
+	// Advice is for who has no other factor: "tell your administrator". "": to try
+	// again, or to ask the administrator.
+	Advice string
 	// Unreachable: the connection or TLS failed, or the server failed itself
 	// (5xx). Only this is what a rule with unavailable = "allow" lets pass.
 	Unreachable bool

@@ -1,9 +1,13 @@
 package session
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/factord/factord/daemon/factor"
 )
 
 // What a person is told beside a refusal. Who has not been proven learns nothing
@@ -47,6 +51,16 @@ func (a *attempt) advice(b *budget) string {
 	return ": " + look + "; a " + other + " works too"
 }
 
+// outageAdvice is what helps who has nothing but a factor that can't be asked.
+func outageAdvice(err error) string {
+	var o *factor.Outage
+	errors.As(err, &o)
+	if o == nil {
+		o = &factor.Outage{}
+	}
+	return cmp.Or(o.Advice, "try again, or ask your administrator")
+}
+
 // unguessable names a factor that needs no waiting, to somebody proven.
 func (a *attempt) unguessable() string {
 	if !a.proven() {
@@ -54,7 +68,7 @@ func (a *attempt) unguessable() string {
 	}
 	for _, o := range a.standing.offers {
 		switch {
-		case o.Enter != "":
+		case o.Enter != "" && o.Held == "":
 			return strings.TrimPrefix(o.Enter, "a ")
 		case !o.Guessable && o.Hint != "":
 			return o.Hint

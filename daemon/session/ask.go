@@ -91,8 +91,11 @@ func (a *attempt) judge(ctx context.Context, answer factor.Secret, left int) (v 
 	if err != nil {
 		return a.rule(ctx, ruling{reason: reasonOf(err), text: textUnavailable, factor: name, log: err.Error()}), false
 	}
+	if claim.Settle == nil && a.chooses(answer) {
+		return a.noChoice(ctx, left)
+	}
 	if claim.Outside != nil {
-		return a.consult(ctx, &pending{name: name, claim: claim, guess: claim.Guessable, chosen: len(answer) < 2}, left)
+		return a.consult(ctx, &pending{name: name, claim: claim, guess: claim.Guessable, chosen: claim.Chosen || len(answer) < 2}, left)
 	}
 	guess := claim.Guessable || claim.Settle == nil || guessable(answer)
 	if guess && !a.standing.clean { // settle looks again; this spares it a transaction
@@ -113,6 +116,7 @@ func (a *attempt) judge(ctx context.Context, answer factor.Secret, left int) (v 
 func (a *attempt) noAnswer(ctx context.Context, left int) (wire.Verdict, bool) {
 	r := ruling{reason: wire.ReasonDenied, text: textNoCode, log: textNoCode, unasked: true}
 	if left == 0 {
+		a.discreetly(&r)
 		return a.rule(ctx, r), false
 	}
 	return a.verdict(r), true
@@ -224,12 +228,28 @@ func (a *attempt) prove(tx *store.Tx, b *budget, name string, finding factor.Fin
 	if err := a.mark(tx); err != nil {
 		return ruling{}, err
 	}
-	r := ruling{basis: wire.BasisFactor, factor: name, id: finding.ID, text: finding.Note, log: finding.Log}
+	r := ruling{basis: wire.BasisFactor, factor: name, id: finding.ID, text: finding.Note, log: a.besides(finding.Log)}
 	missing, err := a.remember(tx, name, finding.ID, finding.Trust)
 	if missing != "" {
 		r.log = strings.TrimPrefix(r.log+"; not remembered, unknown: "+missing, "; ")
 	}
 	return r, err
+}
+
+// besides says in the record of a login which of the rule's factors could not be asked,
+// so that this one had to do.
+func (a *attempt) besides(log string) string {
+	for _, o := range a.standing.outages {
+		if slices.Contains(a.plan.Factors, o.factor) {
+			log = strings.TrimPrefix(log+"; "+o.String(), "; ")
+		}
+	}
+	return log
+}
+
+// String is the outage for the log.
+func (o outage) String() string {
+	return o.factor + " unavailable: " + strings.TrimPrefix(o.err.Error(), o.factor+": ")
 }
 
 // mark notes that the user has a factor, of which there may be no record here: who

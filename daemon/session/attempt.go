@@ -38,6 +38,8 @@ type attempt struct {
 const (
 	textDenied      = "access denied"
 	textNoCode      = "no code was given"
+	textTooMany     = "too many logins"
+	adviceTooMany   = "wait a minute, then try again"
 	textUnavailable = "the second factor can't be checked now: try again, or ask your administrator"
 )
 
@@ -266,10 +268,12 @@ func (a *attempt) askable(context.Context) *ruling {
 		return &ruling{reason: wire.ReasonNotEnrolled, text: text, log: "not enrolled, and not in this login: " + log}
 	case len(s.offers) == 0 && len(s.outages) > 0:
 		return a.outage()
-	case !a.auth.Conv.CanAsk() && a.enterOffer() == nil:
-		r := &ruling{reason: wire.ReasonDenied, text: "this login can't ask for a code", log: "conv=" + a.auth.Conv.String() + " can't ask, and no factor does without"}
-		if why := strings.Join(s.refused, "; "); why != "" && a.proven() {
-			r.text, r.log = why, joined(r.log, why)
+	case !a.auth.Conv.CanAsk() && a.enterOffer() == nil && !(a.proven() && len(s.offers) == 0):
+		why := strings.Join(s.refused, "; ")
+		r := &ruling{reason: wire.ReasonDenied, text: "this login can't ask for a code",
+			log: joined("conv="+a.auth.Conv.String()+" can't ask, and no factor does without", why)}
+		if why != "" && a.proven() {
+			r.text = why
 		}
 		return r
 	case !a.proven():
@@ -279,7 +283,7 @@ func (a *attempt) askable(context.Context) *ruling {
 	case len(s.offers) == 0 && !s.enrolled:
 		return &ruling{reason: wire.ReasonNotEnrolled, log: "not enrolled", text: textNoFactor}
 	case len(s.offers) == 0:
-		return &ruling{reason: wire.ReasonDenied, text: "none of your second factors can be used here", log: "enrolled, but with nothing this rule takes"}
+		return &ruling{reason: wire.ReasonDenied, text: "none of your second factors can be used here: ask your administrator", log: "enrolled, but with nothing this rule takes"}
 	}
 	if d, reason := a.mustWait(); d > 0 && !s.unguessable() {
 		return &ruling{reason: reason, text: a.waitText(d), log: "waits " + d.Round(time.Second).String()}

@@ -21,7 +21,7 @@ func (a *attempt) hearEarlier(ctx context.Context, p *pending) (v wire.Verdict, 
 		return v, false
 	}
 	open := false
-	err := a.Store.View(func(tx *store.Tx) (err error) {
+	err := a.Store.Look(func(tx *store.Tx) (err error) {
 		open, err = earlier.Open(a.scope(tx, a.identity.Name, p.name))
 		return err
 	})

@@ -89,7 +89,7 @@ func (r *request) keep(id Identity, keeper factor.Keeper, e factor.Enrolment, l 
 		return nil, problemf(wire.ReasonDenied, "%s", err)
 	}
 	if draft.Begin != nil {
-		if draft.Show, err = r.outside(draft.Begin); err != nil {
+		if draft.Show, err = r.begin(id, keeper, draft); err != nil {
 			return nil, err
 		}
 	}
@@ -117,6 +117,8 @@ func (r *request) keep(id Identity, keeper factor.Keeper, e factor.Enrolment, l 
 		}
 		text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
 		switch {
+		case tries == 1 && draft.Begin != nil: // what it has made at a server is there
+			return nil, problemf(wire.ReasonDenied, "%s: this is not finished\nhint: factorctl enroll %s again goes on with it", text, e.Kind)
 		case tries == 1:
 			return nil, problemf(wire.ReasonDenied, "%s: nothing was enrolled\nhint: %s", text, cmp.Or(hint, "check the clocks of this machine and of the phone"))
 		case hint != "":
@@ -125,6 +127,17 @@ func (r *request) keep(id Identity, keeper factor.Keeper, e factor.Enrolment, l 
 			r.info(text + ", try the one shown now")
 		}
 	}
+}
+
+// begin has a server prepare a draft, and records what that has changed there.
+func (r *request) begin(id Identity, keeper factor.Keeper, draft factor.Draft) (show any, err error) {
+	if show, err = r.outside(draft.Begin); err != nil || draft.Begun == nil {
+		return show, err
+	}
+	if log := draft.Begun(); log != "" {
+		err = r.update(id.Name, store.Event{Factor: keeper.Name(), Log: log}, func(*store.Tx) error { return nil })
+	}
+	return show, err
 }
 
 // outside asks a server, until the client hangs up. Its errors are for the person.
@@ -138,7 +151,10 @@ func (r *request) outside(do func(context.Context) (any, error)) (any, error) {
 	switch {
 	case errors.As(err, &o):
 		r.Log.Error("command failed", "verb", r.verb, "error", o.Err)
-		return nil, problemf(wire.ReasonUnavailable, "%s", o.Text)
+		if r.trusted() {
+			return nil, problemf(wire.ReasonUnavailable, "%s\nhint: the log and factorctl status say why", o.Text)
+		}
+		return nil, problemf(wire.ReasonUnavailable, "%s: %s", o.Text, outageAdvice(err))
 	case err != nil && !errors.Is(err, factor.ErrFirstCode) && ctx.Err() == nil:
 		return nil, problemf(wire.ReasonDenied, "%s", err)
 	}
@@ -237,12 +253,22 @@ func (r *request) authorise(id Identity) (leave, error) {
 	case err != nil:
 		return leave{}, err
 	case !a.standing.enrolled:
+		for _, o := range a.standing.outages { // what they have there would do as well
+			r.info(outageText(o.err) + ", so a factor that you may have there can't be proven now")
+		}
 		invite, err := r.invitation(id)
 		return leave{invite: invite, revision: a.standing.user.Revision}, err
+	case len(a.standing.offers) == 0 && len(a.standing.outages) > 0:
+		return leave{}, a.standing.outages[0].problem()
 	case len(a.standing.offers) == 0:
 		return leave{}, problemf(wire.ReasonDenied, "none of your factors can be used now: ask your administrator")
 	}
 	return a.demand(r.ctx, "Prove one of the factors you have first.")
+}
+
+// problem tells a user that what they have there can't be proven now.
+func (o outage) problem() error {
+	return problemf(wire.ReasonUnavailable, "%s: %s", outageText(o.err), outageAdvice(o.err))
 }
 
 // demand has the user show a factor.

@@ -108,6 +108,19 @@ func (c *conn) scope(tx *store.Tx, user, name string) factor.Records {
 	return tx.Scope(user, name)
 }
 
+// note is what a factor has noted about the user. It serves to say beforehand what
+// settling will find, so that one which can't be read is none here.
+func (a *attempt) note(name string) (value []byte) {
+	err := a.Store.Look(func(tx *store.Tx) (err error) {
+		value, err = a.scope(tx, a.identity.Name, name).Note()
+		return err
+	})
+	if err != nil {
+		return nil
+	}
+	return value
+}
+
 // wanted reports whether a factor may have to be asked outside: who is enrolled
 // elsewhere is enrolled, though the rule does not take that factor.
 func (a *attempt) wanted(name string) bool {

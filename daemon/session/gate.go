@@ -82,7 +82,7 @@ func (a *attempt) decide(ctx context.Context, settle func(*store.Tx) (ruling, er
 
 // overQuota refuses a uid that makes too many records.
 func overQuota() ruling {
-	return refusal(wire.ReasonRateLimited, "too many logins: wait a minute", errQuota.Error())
+	return refusal(wire.ReasonRateLimited, textTooMany+": "+adviceTooMany, errQuota.Error())
 }
 
 // disown drops what a proof has left behind whose login is refused for want of a

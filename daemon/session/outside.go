@@ -208,6 +208,8 @@ func (a *attempt) settleOutside(tx *store.Tx, p *pending, failed error, left int
 		r.reason, r.text = wire.ReasonDenied, finding.Note
 	case failed != nil:
 		a.failed(&r, failed, again)
+	case finding.Outcome == factor.Unasked:
+		r.reason, r.text, r.more = wire.ReasonDenied, finding.Note, again
 	default:
 		r.reason, r.text, r.more = wire.ReasonTimeout, finding.Note, again
 	}
@@ -228,7 +230,7 @@ func (a *attempt) failed(r *ruling, err error, again bool) {
 	case wire.ReasonUnavailable:
 		r.text, r.more = outageText(err), again
 		if !again {
-			r.text += ": try again, or ask your administrator"
+			r.text += ": " + outageAdvice(err)
 		}
 	}
 }
@@ -290,7 +292,7 @@ func (a *attempt) outage() *ruling {
 	if unreachable {
 		return &ruling{basis: wire.BasisUnavailable, log: log}
 	}
-	text := outageText(a.standing.outages[0].err) + ": try again, or ask your administrator"
+	text := outageText(a.standing.outages[0].err) + ": " + outageAdvice(a.standing.outages[0].err)
 	if !a.proven() {
 		text = textUnavailable
 	}

@@ -161,7 +161,7 @@ func TestOutsideQuotaFreeGuesses(t *testing.T) {
 	right := factordtest.TOTP(t, tok, d.Clock.Now())
 	for _, answer := range []string{"999999999", right, "000000"} {
 		v, err := factordtest.Login(d.Socket, 1001, wire.Auth{User: "alice", Service: "swaylock"}, &factordtest.Talk{Answers: []string{answer}})
-		if err != nil || v.Allow || v.Text != "too many logins: wait a minute" {
+		if err != nil || v.Allow || v.Text != "too many logins: wait a minute, then try again" {
 			t.Fatalf("%s: %+v %v", answer, v, err)
 		}
 	}

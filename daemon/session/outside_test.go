@@ -221,7 +221,7 @@ func TestOutside(t *testing.T) {
 			shown: "1  push to Pixel 5|2  call Pixel 5|Press Enter for a push: |Push sent to Pixel 5: approve it, then press Enter: "},
 		"nobody can be asked": {conv: wire.ConvInfo, first: true, on: "Push sent", does: approve, shown: "Push sent to Pixel 5: approve it"},
 		"from the list":       {conv: wire.ConvPrompt, first: true, answers: []string{"2"}, on: "Push sent", does: approve, shown: "1  push to Pixel 5|2  call Pixel 5|Press Enter for a push: |Push sent to Pixel 5: approve it"},
-		"not in the list":     {conv: wire.ConvPrompt, first: true, answers: []string{"3"}, want: wire.ReasonDenied, shown: "1  push to Pixel 5|2  call Pixel 5|Press Enter for a push: |wrong code|Press Enter for a push: "},
+		"not in the list":     {conv: wire.ConvPrompt, first: true, answers: []string{"3"}, want: wire.ReasonDenied, shown: "1  push to Pixel 5|2  call Pixel 5|Press Enter for a push: |there are 2 ways: type a number from 1 to 2|Press Enter for a push: "},
 		"denied": {conv: wire.ConvPrompt, first: true, answers: []string{"", ""}, on: "Push sent", does: func(p *phone) { p.answer <- factor.Denied }, want: wire.ReasonPushDenied,
 			shown: "1  push to Pixel 5|2  call Pixel 5|Press Enter for a push: |Push sent to Pixel 5: approve it"},
 		"not answered, then a code": {conv: wire.ConvPrompt, first: true, answers: []string{"", "999999999"}, on: "Push sent", does: func(p *phone) { p.answer <- factor.Lapsed },

@@ -27,7 +27,7 @@ func (a *attempt) prompt() string {
 		}
 	}
 	text, enter := either(hints), ""
-	if o := a.enterOffer(); o != nil {
+	if o := a.enterOffer(); o != nil && o.Held == "" {
 		enter = o.Enter
 	}
 	switch {
@@ -68,54 +68,22 @@ func (a *attempt) announce() {
 	}
 	var list []string
 	for _, o := range a.standing.offers {
+		if o.Held != "" && len(o.Choices) > 0 {
+			a.info(o.Held)
+			list = append(list, make([]string, len(o.Choices))...) // the numbers stay
+			continue
+		}
 		list = append(list, o.Choices...)
 	}
 	if len(list) < 2 { // the prompt says what Enter does
 		return
 	}
 	for i, text := range list {
-		a.info(fmt.Sprintf("%d  %s", i+1, text))
-	}
-}
-
-// choice returns the offer that Enter or a number of the list stands for, and
-// which of its choices is meant.
-func (a *attempt) choice(answer factor.Secret) (o *offer, n int) {
-	if len(answer) == 0 {
-		return a.enterOffer(), 0
-	}
-	if len(answer) != 1 || answer[0] < '1' || answer[0] > '9' {
-		return nil, 0
-	}
-	n = int(answer[0] - '1')
-	for i := range a.standing.offers {
-		o := &a.standing.offers[i]
-		if !o.asks() {
+		if text == "" {
 			continue
 		}
-		if n < len(o.Choices) || o.Undisclosed { // not known before it is asked
-			return o, n
-		}
-		n -= len(o.Choices)
+		a.info(fmt.Sprintf("%d  %s", i+1, text))
 	}
-	return nil, 0
-}
-
-// enterOffer is the preferred of the offers that need no typed code.
-func (a *attempt) enterOffer() *offer {
-	for i := range a.standing.offers {
-		if o := &a.standing.offers[i]; o.asks() {
-			return o
-		}
-	}
-	return nil
-}
-
-// asks reports whether there is something to choose: always, before a discreet
-// offer is looked into.
-func (o *offer) asks() bool {
-	_, ok := o.factor.(factor.Asker)
-	return ok && (len(o.Choices) > 0 || o.Undisclosed)
 }
 
 // question asks for an answer, or, where that shows nobody anything else, for

@@ -13,8 +13,19 @@ import (
 
 // status says how factord is. Others than root learn that it is there.
 func (r *request) status() (any, error) {
-	if err := r.done(); err != nil {
+	check, err := r.args.TakeFlag("check")
+	if err == nil {
+		err = r.done()
+	}
+	switch {
+	case err != nil:
 		return nil, err
+	case check && r.peer.UID != 0:
+		return nil, problemf(wire.ReasonNotPermitted, "only root may have servers asked")
+	case check && r.Check != nil:
+		if _, err := r.outside(func(ctx context.Context) (any, error) { r.Check(ctx); return nil, nil }); err != nil {
+			return nil, err
+		}
 	}
 	if r.peer.UID != 0 {
 		return map[string]any{"factord": 1, "ready": true}, nil
@@ -28,7 +39,7 @@ func (r *request) status() (any, error) {
 		names = append(names, f.Name())
 	}
 	reply["factors"] = names
-	err := r.Store.View(func(tx *store.Tx) error {
+	err = r.Store.View(func(tx *store.Tx) error {
 		reply["users"] = tx.CountUsers()
 		last, err := tx.LastEvent()
 		reply["audit_last"] = last
@@ -37,7 +48,7 @@ func (r *request) status() (any, error) {
 	reply["database_bytes"] = r.Store.Size()
 	reply["highest_time"] = r.Store.Highest().UTC()
 	if behind := r.Store.Highest().Sub(r.Clock()); behind > time.Second {
-		reply["clock_behind"] = behind.Round(time.Second).String()
+		reply["clock_behind"] = factor.Span(behind)
 	}
 	return reply, err
 }
@@ -112,18 +123,20 @@ func (r *request) describers() map[string]factor.Describer {
 
 // explanation is what factorctl explain prints.
 type explanation struct {
-	User     string        `json:"user"`
-	Service  string        `json:"service"`
-	RHost    string        `json:"rhost,omitempty"`
-	Rule     string        `json:"rule,omitempty"`
-	Mode     string        `json:"mode,omitempty"`
-	Factors  []string      `json:"factors,omitempty"`
-	Enrolled bool          `json:"enrolled"`
-	Usable   []string      `json:"usable"`
-	Outcome  string        `json:"outcome"`
-	Waits    string        `json:"waits,omitempty"`
-	Remember string        `json:"remember,omitempty"`
-	Steps    []policy.Step `json:"steps,omitempty"` // to root
+	User     string   `json:"user"`
+	Service  string   `json:"service"`
+	RHost    string   `json:"rhost,omitempty"`
+	Rule     string   `json:"rule,omitempty"`
+	Mode     string   `json:"mode,omitempty"`
+	Factors  []string `json:"factors,omitempty"`
+	Enrolled bool     `json:"enrolled"`
+	Usable   []string `json:"usable"`
+	// Missing says why what somebody outside keeps or does is not offered.
+	Missing  map[string]string `json:"missing,omitempty"`
+	Outcome  string            `json:"outcome"`
+	Waits    string            `json:"waits,omitempty"`
+	Remember string            `json:"remember,omitempty"`
+	Steps    []policy.Step     `json:"steps,omitempty"` // to root
 }
 
 // explain takes an imagined attempt through policy and enrolment, and says what
@@ -215,7 +228,7 @@ func joined(text, more string) string {
 
 func (a *attempt) explanation(outcome string) explanation {
 	e := explanation{User: a.name(), Service: a.auth.Service, RHost: a.auth.RHost, Rule: a.ruleName(),
-		Factors: a.plan.Factors, Enrolled: a.standing.enrolled, Usable: []string{}, Outcome: outcome, Steps: a.plan.Trace}
+		Factors: a.plan.Factors, Enrolled: a.standing.enrolled, Usable: []string{}, Missing: a.missing(), Outcome: outcome, Steps: a.plan.Trace}
 	if a.plan.Rule != nil && a.plan.Refuse == policy.NotRefused {
 		e.Mode = a.plan.Mode.String()
 	}
@@ -224,7 +237,7 @@ func (a *attempt) explanation(outcome string) explanation {
 	}
 	e.Remember = a.remembering()
 	if d, reason := a.mustWait(); d > 0 {
-		e.Waits = d.Round(time.Second).String() + " (" + reason.String() + ")"
+		e.Waits = factor.Span(d) + " (" + reason.String() + ")"
 	}
 	return e
 }

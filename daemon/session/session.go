@@ -64,6 +64,9 @@ type Config struct {
 	Invite Inviter
 	// Status is the daemon's part of the answer to STATUS, for root.
 	Status func() map[string]any
+	// Check asks the servers that factors need whether they would serve, so that
+	// Status knows. It may be nil.
+	Check func(context.Context)
 	// AttemptTime, LoginEnrolTime and IdleTime replace the constants in tests.
 	AttemptTime, LoginEnrolTime, IdleTime time.Duration
 }

@@ -166,8 +166,8 @@ func (a *attempt) offerOf(ctx context.Context, f factor.Factor) (factor.Offer, e
 		return factor.Offer{}, errAlone
 	}
 	if !a.asks.take(a.peer.UID, a.Clock()) { // or everybody would hear of too many requests
-		return factor.Offer{}, &factor.Outage{Text: "too many logins: wait a minute", Err: errQuota}
+		return factor.Offer{}, &factor.Outage{Text: textTooMany, Advice: adviceTooMany, Err: errQuota}
 	}
-	l.Trust = a.trust(f.Name())
+	l.Trust, l.Note = a.trust(f.Name()), a.note(f.Name())
 	return outside(a, ctx, f, func(ctx context.Context) (factor.Offer, error) { return f.Offer(ctx, l) })
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,7 +108,7 @@ func (a *attempt) notBegun(f factor.Factor, doing string, err error) wire.Verdic
 	r := refusal(reasonOf(err), textUnavailable, f.Name()+": "+doing+": "+err.Error())
 	var o *factor.Outage
 	if errors.As(err, &o) {
-		r.text = o.Text + ": nothing was set up; log in again to begin anew"
+		r.text = o.Text + ": nothing was set up; " + cmp.Or(o.Advice, "log in again to begin anew")
 	}
 	r.gone = r.reason == wire.ReasonCancelled
 	return a.refuse(r)

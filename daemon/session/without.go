@@ -26,6 +26,9 @@ func (r *request) authoriseBeside(id Identity, t target) (leave, error) {
 	if err != nil {
 		return leave{}, err
 	}
+	if len(a.standing.offers) == 0 && len(a.standing.outages) > 0 {
+		return leave{}, a.standing.outages[0].problem()
+	}
 	if len(a.standing.offers) == 0 {
 		return leave{}, problemf(wire.ReasonDenied, "you have no factor but %s that shows who you are\nhint: ask your administrator: factorctl %s %s --user %s", t.id, lower[r.verb], t.id, t.user)
 	}

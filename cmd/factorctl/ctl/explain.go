@@ -2,7 +2,9 @@ package ctl
 
 import (
 	"context"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,18 +15,19 @@ import (
 
 // explanation is how factord would decide.
 type explanation struct {
-	User     string        `json:"user"`
-	Service  string        `json:"service"`
-	RHost    string        `json:"rhost"`
-	Rule     string        `json:"rule"`
-	Mode     string        `json:"mode"`
-	Factors  []string      `json:"factors"`
-	Enrolled bool          `json:"enrolled"`
-	Usable   []string      `json:"usable"`
-	Outcome  string        `json:"outcome"`
-	Waits    string        `json:"waits"`
-	Remember string        `json:"remember"`
-	Steps    []policy.Step `json:"steps"`
+	User     string            `json:"user"`
+	Service  string            `json:"service"`
+	RHost    string            `json:"rhost"`
+	Rule     string            `json:"rule"`
+	Mode     string            `json:"mode"`
+	Factors  []string          `json:"factors"`
+	Enrolled bool              `json:"enrolled"`
+	Usable   []string          `json:"usable"`
+	Missing  map[string]string `json:"missing"`
+	Outcome  string            `json:"outcome"`
+	Waits    string            `json:"waits"`
+	Remember string            `json:"remember"`
+	Steps    []policy.Step     `json:"steps"`
 }
 
 func (a *app) explainCommand() *cobra.Command {
@@ -32,8 +35,8 @@ func (a *app) explainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "explain --service SERVICE [--user USER] [--rhost ADDRESS] [--caller WHO]", Args: noArguments,
 		Long: `Says what would come of a login: rule by rule why it does not match, which one
-decides, what it asks, and what the user has of it. It asks nobody and changes
-nothing. Others than root can ask about themselves, and see which rule decides, not
+decides, what it asks, what the user has of it, and why Duo is missing. It asks no
+person and changes nothing; Duo is asked what the user has there when root explains. Others than root can ask about themselves, and see which rule decides, not
 the others.
 
 It matters who asks factord. PAM in sshd, sudo or login does so as root. A screen
@@ -100,6 +103,9 @@ func (a *app) showExplanation(e explanation, caller string) {
 	line("factors", list(e.Factors, ""))
 	line("enrolled", map[bool]string{true: "yes", false: "no"}[e.Enrolled])
 	line("usable", list(e.Usable, "none"))
+	for _, factor := range slices.Sorted(maps.Keys(e.Missing)) {
+		line("missing", text(factor)+": "+text(e.Missing[factor]))
+	}
 	line("waits", text(e.Waits))
 	line("remember", text(e.Remember))
 	line("outcome", text(e.Outcome))

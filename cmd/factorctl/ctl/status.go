@@ -3,6 +3,7 @@ package ctl
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,16 +16,45 @@ import (
 )
 
 func (a *app) statusCommand() *cobra.Command {
-	return a.does(&cobra.Command{
-		Use: "status", Args: noArguments,
+	var check bool
+	cmd := &cobra.Command{
+		Use: "status [--check]", Args: noArguments,
 		Long: `Says whether factord runs; to root also with which configuration, how many users
 it knows, and whether the clock stands before the latest time it has seen. Copies of audit records
 that were lost are counted since factord started; "no copy, no login" is strict in
-[audit].`,
-		Example: "  factorctl status && echo up\n  sudo factorctl status --json",
-	}, func(ctx context.Context, _ []string) error {
-		return ask(ctx, a, wire.VerbStatus, a.showStatus)
+[audit]. Of Duo it says what the logins so far have shown; with --check factord asks Duo
+at once whether it accepts keys and clock, and the exit status is 1 if it does not (with --json look at "usable").`,
+		Example: "  factorctl status && echo up\n  sudo factorctl status --check\n  sudo factorctl status --json",
+	}
+	cmd.Flags().BoolVar(&check, "check", false, "ask Duo whether keys and clock are right (only root)")
+	return a.does(cmd, func(ctx context.Context, _ []string) error {
+		flag := ""
+		if check {
+			flag = "1"
+		}
+		unusable := ""
+		err := ask(ctx, a, wire.Command(wire.VerbStatus, "check", flag), func(reply map[string]json.RawMessage) {
+			a.showStatus(reply)
+			unusable = duoUnusable(reply["duo"])
+		})
+		if err == nil && check && unusable != "" {
+			return errors.New("Duo can't be used: " + text(unusable))
+		}
+		return err
 	})
+}
+
+// duoUnusable says what is wrong with Duo; "": nothing, or not known.
+func duoUnusable(raw json.RawMessage) string {
+	var duo struct{ Usable string }
+	if raw == nil || json.Unmarshal(raw, &duo) != nil {
+		return ""
+	}
+	why, _ := strings.CutPrefix(duo.Usable, "no: ")
+	if why == duo.Usable {
+		return ""
+	}
+	return why
 }
 
 // statusOrder are the keys that come first, what is amiss before all others.
@@ -55,12 +85,52 @@ func (a *app) showStatus(reply map[string]json.RawMessage) {
 		if name == "" {
 			name = strings.ReplaceAll(text(key), "_", " ")
 		}
+		if key == "duo" {
+			a.showDuo(reply[key])
+			continue
+		}
 		value := plainValue(reply[key])
 		if key == "database_bytes" {
 			value += " bytes"
 		}
 		a.printf("%-18s %s\n", name+":", value)
 	}
+}
+
+// showDuo shows how Duo is, line by line: the verdict first.
+func (a *app) showDuo(raw json.RawMessage) {
+	duo := map[string]json.RawMessage{}
+	if json.Unmarshal(raw, &duo) != nil {
+		a.printf("%-18s ?\n", "duo:")
+		return
+	}
+	beside := map[string]string{}
+	for key, of := range map[string]string{"last_success_age": "last_success", "certificate_days_left": "certificate_end"} {
+		if value, ok := duo[key]; ok {
+			beside[of] = " (" + plainValue(value) + ")"
+			delete(duo, key)
+		}
+	}
+	if days, ok := beside["certificate_end"]; ok {
+		beside["certificate_end"] = strings.TrimSuffix(days, ")") + " days left)"
+	}
+	a.printf("duo:\n")
+	first := []string{"usable", "reachable", "breaker", "last_success", "clock", "certificate_end"}
+	rest := slices.DeleteFunc(slices.Sorted(maps.Keys(duo)), func(key string) bool { return slices.Contains(first, key) })
+	for _, key := range append(first, rest...) {
+		if value, ok := duo[key]; ok {
+			a.printf("  %-16s %s%s\n", strings.ReplaceAll(text(key), "_", " ")+":", plainMoments(plainValue(value)), beside[key])
+		}
+	}
+}
+
+// plainMoments writes a time at the end of a text as it is read on this machine.
+func plainMoments(s string) string {
+	i := strings.LastIndexByte(s, ' ') + 1
+	if t, err := time.Parse(time.RFC3339, s[i:]); err == nil && i > 0 {
+		return s[:i] + local(t)
+	}
+	return s
 }
 
 // plainValue is a JSON value as a person reads it.

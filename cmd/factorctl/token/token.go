@@ -21,7 +21,8 @@ type Shown struct {
 	Name   string   `json:"name"`
 	URI    string   `json:"uri"`   // otpauth, of a code token
 	Codes  []string `json:"codes"` // of a set of backup codes
-	// Activation is for Duo Mobile, and Link leads to a picture of its QR code.
+	// Activation is for Duo Mobile, and Link leads to a picture of its QR code. Without
+	// it, Link leads to Duo's own pages.
 	Activation string `json:"activation"`
 	Link       string `json:"link"`
 }
@@ -32,8 +33,12 @@ func (s Shown) Show(out io.Writer, whom string, columns int) error {
 	if len(s.Codes) > 0 {
 		s.showCodes(out, whom)
 	}
-	if s.Activation != "" {
+	switch {
+	case s.Activation != "":
 		return s.showActivation(out, whom, columns)
+	case s.Link != "":
+		_, err := fmt.Fprintf(out, "The account at Duo for %s is there already, and has no phone. Set it up at:\n%s\n\n", whom, wire.Printable(s.Link))
+		return err
 	}
 	if s.URI == "" {
 		return nil

@@ -42,3 +42,14 @@ func TestShowActivation(t *testing.T) {
 		t.Errorf("%s", s)
 	}
 }
+
+// An account that is there already goes on at Duo's own pages.
+func TestShowLink(t *testing.T) {
+	var out strings.Builder
+	if err := (Shown{Factor: "duo", Link: "https://api.example.com/portal?x\x1b[2J"}).Show(&out, "alice", 80); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); !strings.Contains(got, "Set it up at:\nhttps://api.example.com/portal?x?[2J\n") || strings.Contains(got, "QR") {
+		t.Errorf("%q", got)
+	}
+}

@@ -194,7 +194,7 @@ func TestEnroll(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 	_, err := factordtest.Call(s.Socket, -1, "ENROLL factor=duo user=alice")
-	if err == nil || !strings.Contains(err.Error(), "it may have one") {
+	if err == nil || !strings.Contains(err.Error(), `"alice" is set up at Duo already`) || !strings.Contains(err.Error(), "hint: factorctl test ") {
 		t.Errorf("again: %v", err)
 	}
 	s.sim.Fault(duosim.Refused, "", duosim.Forever)
@@ -213,11 +213,63 @@ func TestEnrollConfirms(t *testing.T) {
 	if err != nil || code == "" {
 		t.Fatalf("%q, %v", line, err)
 	}
-	r.expect("INQUIRE PROMPT Activate Duo Mobile, then press Enter: ")
+	r.expect("INQUIRE PROMPT " + enrolAsk)
 	s.activate(code)
 	r.send("END")
 	r.expect("OK")
 }
+
+// TestEnrollAgain: an account whose setting up was broken off is there without a phone,
+// and gets one at Duo's own pages, since its activation code is shown once.
+func TestEnrollAgain(t *testing.T) {
+	s := newSetup(t, options{sim: duosim.Config{Users: []duosim.User{{Name: "bob"}}}})
+	shows := func() (*line, map[string]string) {
+		r := s.dial("ENROLL factor=duo user=alice")
+		text, err := r.r.ReadString('\n')
+		var shown map[string]string
+		if text = strings.TrimPrefix(strings.TrimSpace(text), "D "); err != nil || json.Unmarshal([]byte(strings.NewReplacer("%0A", "", "%25", "%").Replace(text)), &shown) != nil {
+			t.Fatalf("%q, %v", text, err)
+		}
+		r.expect("INQUIRE PROMPT " + enrolAsk)
+		return r, shown
+	}
+	r, begun := shows()
+	r.nc.Close()
+	s.Wait(func() bool { return s.Connections() == 0 })
+	r, again := shows()
+	if again["id"] != "alice" || again["activation"] != "" || !strings.HasPrefix(again["link"], "https://") || !strings.Contains(again["link"], "/portal?") {
+		t.Errorf("again: %v", again)
+	}
+	for range 2 {
+		r.send("END")
+		r.expect("S INFO Duo does not know of it yet: set it up there, then press Enter")
+		r.expect("INQUIRE PROMPT " + enrolAsk)
+	}
+	r.send("END")
+	if text, _ := r.r.ReadString('\n'); !strings.Contains(strings.ReplaceAll(text, "%20", " "), "Duo does not know of it yet: this is not finished") {
+		t.Errorf("given up: %q", text)
+	}
+	r, _ = shows()
+	r.send("END")
+	r.expect("S INFO Duo does not know of it yet: set it up there, then press Enter")
+	r.expect("INQUIRE PROMPT " + enrolAsk)
+	s.activate(begun["activation"])
+	r.send("END")
+	r.expect("OK")
+	if got := s.records(); strings.Count(got, "was made at Duo") != 1 || strings.Count(got, `"kind":"enroll"`) != 2 {
+		t.Error(got)
+	}
+}
+
+// Whom Duo lets nobody set up is told what to do.
+func TestEnrollDisabled(t *testing.T) {
+	s := newSetup(t, status(duosim.Disabled))
+	if _, err := factordtest.Call(s.Socket, -1, "ENROLL factor=duo user=alice"); err == nil || !strings.Contains(err.Error(), "Duo's Admin Panel") {
+		t.Error(err)
+	}
+}
+
+const enrolAsk = "Set up Duo Mobile, then press Enter: "
 
 // TestExplain: root hears what Duo says, others ask Duo nothing.
 func TestExplain(t *testing.T) {

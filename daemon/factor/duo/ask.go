@@ -16,8 +16,9 @@ import (
 type asking struct {
 	f      *Factor
 	l      factor.Login
-	n      int    // of the choices
-	id     string // of the booking; "": none is made
+	method authapi.Method // that was named; "": any
+	n      int            // of the choices, or of those of that method
+	id     string         // of the booking; "": none is made
 	choice choice
 	by     time.Time // when all has to be over
 
@@ -41,11 +42,16 @@ func (f *Factor) Choose(_ context.Context, l factor.Login, n int) (factor.Claim,
 	if n < 0 || !l.Discreet && (s == nil || n >= len(s.choices)) {
 		return factor.Claim{}, factor.ErrNotMine
 	}
-	a := &asking{f: f, l: l, n: n, id: rand.Text()}
+	return f.choosing(l, "", n), nil
+}
+
+func (f *Factor) choosing(l factor.Login, m authapi.Method, n int) factor.Claim {
+	a := &asking{f: f, l: l, method: m, n: n, id: rand.Text()}
 	return factor.Claim{
+		Chosen:  true,
 		Outside: &factor.Outside{Earlier: a.earlier(), Admit: a.admit, Ask: a.ask},
 		Settle:  a.settle,
-	}, nil
+	}
 }
 
 // known is what Duo says of the user, asked now if it was not just before: meanwhile it
@@ -66,14 +72,14 @@ func (a *asking) known(ctx context.Context) (*standing, error) {
 // pick finds what was chosen among what Duo says now: the person has seen another
 // list if Duo was asked again.
 func (a *asking) pick(now *standing) *choice {
-	n := a.n
-	if seen, _ := a.l.State.(*standing); seen != nil {
-		n = slices.Index(now.choices, seen.choices[a.n])
+	seen, _ := a.l.State.(*standing)
+	if seen == nil {
+		return nth(now.choices, a.method, a.n)
 	}
-	if n < 0 || n >= len(now.choices) {
-		return nil
+	if n := slices.Index(now.choices, seen.choices[a.n]); n >= 0 {
+		return &now.choices[n]
 	}
-	return &now.choices[n]
+	return nil
 }
 
 // ask sends what was chosen. Everything from here on has one deadline.
@@ -88,7 +94,7 @@ func (a *asking) ask(ctx context.Context) (*factor.Wait, error) {
 	}
 	picked := a.pick(s)
 	if s.Decision != authapi.DecisionAuth || picked == nil {
-		a.refuse(s, a.nothing())
+		a.refuse(s, factor.Unasked)
 		return nil, nil
 	}
 	a.choice = *picked
@@ -156,16 +162,8 @@ func mayHaveRung(err error) bool {
 	return false
 }
 
-// nothing is what a choice comes to for which there is nothing, as the session would
-// have it for a user without Duo: nothing is learnt of who has it.
-func (a *asking) nothing() factor.Outcome {
-	if a.n == 0 {
-		return factor.Lapsed
-	}
-	return factor.Wrong
-}
-
-// refuse settles what Duo was not asked for after all.
+// refuse settles what Duo was not asked for after all. A choice is then like one that
+// nobody has, so that nothing is learnt of who has Duo.
 func (a *asking) refuse(s *standing, outcome factor.Outcome) {
 	a.decided = true
 	a.finding = factor.Finding{Outcome: outcome, Log: "Duo: " + decisionText(s)}
@@ -173,7 +171,7 @@ func (a *asking) refuse(s *standing, outcome factor.Outcome) {
 		a.finding = factor.Finding{Outcome: factor.Waived, Note: waived(s.Message), Log: "Duo: no proof was asked for: " + plain(s.Message)}
 		return
 	}
-	if outcome == factor.Lapsed {
+	if outcome == factor.Unasked {
 		a.finding.Note = "no code was given"
 	}
 }
@@ -185,7 +183,7 @@ func decisionText(s *standing) string {
 	case authapi.DecisionAllow:
 		return said("no second factor is asked for, and accept_bypass = false", s.Message)
 	case authapi.DecisionEnroll:
-		return said("has no account there", s.Message)
+		return said("the user has no account there", s.Message)
 	}
 	return said("deny", s.Message)
 }
@@ -242,7 +240,7 @@ func (a *asking) judge(login context.Context, v authapi.Verdict) {
 func (a *asking) bypassed(v authapi.Verdict) {
 	a.finding.Outcome, a.finding.Note = factor.Waived, waived(v.Message)
 	if !a.f.AcceptBypass {
-		a.finding.Outcome, a.finding.Note = factor.Lapsed, "Duo asks for no second factor here, which this machine does not accept"
+		a.finding.Outcome, a.finding.Note = factor.Lapsed, notAccepted
 	}
 }
 

@@ -28,11 +28,11 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Factor asks Duo. It implements factor.Asker, factor.Starter and factor.Keeper.
+// Factor asks Duo. It implements factor.Worded, factor.Starter and factor.Keeper.
 type Factor struct{ Config }
 
 var (
-	_ factor.Asker   = (*Factor)(nil)
+	_ factor.Worded  = (*Factor)(nil)
 	_ factor.Starter = (*Factor)(nil)
 	_ factor.Keeper  = (*Factor)(nil)
 	_ factor.Namer   = (*Factor)(nil)
@@ -72,5 +72,5 @@ func outage(login context.Context, err error) error {
 	if !errors.As(err, &e) {
 		e = &authapi.Error{Kind: authapi.Ended}
 	}
-	return &factor.Outage{Text: e.Person(), Unreachable: e.Outage(), Err: err}
+	return &factor.Outage{Text: e.Person(), Advice: e.Advice(), Unreachable: e.Outage(), Err: err}
 }

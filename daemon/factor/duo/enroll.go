@@ -16,21 +16,24 @@ const kind = "duo"
 // Kinds implements factor.Keeper.
 func (f *Factor) Kinds() []string { return []string{kind} }
 
-// shown is what the person who enrols takes from it: either makes them the user.
+// shown is what the person who enrols takes from it: any of it makes them the user.
 type shown struct {
 	ID         string `json:"id"` // Duo's username
 	Factor     string `json:"factor"`
-	Activation string `json:"activation"` // for Duo Mobile, as a QR code
-	Link       string `json:"link"`       // to a picture of that
+	Activation string `json:"activation,omitempty"` // for Duo Mobile, as a QR code
+	Link       string `json:"link"`                 // to a picture of that, or to Duo's own pages
 }
 
-// errInactive: the telephone has not activated the account.
-type errInactive struct{}
+// errUnfinished: the telephone has not activated the account. Its text is a hint's too.
+type errUnfinished string
 
-func (errInactive) Error() string {
-	return "Duo Mobile is not activated yet\nhint: scan the QR code with it, then press Enter"
-}
-func (errInactive) Unwrap() error { return factor.ErrFirstCode }
+func (e errUnfinished) Error() string { return string(e) }
+func (errUnfinished) Unwrap() error   { return factor.ErrFirstCode }
+
+const (
+	inactive = errUnfinished("Duo Mobile is not activated yet\nhint: scan the QR code with it, then press Enter")
+	unknown  = errUnfinished("Duo does not know of it yet\nhint: set it up there, then press Enter")
+)
 
 // Enroll implements factor.Keeper. The account is at Duo, and nothing is kept here: a
 // record could only say what Duo may have changed since.
@@ -42,31 +45,72 @@ func (f *Factor) Enroll(e factor.Enrolment) (factor.Draft, error) {
 	case len(e.Seed) > 0 || len(e.Options) > 0 || e.Name != "":
 		return factor.Draft{}, errors.New("duo takes no name, secret or property")
 	}
-	var account authapi.Enrollment
+	n := &enrolling{f: f, user: e.User, username: person.Username}
 	return factor.Draft{
-		Begin: func(ctx context.Context) (any, error) {
-			var err error
-			if account, err = f.Client.Enroll(ctx, person.Username, activationTime); refused(err) {
-				return nil, fmt.Errorf("%q gets no new account at Duo: it may have one (%s)", person.Username, plain(err.Error()))
-			}
-			if err != nil {
-				return nil, outage(ctx, err)
-			}
-			return shown{ID: person.Username, Factor: name, Activation: string(account.Code), Link: string(account.Barcode)}, nil
-		},
-		Ask: "Activate Duo Mobile, then press Enter: ",
-		Check: func(ctx context.Context, _ factor.Secret) error {
-			state, err := f.activated(ctx, account)
-			switch {
-			case err != nil:
-				return outage(ctx, err)
-			case state != authapi.ActivationDone:
-				return errInactive{}
-			}
-			return nil
-		},
+		Begin: n.begin, Begun: n.begun, Check: n.check,
+		Ask:    "Set up Duo Mobile, then press Enter: ",
 		Commit: func(factor.Records, factor.Secret, time.Time) error { return nil },
 	}, nil
+}
+
+// enrolling is the setting up of one account.
+type enrolling struct {
+	f              *Factor
+	user, username string
+	account        authapi.Enrollment // the new one; zero: it was there already
+}
+
+// begin makes the account. One that is there without a telephone, perhaps since its
+// setting up was broken off, goes on at Duo's own pages: a code that activates it is
+// shown once.
+func (n *enrolling) begin(ctx context.Context) (any, error) {
+	account, err := n.f.Client.Enroll(ctx, n.username, activationTime)
+	if err == nil {
+		n.account = account
+		return shown{ID: n.username, Factor: name, Activation: string(account.Code), Link: string(account.Barcode)}, nil
+	}
+	if !refused(err) {
+		return nil, outage(ctx, err)
+	}
+	s, unheard := n.f.preauth(ctx, factor.Login{User: n.user}, nil)
+	switch {
+	case unheard != nil:
+		return nil, outage(ctx, unheard)
+	case s.Decision == authapi.DecisionAuth:
+		return nil, fmt.Errorf("%q is set up at Duo already\nhint: factorctl test --user %s --service sshd tries it; another phone is added in Duo's Admin Panel", n.username, n.user)
+	case s.Decision == authapi.DecisionEnroll && plain(s.EnrollURL) != "":
+		return shown{ID: n.username, Factor: name, Link: plain(s.EnrollURL)}, nil
+	}
+	return nil, fmt.Errorf("%q gets no new account at Duo (%s): %s\nhint: look at the user in Duo's Admin Panel", n.username, plain(err.Error()), decisionText(s))
+}
+
+func (n *enrolling) begun() string {
+	if n.account.UserID == "" {
+		return ""
+	}
+	return fmt.Sprintf("account %q was made at Duo, and not activated yet", n.username)
+}
+
+// check asks whether it is done.
+func (n *enrolling) check(ctx context.Context, _ factor.Secret) error {
+	if n.account.UserID == "" {
+		s, err := n.f.preauth(ctx, factor.Login{User: n.user}, nil)
+		switch {
+		case err != nil:
+			return outage(ctx, err)
+		case s.Decision != authapi.DecisionAuth:
+			return unknown
+		}
+		return nil
+	}
+	state, err := n.f.activated(ctx, n.account)
+	switch {
+	case err != nil:
+		return outage(ctx, err)
+	case state != authapi.ActivationDone:
+		return inactive
+	}
+	return nil
 }
 
 // Describe implements factor.Describer. There are no records.

@@ -112,8 +112,8 @@ func held(log string) *factor.Held {
 	return &factor.Held{Log: log, Text: "a push of another login of yours is not answered yet: answer that one, or type a passcode"}
 }
 
-// whole is a wait in whole seconds, never less than there is to wait.
-func whole(d time.Duration) time.Duration { return (d + time.Second - 1).Truncate(time.Second) }
+// whole is a wait, never less than there is to wait.
+func whole(d time.Duration) string { return factor.Span(d) }
 
 // now is the clock, but never before the highest time that the store has seen.
 func (a *asking) now() time.Time {

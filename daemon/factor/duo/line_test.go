@@ -21,10 +21,7 @@ type line struct {
 	r  *bufio.Reader
 }
 
-func (s *setup) dial(command string) *line {
-	s.t.Helper()
-	return s.dialAs(-1, command)
-}
+func (s *setup) dial(command string) *line { return s.dialAs(-1, command) }
 
 func (s *setup) dialAs(uid int, command string) *line {
 	s.t.Helper()

@@ -191,7 +191,7 @@ func TestLogin(t *testing.T) {
 		"waived": {o: options{sim: duosim.Config{Users: []duosim.User{alice(func(u *duosim.User) { u.Status = duosim.Bypass })}}}, basis: wire.BasisFactor,
 			shown: "Duo asks for no second factor: Account is in bypass"},
 		"not let in": {o: options{sim: duosim.Config{Users: []duosim.User{alice(func(u *duosim.User) { u.Status = duosim.Disabled })}}}, want: wire.ReasonDenied,
-			text: "Duo does not let you in: Your account is disabled"},
+			text: "Duo does not let you in: Your account is disabled; ask your administrator"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSetup(t, c.o)

@@ -53,7 +53,26 @@ func (f *Factor) Offer(ctx context.Context, l factor.Login) (factor.Offer, error
 	if l.Mute && o.Usable && o.Waived == "" && len(s.VerificationCode) > 0 {
 		o = factor.Offer{Enrolled: o.Enrolled, Refused: needsPrompt}
 	}
+	if o.Held = f.heldBack(l); o.Held != "" && len(o.Choices) > 0 {
+		o.Guessable = true // as if there were none
+	}
 	return o, nil
+}
+
+// heldBack says why nobody would be asked now, for as long as the next login may take:
+// that another login's push is not answered yet is over sooner.
+func (f *Factor) heldBack(l factor.Login) string {
+	n, err := readNote(l.Note)
+	if err != nil {
+		return "" // who asks hears of it
+	}
+	now := (&asking{f: f, l: l}).now()
+	n.age(now)
+	n.Pending = nil
+	if h := n.held(now); h != nil {
+		return h.Text
+	}
+	return ""
 }
 
 // offer is what a user can do after Duo has been asked.
@@ -73,12 +92,12 @@ func (f *Factor) offer(s *standing) factor.Offer {
 		if f.AcceptBypass {
 			o.Usable, o.Waived = true, waived(s.Message)
 		} else {
-			o.Refused = "Duo asks for no second factor here, which this machine does not accept"
+			o.Refused = notAccepted
 		}
 	case authapi.DecisionEnroll:
 		o.Refused = enrolAt(s.EnrollURL)
 	default:
-		o.Refused = said("Duo does not let you in", s.Message)
+		o.Refused = said("Duo does not let you in", s.Message) + "; ask your administrator"
 	}
 	return o
 }
@@ -101,6 +120,9 @@ func (f *Factor) preauth(ctx context.Context, l factor.Login, token factor.Secre
 func (f *Factor) from(l factor.Login) authapi.From {
 	return authapi.From{Addr: l.Client, Hostname: f.Host}
 }
+
+// notAccepted is for whom Duo lets in without, where that does not do.
+const notAccepted = "Duo asks you for no second factor, which this machine does not accept: use another one, or ask your administrator"
 
 func waived(message string) string { return said("Duo asks for no second factor", message) }
 

@@ -1,6 +1,7 @@
 package duo_test
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 	"time"
@@ -12,30 +13,31 @@ import (
 // TestOutages: what Duo can do wrong before anything is asked, by name, and what comes
 // of it. None lets in, unless the rule says so, and then only where nobody was there.
 func TestOutages(t *testing.T) {
-	const limit = 300 * time.Millisecond
+	const limit, tell = 300 * time.Millisecond, "tell your administrator"
 	for _, c := range []struct {
 		fault   duosim.Fault
 		text    string
 		log     string
-		lenient bool // with unavailable = "allow"
+		lenient bool   // with unavailable = "allow"
+		advice  string // instead of trying again
 	}{
-		{duosim.Refused, "Duo can't be reached", "no connection", true},
-		{duosim.Blackhole, "Duo can't be reached", "waiting for TLS", true},
-		{duosim.TLSSilence, "Duo can't be reached", "no answer in time", false},
-		{duosim.ServerError, "Duo can't be reached", "HTTP 500", true},
-		{duosim.BadGateway, "Duo can't be reached", "HTTP 502", true},
-		{duosim.ExpiredCert, "Duo can't be reached safely", "certificate has expired", false},
-		{duosim.WrongNameCert, "Duo can't be reached safely", "not localhost", false},
-		{duosim.SelfSigned, "Duo can't be reached safely", "unknown authority", false},
-		{duosim.Slow + "=3s", "Duo can't be reached", "no answer in time", false},
-		{duosim.RateLimit, "Duo is asked too often, wait a minute", "HTTP 429", false},
-		{duosim.Code + "=40301", "Duo refused the request", "code 40301", false},
-		{duosim.WrongSignature, "Duo does not know this machine", "code 40103", false},
-		{duosim.WrongIKey, "Duo does not know this machine", "code 40102", false},
-		{duosim.Garbage, "Duo refused the request", "makes no sense", false},
-		{duosim.HTML, "Duo refused the request", "makes no sense", false},
-		{duosim.UnknownResult, "Duo refused the request", "makes no sense", false},
-		{duosim.ClockSkew + "=-312s", "Duo can't be used, this machine's clock is wrong", "this clock is 312 s ahead", false},
+		{duosim.Refused, "Duo can't be reached", "no connection", true, ""},
+		{duosim.Blackhole, "Duo can't be reached", "waiting for TLS", true, ""},
+		{duosim.TLSSilence, "Duo can't be reached", "no answer in time", false, ""},
+		{duosim.ServerError, "Duo can't be reached", "HTTP 500", true, ""},
+		{duosim.BadGateway, "Duo can't be reached", "HTTP 502", true, ""},
+		{duosim.ExpiredCert, "Duo can't be reached safely", "certificate has expired", false, tell},
+		{duosim.WrongNameCert, "Duo can't be reached safely", "not localhost", false, tell},
+		{duosim.SelfSigned, "Duo can't be reached safely", "unknown authority", false, tell},
+		{duosim.Slow + "=3s", "Duo can't be reached", "no answer in time", false, ""},
+		{duosim.RateLimit, "Duo is asked too often", "HTTP 429", false, "wait a minute, then try again"},
+		{duosim.Code + "=40301", "Duo refused the request", "code 40301", false, "ask your administrator"},
+		{duosim.WrongSignature, "Duo does not know this machine", "code 40103", false, tell},
+		{duosim.WrongIKey, "Duo does not know this machine", "code 40102", false, tell},
+		{duosim.Garbage, "Duo refused the request", "makes no sense", false, ""},
+		{duosim.HTML, "Duo refused the request", "makes no sense", false, ""},
+		{duosim.UnknownResult, "Duo refused the request", "makes no sense", false, ""},
+		{duosim.ClockSkew + "=-312s", "Duo can't be used, this machine's clock is wrong", "this clock is 312 s ahead", false, tell},
 	} {
 		t.Run(string(c.fault), func(t *testing.T) {
 			t.Parallel()
@@ -48,7 +50,7 @@ func TestOutages(t *testing.T) {
 			if took := time.Since(began); took > limit+2*time.Second {
 				t.Errorf("took %v", took)
 			}
-			if c.lenient != (v.Allow && v.Basis == wire.BasisUnavailable) || !c.lenient && (v.Reason != wire.ReasonUnavailable || v.Text != c.text+": try again, or ask your administrator") {
+			if c.lenient != (v.Allow && v.Basis == wire.BasisUnavailable) || !c.lenient && (v.Reason != wire.ReasonUnavailable || v.Text != c.text+": "+cmp.Or(c.advice, "try again, or ask your administrator")) {
 				t.Errorf("%+v", v)
 			}
 			other := first

@@ -33,7 +33,10 @@ func passcodeIn(answer factor.Secret) (code factor.Secret, guessable, ok bool) {
 
 // Verify implements factor.Factor. Duo spends passcodes; of two logins that show the
 // same one it takes one.
-func (f *Factor) Verify(_ context.Context, l factor.Login, answer factor.Secret) (factor.Claim, error) {
+func (f *Factor) Verify(ctx context.Context, l factor.Login, answer factor.Secret) (factor.Claim, error) {
+	if m, n, ok := wordIn(answer); ok {
+		return f.chooseWord(ctx, l, m, n)
+	}
 	code, guessable, ok := passcodeIn(answer)
 	if !ok {
 		return factor.Claim{}, factor.ErrNotMine

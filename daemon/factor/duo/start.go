@@ -42,7 +42,7 @@ func (f *Factor) Start(ctx context.Context, l factor.Login) (factor.Start, error
 	}
 	url := plain(s.EnrollURL)
 	if s.Decision != authapi.DecisionEnroll || url == "" {
-		return factor.Start{}, &factor.Outage{Text: "Duo lets nobody set up an account here", Err: errors.New("duo: " + decisionText(s))}
+		return factor.Start{}, &factor.Outage{Text: "Duo lets nobody set up an account here", Advice: "ask your administrator", Err: errors.New("duo: " + decisionText(s))}
 	}
 	return factor.Start{
 		Show: append(drawn(url, "Open this link with a phone or a browser, and set up Duo there:"), url),

@@ -114,7 +114,7 @@ var errNotAsked = errors.New("no validation server was asked")
 // consult asks the validation servers.
 func (f *Factor) consult(ctx context.Context, otp []byte) (ykval.Answer, error) {
 	if f.servers == nil {
-		return ykval.Answer{}, &factor.Outage{Text: "no validation server for YubiKeys is configured", Err: errNotAsked}
+		return ykval.Answer{}, &factor.Outage{Text: "no validation server for YubiKeys is configured", Advice: "ask your administrator", Err: errNotAsked}
 	}
 	answer, err := f.servers.Verify(ctx, string(otp))
 	if err == nil || ctx.Err() != nil {

@@ -24,7 +24,8 @@ type breaker struct {
 	probe   time.Time // when the one on its way began; zero: there is none
 	givenUp bool      // the last probe was
 	since   time.Time // of the state
-	success time.Time // the last
+	success time.Time // the last answer
+	served  time.Time // the last that was no refusal
 	failure *Error    // the last
 	failed  time.Time
 }
@@ -91,6 +92,9 @@ func (b *breaker) settle(t ticket, err *Error) {
 		}
 		if err == nil || err.Status != 0 {
 			b.success = now
+		}
+		if err == nil {
+			b.served = now
 		}
 	}
 }

@@ -155,7 +155,7 @@ func (e *Error) Person() string {
 	case Untrusted:
 		return "Duo can't be reached safely"
 	case Throttled:
-		return "Duo is asked too often, wait a minute"
+		return "Duo is asked too often"
 	case BadKey:
 		return "Duo does not know this machine"
 	case Skewed:
@@ -164,6 +164,19 @@ func (e *Error) Person() string {
 		return "Duo did not answer in time"
 	}
 	return "Duo refused the request"
+}
+
+// Advice is what that person can do, if it is not to try again.
+func (e *Error) Advice() string {
+	switch e.Kind {
+	case Throttled:
+		return "wait a minute, then try again"
+	case BadKey, Skewed, Untrusted:
+		return "tell your administrator"
+	case Refused:
+		return "ask your administrator"
+	}
+	return ""
 }
 
 // Unwrap gives what went wrong below: a context's end, an error of the network.

@@ -5,11 +5,13 @@ import "time"
 // Health is what status shows of Duo. Times are zero for what never happened.
 type Health struct {
 	// Down says that Duo is not asked at the moment, but to find out whether it is back.
-	// Since is when that began, or when it ended.
-	Down  bool
-	Since time.Time
+	// Since is when that began, or when it ended, and Until when that is found out.
+	Down         bool
+	Since, Until time.Time
 	// LastAnswer is the last answer of any kind, a refusal too.
 	LastAnswer time.Time
+	// LastSuccess is the last answer that was no refusal: keys and clock were right.
+	LastSuccess time.Time
 	// LastError is the last failure, also one of a single user.
 	LastError   *Error
 	LastErrorAt time.Time
@@ -24,7 +26,7 @@ type Health struct {
 func (c *Client) Health() Health {
 	b := c.breaker
 	b.mu.Lock()
-	h := Health{Down: b.down != nil, Since: b.since, LastAnswer: b.success, LastError: b.failure, LastErrorAt: b.failed}
+	h := Health{Down: b.down != nil, Since: b.since, Until: b.until, LastAnswer: b.success, LastSuccess: b.served, LastError: b.failure, LastErrorAt: b.failed}
 	b.mu.Unlock()
 	if r := c.heard.Load(); r != nil {
 		h.Skew, h.SkewAt = r.skew, r.at

@@ -19,11 +19,14 @@ func (c *Client) Ping(ctx context.Context) (time.Time, error) {
 	return at(m.Time), err
 }
 
+// CallCheck is Error.Call of Check.
+const CallCheck = "check"
+
 // Check asks whether Duo accepts the keys and this machine's clock:
 // https://duo.com/docs/authapi#/check
 func (c *Client) Check(ctx context.Context) (time.Time, error) {
 	var m moment
-	err := c.call(ctx, request{name: "check", method: http.MethodGet, path: "/auth/v2/check", limit: c.preauth, repeatable: true, general: true}, &m)
+	err := c.call(ctx, request{name: CallCheck, method: http.MethodGet, path: "/auth/v2/check", limit: c.preauth, repeatable: true, general: true}, &m)
 	return at(m.Time), err
 }
 

@@ -70,11 +70,11 @@ func (d *desk) say(format string, args ...any) {
 
 func (d *desk) welcome(o options) {
 	d.say("[duo]\nikey = %q\nskey = %q\nhost = %q\nca_file = %q\n", d.sim.IKey(), d.sim.SKey(), d.sim.Host(), d.sim.CAFile())
-	d.say("# Put this into a configuration that only its owner reads. Users: %s. Passcodes: %s.", plain(o.users.String()), plain(o.passcodes.String()))
+	d.say("# Put this into a configuration that only its owner reads, with a rule:\n\n[[rule]]\nfactors = [\"duo\", \"backup\"]\n\n# Users: %s. Passcodes: %s.", plain(o.users.String()), plain(o.passcodes.String()))
 	if d.auto {
 		d.say("# Pushes are approved after %s.", o.approve)
 	} else {
-		d.say("# Pushes wait for y, n or f here; -h of this command says what else.")
+		d.say("# Pushes wait for y, n or f here; \"help\" says what else.")
 	}
 }
 
@@ -171,13 +171,20 @@ func (d *desk) do(verb string, args []string) error {
 		return d.fault(args)
 	case verb == "clear" && len(args) == 0:
 		return d.sim.ClearFaults()
+	case verb == "help" || verb == "-h" || verb == "--help":
+		d.say("%s", deskUsage)
+		return nil
+	case verb == "activate":
+		return errors.New("activate CODE: what is in the QR code, duo://...; the client that enrols shows it")
+	case verb == "code":
+		return errors.New("code CODE: the digits that the client shows")
 	case verb == "who" && len(args) == 0:
 		for _, u := range d.sim.Users() {
 			d.say("%s: %d devices, status %q%s", plain(u.Name), len(u.Devices), u.Status, about(", sent: ", strings.Join(d.sim.SentPasscodes(u.Name), " ")))
 		}
 		return nil
 	}
-	return errors.New("y, n, f, code, activate, fault, clear, who or quit?")
+	return errors.New("y, n, f, code, activate, fault, clear, who or quit? \"help\" explains them")
 }
 
 // decide answers what is pending.
@@ -209,8 +216,12 @@ func (d *desk) code(code string) error {
 
 // fault reads NAME[=X] [ENDPOINT] [TIMES].
 func (d *desk) fault(args []string) error {
-	if len(args) == 0 {
-		d.say("%v", strings.Trim(fmt.Sprint(duosim.Faults()), "[]"))
+	if len(args) == 0 || args[0] == "-h" || args[0] == "help" {
+		texts := faultTexts()
+		for _, f := range duosim.Faults() {
+			d.say("  %-17s %s", f, texts[f])
+		}
+		d.say("fault NAME[=X] [ENDPOINT] [TIMES], then clear")
 		return nil
 	}
 	endpoint, times := "", duosim.Forever

@@ -19,6 +19,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/factord/factord/daemon/factordtest/duosim"
 )
 
 // screen is what a person at the command sees.
@@ -185,6 +187,31 @@ func TestDeskByItself(t *testing.T) {
 	}
 	x.await(t, "push to alice", 1)
 	press("quit")
+}
+
+// Whoever does not know what to type is told, at the terminal too.
+func TestDeskHelps(t *testing.T) {
+	x, press := desktop(t)
+	for line, want := range map[string]string{
+		"help": "activate CODE      be the phone", "-h": "fault NAME[=X] [ENDPOINT] [TIMES]", "activate": "activate CODE: what is in the QR code, duo://",
+		"fault -h": "clock-skew        =DURATION (-312s, say): Duo's clock is off by so much", "code": "code CODE: the digits that the client shows",
+	} {
+		press(line)
+		x.await(t, want, 1)
+	}
+	x.await(t, `factors = ["duo", "backup"]`, 1) // what it prints is all that is needed
+	for _, f := range duosim.Faults() {
+		if faultTexts()[f] == "" {
+			t.Errorf("%q is not explained", f)
+		}
+	}
+	if len(faultTexts()) != len(duosim.Faults()) {
+		t.Error("more is explained than there is")
+	}
+	var complaints strings.Builder
+	if _, err := parse([]string{"--dir", "x", "activate", "duo://x"}, io.Discard, &complaints); err == nil || !strings.Contains(complaints.String(), "hint: start duosim with --dir, then type it there") {
+		t.Errorf("on the command line: %s", complaints.String())
+	}
 }
 
 func TestUsage(t *testing.T) {

@@ -28,7 +28,8 @@ authority of this run, and holds nothing else.
 
   --dir DIR          where ca.pem goes; made if need be
   --listen ADDRESS   on this machine; default localhost:18443, port 0 is a free one
-  --user NAME        somebody with a phone; may be repeated; default alice
+  --user NAME        somebody with a phone, by their name on this machine; may be
+                     repeated; default alice
   --passcode CODE    good once for every user; may be repeated; default 123456
   --approve AFTER    every push is approved after so long (0s is at once)
   --verified-push    pushes want the code that the client shows
@@ -36,24 +37,29 @@ authority of this run, and holds nothing else.
                      keeps its configuration over a restart
   --fault FAULT      from the start; as in "fault" below, with spaces; may be repeated
 
-While it runs, at its terminal:
+` + deskUsage + `
+Debian's login_duo and pam_duo work against it: put ikey, skey, host and
+cafile = DIR/ca.pem into their configuration. Without a terminal it runs until it
+gets SIGTERM or SIGINT. Exit status: 0 ended as asked, 1 failed, 2 usage.
+`
+
+// deskUsage is what can be typed while it runs.
+const deskUsage = `While it runs, at its terminal:
 
   y [USER]           approve what is pending, of everybody or of USER
   n [USER]           deny it
   f [USER]           deny it and report it as fraud
   code CODE          type the code of a verified push into the phone
-  activate CODE      be the phone that has read an enrolment's QR code
+  activate CODE      be the phone that has read the QR code of an enrolment: CODE
+                     is its text, duo://..., as "factorctl enroll duo --json" prints
   fault NAME[=X] [ENDPOINT] [TIMES]
                      something goes wrong, at preauth, auth, auth_status... or at
-                     all of them; so many times, or until "clear". "fault" alone
-                     lists the names.
+                     all of them; so many times, or until "clear": "fault 500",
+                     "fault slow=3s auth 1". "fault" alone explains all names
   clear              all is well again
   who                users, how they stand, and passcodes sent by SMS
+  help               this list
   quit
-
-Debian's login_duo and pam_duo work against it: put ikey, skey, host and
-cafile = DIR/ca.pem into their configuration. Without a terminal it runs until it
-gets SIGTERM or SIGINT. Exit status: 0 ended as asked, 1 failed, 2 usage.
 `
 
 // list is a flag that may be repeated.
@@ -112,7 +118,11 @@ func parse(args []string, out, complaints io.Writer) (options, error) {
 		err = fmt.Errorf("--dir is missing")
 	}
 	if err != nil {
-		fmt.Fprintf(complaints, "duosim: %v\nhint: duosim -h explains all options\n", err)
+		hint := "duosim -h explains all options"
+		if strings.Contains(deskUsage, "\n  "+f.Arg(0)+" ") {
+			hint = "start duosim with --dir, then type it there; duosim -h explains it"
+		}
+		fmt.Fprintf(complaints, "duosim: %v\nhint: %s\n", err, hint)
 		return o, errUsage
 	}
 	if o.users == nil {

@@ -1,0 +1,45 @@
+package session
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/factord/factord/daemon/factor"
+)
+
+// missing says which of the rule's factors are not offered though it is not the user's
+// records here that are to blame, and why.
+func (a *attempt) missing() map[string]string {
+	why := map[string]string{}
+	for _, name := range a.plan.Factors {
+		if text := a.whyMissing(name); text != "" {
+			why[name] = text
+		}
+	}
+	return why
+}
+
+func (a *attempt) whyMissing(name string) string {
+	s := &a.standing
+	built := slices.IndexFunc(a.Factors, func(f factor.Factor) bool { return f.Name() == name })
+	if built < 0 {
+		return "not configured, or not in this factord"
+	}
+	if i := slices.IndexFunc(s.offers, func(o offer) bool { return o.factor.Name() == name }); i >= 0 {
+		return s.offers[i].Held
+	}
+	for _, o := range s.outages {
+		switch {
+		case o.factor != name:
+		case errors.Is(o.err, errAlone):
+			return "not known: asked only when root explains"
+		default:
+			return outageText(o.err) + " (" + strings.TrimPrefix(o.err.Error(), name+": ") + ")"
+		}
+	}
+	if _, asks := a.Factors[built].(factor.Asker); asks {
+		return strings.Join(s.refused, "; ") // nobody else is refused
+	}
+	return ""
+}
