@@ -28,7 +28,7 @@ func TestRestoreWhileTheServedDatabaseWasMovedAway(t *testing.T) {
 	if _, err := Rekey(c, NewKey(), true); !errors.Is(err, ErrInUse) {
 		t.Errorf("rekey: %v", err)
 	}
-	if left := entries(t, c.Dir); !slices.Equal(left, []string{redoFile, KeyFile}) {
+	if left := entries(t, c.Dir); !slices.Equal(left, []string{RedoFile, KeyFile}) {
 		t.Errorf("left: %v", left)
 	}
 	s.Close()

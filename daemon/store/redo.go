@@ -28,9 +28,6 @@ import (
 // The log only ever saves time. Without it, or when it is full, bbolt's commit
 // comes before the answer.
 
-// redoFile is the log's name in the state directory.
-const redoFile = "factord.redo"
-
 // redoSize is the log's size in bytes. It never changes, since a file that grows
 // costs the disk more.
 const redoSize = 256 << 10
@@ -67,7 +64,7 @@ type redoLog struct {
 // openRedo makes a new log in dir, in place of one of which everything was done
 // again. Where it can't, as on a full disk, there is none.
 func openRedo(dir string, seal *sealer) (*redoLog, error) {
-	f, err := os.OpenFile(filepath.Join(dir, redoFile), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, RedoFile), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +138,7 @@ func (s *sealer) redo(db *bolt.DB, dir string) (done bool, err error) {
 // settleRedo is for who reads the database alone: with a log that a crash has left,
 // it writes first what that has.
 func settleRedo(c Config) error {
-	if _, err := os.Lstat(filepath.Join(c.Dir, redoFile)); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(filepath.Join(c.Dir, RedoFile)); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	s, err := openDatabase(c)
@@ -153,7 +150,7 @@ func settleRedo(c Config) error {
 
 // readRedo returns what the log in dir holds.
 func readRedo(dir string) ([]byte, error) {
-	f, err := os.OpenFile(filepath.Join(dir, redoFile), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	f, err := os.OpenFile(filepath.Join(dir, RedoFile), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -89,12 +89,12 @@ func TestRedoTwice(t *testing.T) {
 		addUser(t, s, i)
 	}
 	crashed := crash(t, c)
-	left := readFile(t, filepath.Join(crashed.Dir, redoFile))
+	left := readFile(t, filepath.Join(crashed.Dir, RedoFile))
 	again := open(t, crashed)
 	for range 2 {
 		hasUsers(t, again, 5)
 		again.Close()
-		if err := os.WriteFile(filepath.Join(crashed.Dir, redoFile), left, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(crashed.Dir, RedoFile), left, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		again = open(t, crashed)
@@ -105,11 +105,11 @@ func TestRedoTwice(t *testing.T) {
 func TestRedoOfAnother(t *testing.T) {
 	other, oc := unsettled(t)
 	addUser(t, other, 100)
-	foreign := readFile(t, filepath.Join(oc.Dir, redoFile))
+	foreign := readFile(t, filepath.Join(oc.Dir, RedoFile))
 
 	s, c := unsettled(t)
 	addUser(t, s, 0)
-	older := readFile(t, filepath.Join(c.Dir, redoFile))
+	older := readFile(t, filepath.Join(c.Dir, RedoFile))
 	if err := s.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestRedoOfAnother(t *testing.T) {
 		"a length beyond it": bytes.Repeat([]byte{255}, 64), "longer than a log": append(bytes.Clone(foreign), older...),
 	} {
 		crashed := crash(t, c)
-		if err := os.WriteFile(filepath.Join(crashed.Dir, redoFile), log, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(crashed.Dir, RedoFile), log, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		t.Log(name)
@@ -138,7 +138,7 @@ func TestRedoTorn(t *testing.T) {
 	for _, at := range []int{0, 1, 3, 4, 5, 30, 400} {
 		for block, want := range []int{0, 1, 2} {
 			crashed := crash(t, c)
-			path := filepath.Join(crashed.Dir, redoFile)
+			path := filepath.Join(crashed.Dir, RedoFile)
 			log := readFile(t, path)
 			log[block*redoBlock+at] ^= 0x40
 			if err := os.WriteFile(path, log, 0o600); err != nil {
@@ -149,7 +149,7 @@ func TestRedoTorn(t *testing.T) {
 	}
 	for _, size := range []int{0, 3, 4, 100, redoBlock, redoBlock + 100} {
 		crashed := crash(t, c)
-		if err := os.Truncate(filepath.Join(crashed.Dir, redoFile), int64(size)); err != nil {
+		if err := os.Truncate(filepath.Join(crashed.Dir, RedoFile), int64(size)); err != nil {
 			t.Fatal(err)
 		}
 		hasUsers(t, open(t, crashed), size/redoBlock)
@@ -160,7 +160,7 @@ func TestRedoTorn(t *testing.T) {
 func TestRedoUnreadable(t *testing.T) {
 	s, c := newStore(t, nil)
 	s.Close()
-	path := filepath.Join(c.Dir, redoFile)
+	path := filepath.Join(c.Dir, RedoFile)
 	for name, spoil := range map[string]func() error{
 		"a folder":  func() error { return os.Mkdir(path, 0o700) },
 		"a symlink": func() error { return os.Symlink("elsewhere", path) },

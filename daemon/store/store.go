@@ -39,6 +39,7 @@ const memorylessSchema = "1"
 // File names in the state directory.
 const (
 	DatabaseFile = "factord.db"
+	RedoFile     = "factord.redo" // what a crash may have kept from the database
 	KeyFile      = "seal.key"
 	nextKeyFile  = KeyFile + ".next"
 )

@@ -103,7 +103,7 @@ func TestHangUpAgainAndAgain(t *testing.T) {
 	for range 3 {
 		s.hangsUp()
 	}
-	if got := s.tries("", s.sim.Approve); got != "too many pushes were not answered: type a passcode, or wait 10m0s" {
+	if got := s.tries("", s.sim.Approve); got != "too many pushes were not answered: type a passcode, or wait 10 minutes" {
 		t.Errorf("%q", got)
 	}
 }

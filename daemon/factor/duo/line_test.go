@@ -47,21 +47,27 @@ func (l *line) expect(want string) {
 }
 
 // copied is the database as a kill would leave it now.
-func (s *setup) copied() []byte {
+func (s *setup) copied() map[string][]byte {
 	s.t.Helper()
-	data, err := os.ReadFile(filepath.Join(s.Dir, store.DatabaseFile))
-	if err != nil {
-		s.t.Fatal(err)
+	files := map[string][]byte{}
+	for _, name := range []string{store.RedoFile, store.DatabaseFile} { // what is not in the first is in the second
+		data, err := os.ReadFile(filepath.Join(s.Dir, name))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		files[name] = data
 	}
-	return data
+	return files
 }
 
 // restart goes on from there.
-func (s *setup) restart(database []byte) {
+func (s *setup) restart(files map[string][]byte) {
 	s.t.Helper()
 	s.Stop()
-	if err := os.WriteFile(filepath.Join(s.Dir, store.DatabaseFile), database, 0o600); err != nil {
-		s.t.Fatal(err)
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(s.Dir, name), data, 0o600); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 	s.Run()
 }
