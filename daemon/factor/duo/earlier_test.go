@@ -31,7 +31,7 @@ func TestHangUpThenNo(t *testing.T) {
 		after time.Duration
 		held  string
 	}{
-		"deny":        {no: func(s *duosim.Server) func(string) error { return s.Deny }, held: saidNo + "1m0s"},
+		"deny":        {no: func(s *duosim.Server) func(string) error { return s.Deny }, held: saidNo + "1 minute"},
 		"fraud":       {no: func(s *duosim.Server) func(string) error { return s.Fraud }, held: fraud},
 		"fraud later": {no: func(s *duosim.Server) func(string) error { return s.Fraud }, after: 5 * time.Minute, held: fraud},
 	} {
