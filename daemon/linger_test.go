@@ -44,7 +44,7 @@ func TestLingering(t *testing.T) {
 				} {
 					ours, theirs := lingeringPair(t, alone)
 					time.AfterFunc(wait, func() { act(ours, theirs) })
-					n, err := ours.Read(make([]byte, 10))
+					n, err := ours.(*lingerer).ReadSoon(make([]byte, 10))
 					if !errors.Is(err, want) || n > 0 != (want == nil) {
 						t.Errorf("read %d, %v, want %v", n, err, want)
 					}

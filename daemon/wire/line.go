@@ -10,13 +10,20 @@ import (
 // before it is dropped. It is not safe for concurrent use.
 type Lines struct {
 	rw         io.ReadWriter
+	soon       func([]byte) (int, error) // reads what is expected at once
 	buf        [MaxLine + 2]byte // one line, CR and LF
 	start, end int
 	out        []byte
 }
 
-// NewLines returns the lines of rw.
-func NewLines(rw io.ReadWriter) *Lines { return &Lines{rw: rw} }
+// NewLines returns the lines of rw. If rw has a method ReadSoon, Read calls that.
+func NewLines(rw io.ReadWriter) *Lines {
+	l := &Lines{rw: rw, soon: rw.Read}
+	if s, ok := rw.(interface{ ReadSoon([]byte) (int, error) }); ok {
+		l.soon = s.ReadSoon
+	}
+	return l
+}
 
 // Read returns the next line without its end. The bytes are valid until the
 // next call. End of file in mid-line is io.ErrUnexpectedEOF.
@@ -34,20 +41,20 @@ func (l *Lines) Read() ([]byte, error) {
 		if len(pending) == len(l.buf) {
 			return nil, ErrLineTooLong
 		}
-		if err := l.fill(); err != nil {
+		if err := l.fill(l.soon); err != nil {
 			return nil, err
 		}
 	}
 }
 
 // fill reads once more, after moving what is unread to the front.
-func (l *Lines) fill() error {
+func (l *Lines) fill(read func([]byte) (int, error)) error {
 	if l.start > 0 {
 		n := copy(l.buf[:], l.buf[l.start:l.end])
 		clear(l.buf[n:l.end]) // it may have held a passcode
 		l.start, l.end = 0, n
 	}
-	n, err := l.rw.Read(l.buf[l.end:])
+	n, err := read(l.buf[l.end:])
 	l.end += n
 	switch {
 	case n > 0:
@@ -66,7 +73,7 @@ func (l *Lines) Await() error {
 	if l.Buffered() {
 		return nil
 	}
-	return l.fill()
+	return l.fill(l.rw.Read)
 }
 
 // Buffered reports whether bytes have been received that Read has not returned.
