@@ -166,7 +166,10 @@ func (s *Server) dated(r *http.Request, in *signed) *failure {
 	if in.date == "" {
 		return fail(40104, "")
 	}
-	at, err := mail.ParseDate(in.date)
+	at, err := time.Parse(time.RFC1123Z, in.date) // which is what most send
+	if err != nil {
+		at, err = mail.ParseDate(in.date)
+	}
 	if err != nil {
 		return fail(40105, "not a date of RFC 2822")
 	}

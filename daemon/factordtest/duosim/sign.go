@@ -38,12 +38,12 @@ type scheme struct {
 // signature over a JSON body would cover nothing of it.
 func (r signed) schemes() []scheme {
 	v2 := []scheme{{name: "v2-sha1", hash: sha1.New}, {name: "v2-sha512", hash: sha512.New}}
-	later := []scheme{{name: "v4", hash: sha512.New, body: true}, {name: "v5", hash: sha512.New, body: true, headers: true}}
+	later := []scheme{{name: "v5", hash: sha512.New, body: true, headers: true}, {name: "v4", hash: sha512.New, body: true}}
 	switch {
 	case r.json:
 		return later
 	case r.method == http.MethodGet:
-		return append(v2, later...)
+		return append(later, v2...)
 	}
 	return v2
 }
@@ -55,6 +55,9 @@ func (r signed) scheme(among []scheme, skey, mac string) (string, bool) {
 		hosts = append(hosts, bare)
 	}
 	for _, sc := range among {
+		if len(mac) != hex.EncodedLen(sc.hash().Size()) {
+			continue
+		}
 		for _, host := range hosts {
 			if hmac.Equal([]byte(mac), []byte(r.mac(sc, host, skey))) {
 				return sc.name, true
