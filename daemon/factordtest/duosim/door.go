@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // door is the listener that the HTTP server sees: it stays while the real one
@@ -138,20 +140,35 @@ func (d *door) refuse() error {
 	if d.shut >= 0 {
 		return nil
 	}
-	d.ln.Close()
+	// Not when it began to listen: of port 0 the kernel makes one that another such
+	// socket has.
+	if err := d.share(); err != nil {
+		return err
+	}
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
 	at := &syscall.SockaddrInet4{Port: d.addr.Port}
 	copy(at.Addr[:], d.addr.IP.To4())
-	err = errors.Join(syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1), syscall.Bind(fd, at))
+	err = errors.Join(syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1),
+		syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, unix.SO_REUSEPORT, 1), syscall.Bind(fd, at))
 	if err != nil {
 		syscall.Close(fd)
 		return err
 	}
 	d.shut = fd
-	return nil
+	return d.ln.Close()
+}
+
+// share lets another socket of ours be bound to the port before this one is closed.
+func (d *door) share() error {
+	raw, err := d.ln.(*net.TCPListener).SyscallConn()
+	if err != nil {
+		return err
+	}
+	ctlErr := raw.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
+	return errors.Join(ctlErr, err)
 }
 
 // listenAgain ends refuse.
