@@ -32,7 +32,7 @@ func apply(tx *bolt.Tx, changes []change) error {
 // A change is its bucket, its key and its value, each after its length; the value's
 // is raised by one, and 0 is a deletion. Lengths are varints.
 
-func encodeChanges(changes []change) (text []byte) {
+func appendChanges(text []byte, changes []change) []byte {
 	for _, c := range changes {
 		text = append(binary.AppendUvarint(text, uint64(len(c.bucket))), c.bucket...)
 		text = append(binary.AppendUvarint(text, uint64(len(c.key))), c.key...)

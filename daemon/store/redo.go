@@ -59,6 +59,8 @@ type redoLog struct {
 	seal *sealer
 	used int64
 	prev link
+	// The last entry and what it sealed, for their room.
+	entry, plain []byte
 }
 
 // openRedo makes a new log in dir, in place of one of which everything was done
@@ -100,13 +102,16 @@ func (l *redoLog) keep(changes []change) bool {
 	if l == nil {
 		return false
 	}
-	text := l.seal.seal(bucketRedo, l.prev[:], encodeChanges(changes))
-	size := int64(redoHead + len(text))
+	l.plain = appendChanges(l.plain[:0], changes)
+	l.entry = l.seal.appendSealed(append(l.entry[:0], make([]byte, redoHead)...), bucketRedo, l.prev[:], l.plain)
+	size := int64(len(l.entry))
 	if l.used+size > redoSize {
+		l.entry, l.plain = nil, nil
 		return false
 	}
-	entry := append(binary.BigEndian.AppendUint32(make([]byte, 0, size), uint32(len(text))), text...)
-	if _, err := l.file.WriteAt(entry, l.used); err != nil {
+	text := l.entry[redoHead:]
+	binary.BigEndian.PutUint32(l.entry, uint32(len(text)))
+	if _, err := l.file.WriteAt(l.entry, l.used); err != nil {
 		return false
 	}
 	if unix.Fdatasync(int(l.file.Fd())) != nil {

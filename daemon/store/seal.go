@@ -77,11 +77,15 @@ func bound(bucket, key []byte) []byte {
 }
 
 func (s *sealer) seal(bucket, key, plain []byte) []byte {
-	const head = 1 + chacha20poly1305.NonceSizeX
-	out := make([]byte, head, head+len(plain)+chacha20poly1305.Overhead)
-	out[0] = sealVersion
-	rand.Read(out[1:head]) // never fails: crypto/rand ends the program instead
-	return s.aead.Seal(out, out[1:head], plain, bound(bucket, key))
+	return s.appendSealed(make([]byte, 0, 1+chacha20poly1305.NonceSizeX+len(plain)+chacha20poly1305.Overhead), bucket, key, plain)
+}
+
+// appendSealed is seal that appends to out.
+func (s *sealer) appendSealed(out, bucket, key, plain []byte) []byte {
+	var nonce [chacha20poly1305.NonceSizeX]byte
+	rand.Read(nonce[:]) // never fails: crypto/rand ends the program instead
+	out = append(append(out, sealVersion), nonce[:]...)
+	return s.aead.Seal(out, nonce[:], plain, bound(bucket, key))
 }
 
 func (s *sealer) open(bucket, key, sealed []byte) ([]byte, error) {
