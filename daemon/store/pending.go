@@ -45,6 +45,11 @@ func (s *Store) open() error {
 	if s.tx != nil {
 		return nil
 	}
+	if s.stale {
+		if err := harden(s.db); err != nil {
+			return err
+		}
+	}
 	tx, err := s.db.Begin(true)
 	if err != nil {
 		return err
@@ -59,6 +64,12 @@ func (s *Store) open() error {
 	return nil
 }
 
+// harden commits nothing, durably. After a failed commit, or one of a process that
+// was killed, what the kernel shows may not be on the disk, and what builds on that
+// would fit nothing after a power loss. Syncing alone does not help: the kernel may
+// have given up writing those pages.
+func harden(db *bolt.DB) error { return db.Update(func(*bolt.Tx) error { return nil }) }
+
 // promise makes what was written last durable, in the redo log, and reports
 // whether it has.
 func (s *Store) promise() bool {
@@ -69,7 +80,7 @@ func (s *Store) promise() bool {
 	if tx.promised == 0 {
 		time.AfterFunc(s.settleIn, func() { s.Settle(context.Background()) })
 	}
-	s.ahead.Store(s.ahead.Load().with(tx.made[tx.promised:]))
+	s.ahead.Store(s.ahead.Load().with(tx.base, tx.made[tx.promised:]))
 	tx.promised = len(tx.made)
 	return true
 }
@@ -136,14 +147,15 @@ func (s *Store) Settle(ctx context.Context) error {
 // it is made.
 type ahead struct {
 	round   uint64 // raised by each commit of bbolt's
+	base    link   // of the state that lacks it
 	changes changes
 }
 
 func (a *ahead) settled() *ahead { return &ahead{round: a.round + 1} }
 
 // with returns a with more changes.
-func (a *ahead) with(more []change) *ahead {
-	next := &ahead{a.round, maps.Clone(a.changes)}
+func (a *ahead) with(base link, more []change) *ahead {
+	next := &ahead{a.round, base, maps.Clone(a.changes)}
 	if next.changes == nil {
 		next.changes = changes{}
 	}
@@ -188,6 +200,9 @@ func (s *Store) Look(fn func(*Tx) error) error {
 			continue
 		}
 		defer tx.Rollback()
+		if now.changes != nil && stateLink(tx) != now.base { // bbolt has it by now, and maybe more
+			now = &ahead{}
+		}
 		return fn(&Tx{store: s, bolt: tx, highest: s.Highest(), changes: now.changes, reading: true})
 	}
 }

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -98,6 +101,29 @@ func TestLookNeverGoesBack(t *testing.T) {
 	readers.Wait()
 }
 
+// Nobody sees promises over a state that has them and more: the user's entry and the
+// records would not agree.
+func TestLookMixesNothing(t *testing.T) {
+	s, _ := unsettled(t)
+	mustUpdate(t, s, func(tx *Tx) error {
+		return errors.Join(tx.PutUser("alice", User{UID: 1}), tx.Scope("alice", "totp").Put("totp-1", []byte("x")))
+	})
+	s.redo.used = redoSize // so that the next is committed, and not promised
+	looked := false
+	mustUpdate(t, s, func(tx *Tx) error {
+		tx.bolt.OnCommit(func() {
+			looked = true
+			if err := s.Look(func(tx *Tx) error { _, _, _, err := tx.Load("alice"); return err }); err != nil {
+				t.Error(err)
+			}
+		})
+		return tx.Scope("alice", "totp").Put("totp-2", []byte("y"))
+	})
+	if !looked {
+		t.Error("nobody looked")
+	}
+}
+
 // A database that can't be written any more, as on a full disk, keeps what was
 // promised, takes nothing further, and goes on once it can.
 func TestSettleFails(t *testing.T) {
@@ -168,6 +194,56 @@ func TestWithoutRedoLog(t *testing.T) {
 		addUser(t, s, i)
 	}
 	hasUsers(t, open(t, crash(t, c)), 3)
+}
+
+// Whatever comes while a store closes gets an answer, and what was told is kept.
+func TestCloseAmongOthers(t *testing.T) {
+	for range 20 {
+		s, c := newStore(t, nil)
+		s.settleIn = 0
+		mustUpdate(t, s, func(tx *Tx) error { return tx.PutBudget("n", 0) })
+		var all sync.WaitGroup
+		var told atomic.Int64
+		for range 4 {
+			all.Go(func() {
+				for {
+					n := 0
+					err := s.Update(t.Context(), func(tx *Tx) error {
+						if _, err := tx.Budget("n", &n); err != nil {
+							return err
+						}
+						n++
+						return tx.PutBudget("n", n)
+					})
+					if err != nil {
+						return
+					}
+					for have := told.Load(); have < int64(n) && !told.CompareAndSwap(have, int64(n)); have = told.Load() {
+					}
+				}
+			})
+		}
+		for _, read := range []func(func(*Tx) error) error{s.View, s.Look} {
+			all.Go(func() {
+				for read(func(*Tx) error { return nil }) == nil {
+				}
+			})
+		}
+		for told.Load() < 10 {
+			runtime.Gosched()
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		all.Wait()
+		n := 0
+		again := open(t, c)
+		again.View(func(tx *Tx) error { _, err := tx.Budget("n", &n); return err })
+		if int64(n) != told.Load() {
+			t.Errorf("%d is kept, %d was told", n, told.Load())
+		}
+		again.Close()
+	}
 }
 
 // A promise is settled soon, though nobody asks.

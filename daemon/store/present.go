@@ -82,8 +82,10 @@ func (r *restore) hold() (*present, error) {
 		return nil, err
 	}
 	if err == nil {
-		if err = r.read(p); err != nil {
+		if err = p.db.View(r.stateOf(p)); err != nil {
 			p.db.Close()
+		} else if err := r.catchUp(p); err != nil {
+			return nil, errors.Join(err, p.db.Close())
 		}
 	}
 	if err != nil {
@@ -95,18 +97,18 @@ func (r *restore) hold() (*present, error) {
 	return p, err
 }
 
-// read reads the state of the database that is there, with what a crash has left
-// undone.
-func (r *restore) read(p *present) error {
-	state := func(tx *bolt.Tx) (err error) { p.state, err = r.seal.state(tx); return err }
-	if err := p.db.View(state); err != nil {
-		return err
-	}
+// catchUp does in the database that is there what a crash has left undone.
+func (r *restore) catchUp(p *present) error {
 	redone, err := r.seal.redo(p.db, r.Dir)
 	if err != nil || !redone {
 		return err
 	}
-	return p.db.View(state)
+	return p.db.View(r.stateOf(p))
+}
+
+// stateOf reads the state of a database.
+func (r *restore) stateOf(p *present) func(*bolt.Tx) error {
+	return func(tx *bolt.Tx) (err error) { p.state, err = r.seal.state(tx); return err }
 }
 
 // replace gives the new database its name, after the old one got another. Unlike

@@ -97,7 +97,8 @@ func (l *redoLog) begin(on link) {
 	}
 }
 
-// keep makes changes durable and reports whether it has.
+// keep makes changes durable and reports whether it has. A log that somebody has
+// removed keeps nothing.
 func (l *redoLog) keep(changes []change) bool {
 	if l == nil {
 		return false
@@ -105,7 +106,7 @@ func (l *redoLog) keep(changes []change) bool {
 	l.plain = appendChanges(l.plain[:0], changes)
 	l.entry = l.seal.appendSealed(append(l.entry[:0], make([]byte, redoHead)...), bucketRedo, l.prev[:], l.plain)
 	size := int64(len(l.entry))
-	if l.used+size > redoSize {
+	if l.used+size > redoSize || !names(l.file.Name(), l.file) {
 		l.entry, l.plain = nil, nil
 		return false
 	}
@@ -123,9 +124,15 @@ func (l *redoLog) keep(changes []change) bool {
 }
 
 // redo does again what the log in dir has and db has not, and reports whether
-// there was something.
+// there was something. All that db shows then is on the disk, so that the log is of
+// no more use.
 func (s *sealer) redo(db *bolt.DB, dir string) (done bool, err error) {
 	log, err := readRedo(dir)
+	if err == nil && log != nil {
+		if err := harden(db); err != nil {
+			return false, err
+		}
+	}
 	if err != nil {
 		return false, fmt.Errorf("%w\nhint: it may hold the last codes that were spent; mend what keeps it from being read (without it one of them could be accepted again)", err)
 	}

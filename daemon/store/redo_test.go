@@ -188,6 +188,32 @@ func TestRedoIsRemoved(t *testing.T) {
 	hasUsers(t, open(t, c), 1)
 }
 
+// One that somebody removes keeps nothing any more.
+func TestRedoIsGone(t *testing.T) {
+	s, c := unsettled(t)
+	addUser(t, s, 0)
+	if err := errors.Join(s.Settle(t.Context()), os.Remove(filepath.Join(c.Dir, RedoFile))); err != nil {
+		t.Fatal(err)
+	}
+	addUser(t, s, 1)
+	hasUsers(t, open(t, crash(t, c)), 2)
+}
+
+// A restore needs to know what the database that is there has seen.
+func TestRestoreBesideAnUnreadableLog(t *testing.T) {
+	s, c := unsettled(t)
+	addUser(t, s, 0)
+	s.Close()
+	crashed := crash(t, c)
+	os.Chmod(crashed.Dir, 0o700)
+	if err := os.Symlink("elsewhere", filepath.Join(crashed.Dir, RedoFile)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := putBack(t, crashed, filepath.Join(c.Dir, DatabaseFile), all); err == nil || !strings.Contains(err.Error(), "hint: ") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // Commands that work on a database whose factord crashed do not forget what was
 // promised.
 func TestOfflineAfterACrash(t *testing.T) {

@@ -328,7 +328,8 @@ func (s *Store) Close() (err error) {
 		err = s.Flush(context.Background())
 		s.committer.close()
 		settled := s.settle()
-		err = errors.Join(err, settled, s.db.Close(), s.redo.close(settled == nil && s.owed == nil))
+		// The log first: the next factord, which waits for the database, makes its own.
+		err = errors.Join(err, settled, s.redo.close(settled == nil && s.owed == nil), s.db.Close())
 		if s.unlock != nil {
 			s.unlock()
 		}
