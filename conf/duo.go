@@ -201,10 +201,14 @@ func checkDuo(file *table, tables []*table, rules policy.Rules) {
 // ReadSkey returns the secret key, wherever it is. name is the configuration's, and
 // credentials the folder of systemd's credentials, or "".
 func (d *Duo) ReadSkey(name, credentials string) (Secret, error) {
+	return d.readSkey(name, func(place string) (Secret, error) { return loadSecret(place, credentials) })
+}
+
+func (d *Duo) readSkey(name string, load func(place string) (Secret, error)) (Secret, error) {
 	if d.SkeyFile == "" {
 		return d.Skey, nil
 	}
-	skey, err := loadSecret(d.SkeyFile, credentials)
+	skey, err := load(d.SkeyFile)
 	if err != nil {
 		return "", fmt.Errorf("%s: skey_file: %w", place(name, d.Line), err)
 	}

@@ -22,7 +22,8 @@ file = "`+dir+`/nowhere/audit.jsonl"
 [duo]
 ikey = "DI"
 host = "api.example.com"
-skey_file = "`+dir+`/skey"
+skey_file = "credential:duo-skey"
+ca_file = "`+dir+`/ca.pem"
 [[rule]]
 groups = ["root", "no-such-group"]
 users = ["root", "no-such-user"]
@@ -32,9 +33,9 @@ factors = ["totp", "duo"]
 		t.Fatal(err)
 	}
 	want := []string{
-		`f:8: rule #1: there is no group "no-such-group" here: who comes to this rule is refused`,
-		`f:8: rule #1: there is no user "no-such-user" here`,
-		"f:7: [duo]: stat " + dir + "/skey: no such file or directory",
+		`f:9: rule #1: there is no group "no-such-group" here: who comes to this rule is refused`,
+		`f:9: rule #1: there is no user "no-such-user" here`,
+		"f:7: [duo]: stat " + dir + "/ca.pem: no such file or directory",
 		"f: [audit] file: stat " + dir + "/nowhere: no such file or directory",
 	}
 	if got := c.Doubts("f"); !slices.Equal(got, want) {
