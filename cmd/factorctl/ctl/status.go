@@ -23,7 +23,7 @@ func (a *app) statusCommand() *cobra.Command {
 it knows, and whether the clock stands before the latest time it has seen. Copies of audit records
 that were lost are counted since factord started; "no copy, no login" is strict in
 [audit]. Of Duo it says what the logins so far have shown; with --check factord asks Duo
-at once whether it accepts keys and clock, and the exit status is 1 if it does not (with --json look at "usable").`,
+at once whether it accepts keys and clock, also while logins do not because Duo was down a moment ago, and the exit status is 1 if it does not (with --json look at "usable").`,
 		Example: "  factorctl status && echo up\n  sudo factorctl status --check\n  sudo factorctl status --json",
 	}
 	cmd.Flags().BoolVar(&check, "check", false, "ask Duo whether keys and clock are right (only root)")
