@@ -52,7 +52,7 @@ func readDuo(file *table) *Duo {
 		return nil
 	}
 	defer t.done()
-	t.foreign, t.foreignHints = "pam_duo and login_duo", pamDuoHints()
+	t.foreign, t.foreignHints = pamDuo, pamDuoHints()
 	d := &Duo{Signature: "v5", Username: placeholder, Line: t.line("skey_file", "skey")}
 	d.Ikey = needed(t, "ikey", readIkey)
 	d.Host = needed(t, "host", readHost)
