@@ -1,14 +1,17 @@
 package conf
 
 import (
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // keyCheck is how the keys that a configuration names are looked for, without being
@@ -27,7 +30,7 @@ type doubt struct{ error }
 // errSealed is of a key that is there, and that only systemd can read.
 var errSealed = errors.New("is encrypted")
 
-// CheckKeys reads the keys that lie outside of the file, as factord does when it starts.
+// CheckKeys reads the keys and certificates that lie outside of the file, as factord does when it starts.
 // The error is what factord would refuse them for, in its words; of what can't be told
 // here there are doubts, a line each. used says that the file is the one in use.
 func (c *Config) CheckKeys(file string, used bool) (doubts []string, err error) {
@@ -55,10 +58,12 @@ func (c *Config) checkKeys(file string, k keyCheck) (doubts []string, err error)
 	if c.Duo != nil {
 		_, err := c.Duo.readSkey(file, k.load)
 		note(err)
+		note(within("duo: reading ca_file", k.roots(c.Duo.CAFile)))
 	}
 	for i := range c.Yubico {
 		_, err := c.Yubico[i].readAPIKey(file, k.load)
 		note(err)
+		note(within("reading ca_file of [[yubico.server]]", k.roots(c.Yubico[i].CAFile)))
 	}
 	return doubts, errors.Join(refused...)
 }
@@ -77,6 +82,37 @@ func (k keyCheck) load(place string) (Secret, error) {
 		return s, err
 	}
 	return s, k.readable(place)
+}
+
+// within says what was done when err came up, as factord does.
+func within(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// roots looks at a file of certificates; "" is what the system trusts.
+func (k keyCheck) roots(file string) error {
+	if file == "" {
+		return nil
+	}
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC|syscall.O_NOCTTY, 0)
+	switch {
+	case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
+		return unseen(err)
+	case err != nil:
+		return err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxSize))
+	if err != nil {
+		return err
+	}
+	if block, _ := pem.Decode(text); block == nil {
+		return fmt.Errorf("%s has no certificate in PEM", file)
+	}
+	return k.readable(file)
 }
 
 // readable asks whether the account can read what root has read.

@@ -61,6 +61,25 @@ func TestCheckKeys(t *testing.T) {
 	}
 }
 
+// Nor does factord start without the certificates that it is to trust.
+func TestCheckRoots(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"ca.pem": "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n", "empty.pem": ""} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{
+		"ca.pem": "", "empty.pem": "ca_file: DIR/empty.pem has no certificate in PEM", "missing.pem": "ca_file: open DIR/missing.pem: no such file or directory",
+	} {
+		c := &Config{Duo: &Duo{Skey: "k", CAFile: filepath.Join(dir, name)}}
+		_, err := c.checkKeys("f", keyCheck{})
+		if want = strings.Replace(want, "DIR", dir, 1); want == "" && err != nil || want != "" && (err == nil || err.Error() != "duo: reading "+want) {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+}
+
 // Root reads everything: that factord can't is told, in the words that factord has for it.
 func TestKeysOfTheAccount(t *testing.T) {
 	if os.Geteuid() != 0 {

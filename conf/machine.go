@@ -38,16 +38,6 @@ func (c *Config) Doubts(file string) (all []string) {
 		}
 	}
 	all = append(all, c.pamDoubts(file, pamDirs()...)...)
-	if c.Duo != nil {
-		if _, err := os.Stat(c.Duo.CAFile); c.Duo.CAFile != "" && err != nil {
-			doubt(c.Duo.Line, "[duo]: %v", err)
-		}
-	}
-	for _, s := range c.Yubico {
-		if _, err := os.Stat(s.CAFile); s.CAFile != "" && err != nil {
-			doubt(s.Line, "[[yubico.server]]: %v", err)
-		}
-	}
 	if c.Audit.File == "" {
 		return all
 	}
