@@ -18,13 +18,14 @@ func (a *app) checkConfigCommand() *cobra.Command {
 			return nil, cobra.ShellCompDirectiveDefault
 		},
 		Long: `Reads a configuration as factord would, and says everything that is wrong with it:
-file, line and key; the keys and certificates it names (skey_file, api_key_file, ca_file) that factord would not start with;
-and, as warnings, which groups, users, PAM services and folders it names that are not here, and which PAM services ask factord without
-a rule. A credential is looked for in /etc/credstore and where else systemd finds it; only root can look there.
+file, line and key; the keys and certificates it names (skey_file, api_key_file, ca_file) that factord would
+not start with; and, as warnings, which groups, users, PAM services and folders it names that are not here, and
+which PAM services ask factord without a rule. A credential is looked for in /etc/credstore and where else
+systemd finds it; only root can look there.
 Factord itself is not asked and need not run.
 FILE is ` + conf.DefaultFile + ` if left out. For root it is then an error too if the
 account factord can't read it, of another FILE a warning.`,
-		Example: "  sudo factorctl check-config && sudo systemctl try-reload-or-restart factord",
+		Example: "  sudo factorctl check-config && sudo systemctl try-reload-or-restart factord\n  sudo factorctl check-config && sudo systemctl restart factord.service   # with a new credential",
 	}
 	return a.does(cmd, func(_ context.Context, args []string) error {
 		file := conf.DefaultFile
