@@ -122,6 +122,8 @@ func TestBad(t *testing.T) {
 			`f:6: rule: #2 is never reached: "a" in line 1 matches all that it matches`},
 		{in("callers = ['root', 'user']\nmode = 'exempt'") + in("callers = ['user']\n"+ok),
 			"f:4: rule: #2 is never reached: #1 in line 1 matches all that it matches"},
+		{in("services = ['sshd']\n"+ok) + in("name = 'b'\nservices = ['sudo']\n"+ok) + in("services = ['sshd', 'sudo']\nusers = ['alice']\n"+ok),
+			`f:10: rule: #3 is never reached: #1 in line 1 and "b" in line 5 together match all that it matches`},
 		{in("networks = ['nowhere']\n"+ok) + in(ok), `f:2: networks: "nowhere" is not a network`},
 
 		// All at once, in the order of lines.

@@ -52,7 +52,7 @@ func readDuo(file *table) *Duo {
 		return nil
 	}
 	defer t.done()
-	t.foreign, t.foreignHints = "pam_duo and login_duo", pamDuoHints()
+	t.foreign, t.foreignHints = pamDuo, pamDuoHints()
 	d := &Duo{Signature: "v5", Username: placeholder, Line: t.line("skey_file", "skey")}
 	d.Ikey = needed(t, "ikey", readIkey)
 	d.Host = needed(t, "host", readHost)
@@ -201,10 +201,14 @@ func checkDuo(file *table, tables []*table, rules policy.Rules) {
 // ReadSkey returns the secret key, wherever it is. name is the configuration's, and
 // credentials the folder of systemd's credentials, or "".
 func (d *Duo) ReadSkey(name, credentials string) (Secret, error) {
+	return d.readSkey(name, func(place string) (Secret, error) { return loadSecret(place, credentials) })
+}
+
+func (d *Duo) readSkey(name string, load func(place string) (Secret, error)) (Secret, error) {
 	if d.SkeyFile == "" {
 		return d.Skey, nil
 	}
-	skey, err := loadSecret(d.SkeyFile, credentials)
+	skey, err := load(d.SkeyFile)
 	if err != nil {
 		return "", fmt.Errorf("%s: skey_file: %w", place(name, d.Line), err)
 	}

@@ -7,8 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 )
+
+// DefaultFile is the configuration of the factord that the units start.
+const DefaultFile = "/etc/factord/factord.toml"
 
 // maxSize bounds what is read: a file larger than this is not a configuration.
 const maxSize = 1 << 20
@@ -67,14 +71,15 @@ func sampleHint(program string) string {
 	return "a sample is " + path
 }
 
-func check(path string, info fs.FileInfo) error {
+// check takes files of root's, of this process's user, and of owners.
+func check(path string, info fs.FileInfo, owners ...int) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	switch {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s: not a regular file", path)
 	case !ok:
 		return fmt.Errorf("%s: can't tell who owns it", path)
-	case stat.Uid != 0 && int(stat.Uid) != os.Geteuid():
+	case stat.Uid != 0 && int(stat.Uid) != os.Geteuid() && !slices.Contains(owners, int(stat.Uid)):
 		own := ""
 		if uid := os.Geteuid(); uid != 0 {
 			own = fmt.Sprintf(" or uid %d", uid)

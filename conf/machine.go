@@ -38,20 +38,6 @@ func (c *Config) Doubts(file string) (all []string) {
 		}
 	}
 	all = append(all, c.pamDoubts(file, pamDirs()...)...)
-	if c.Duo != nil {
-		for _, named := range []string{c.Duo.CAFile, c.Duo.SkeyFile} {
-			if _, err := os.Stat(named); filepath.IsAbs(named) && err != nil {
-				doubt(c.Duo.Line, "[duo]: %v", err)
-			}
-		}
-	}
-	for _, s := range c.Yubico {
-		for _, named := range []string{s.CAFile, s.APIKeyFile} {
-			if _, err := os.Stat(named); filepath.IsAbs(named) && err != nil {
-				doubt(s.Line, "[[yubico.server]]: %v", err)
-			}
-		}
-	}
 	if c.Audit.File == "" {
 		return all
 	}

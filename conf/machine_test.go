@@ -19,22 +19,17 @@ func TestDoubts(t *testing.T) {
 	c, err := Parse("f", []byte(`
 [audit]
 file = "`+dir+`/nowhere/audit.jsonl"
-[duo]
-ikey = "DI"
-host = "api.example.com"
-skey_file = "`+dir+`/skey"
 [[rule]]
 groups = ["root", "no-such-group"]
 users = ["root", "no-such-user"]
-factors = ["totp", "duo"]
+factors = ["totp"]
 `), builtIn)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
-		`f:8: rule #1: there is no group "no-such-group" here: who comes to this rule is refused`,
-		`f:8: rule #1: there is no user "no-such-user" here`,
-		"f:7: [duo]: stat " + dir + "/skey: no such file or directory",
+		`f:4: rule #1: there is no group "no-such-group" here: who comes to this rule is refused`,
+		`f:4: rule #1: there is no user "no-such-user" here`,
 		"f: [audit] file: stat " + dir + "/nowhere: no such file or directory",
 	}
 	if got := c.Doubts("f"); !slices.Equal(got, want) {

@@ -1,5 +1,9 @@
 package conf
 
+import "strings"
+
+const pamDuo = "pam_duo and login_duo"
+
 // pamDuoHints says, for each key of login_duo.conf and pam_duo.conf that [duo] has not,
 // what stands for it here. The same table is in the README.
 func pamDuoHints() map[string]string {
@@ -25,4 +29,28 @@ func pamDuoHints() map[string]string {
 		"dev_fips_mode":     nothing + "there is nothing like it",
 		"motd":              nothing + "sshd and pam_motd show it",
 	}
+}
+
+// likePamDuo reports whether the [duo] in which line n lies, as far as it goes, is written
+// as login_duo.conf is: with comments behind a semicolon, or its keys without quotes. One
+// text without its quotes is a slip of who writes TOML.
+func likePamDuo(data []byte, n int) bool {
+	inside, comments, bare, number := false, 0, 0, 0
+	for line := range strings.Lines(string(data)) {
+		number++
+		line = strings.TrimSpace(line)
+		key, value, _ := strings.Cut(line, "=")
+		switch key, value = strings.TrimSpace(key), strings.TrimSpace(value); {
+		case strings.HasPrefix(line, "["):
+			if number > n {
+				return inside && (comments > 0 || bare > 1)
+			}
+			inside, comments, bare = line == "[duo]", 0, 0
+		case strings.HasPrefix(line, ";"):
+			comments++
+		case (key == "ikey" || key == "skey" || key == "host") && value != "" && !strings.ContainsAny(value[:1], `'"`):
+			bare++
+		}
+	}
+	return inside && (comments > 0 || bare > 1)
 }

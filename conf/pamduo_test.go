@@ -40,3 +40,34 @@ func TestSyntaxOfPamDuo(t *testing.T) {
 		}
 	}
 }
+
+// A file of theirs is known as one, whole or pasted into ours, and so is no line of ours.
+func TestFileOfPamDuo(t *testing.T) {
+	const hint = "hint: this looks like login_duo.conf: "
+	const theirs = "[duo]\n; Duo integration key\nikey = DIXXXXXXXXXXXXXXXXXX\n; Duo secret key\nskey = abc\nhost = api-x.duosecurity.com\n"
+	bare := strings.ReplaceAll(theirs, "; ", "# ")
+	for text, want := range map[string]bool{
+		theirs: true, bare: true, "\n" + theirs + "failmode = safe\n": true, duoRule + bare: true, duoRule + theirs + duoRule: true,
+		strings.ReplaceAll(bare, " = ", "="):                 true,
+		"[duo]\nikey = 'DI'\nhost = api-x.duosecurity.com\n": false,
+		"; x\n" + duoSection:                                 false,
+		"[totp]\n; x\n":                                      false,
+		duoSection + "skey_file = '/k'\n[[rule]]\nservices = [sshd]\n; x\nikey = DI\n": false,
+	} {
+		_, err := Parse("f", []byte(text), Factors{"totp", "duo"})
+		if err == nil || strings.Contains(err.Error(), hint) != want || strings.Contains(err.Error(), "abc") {
+			t.Errorf("%q: %v", text, err)
+		}
+		if want && (strings.Count(err.Error(), "hint: ") != 1 || !strings.Contains(err.Error(), `"From pam_duo or login_duo"`)) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	_, err := Parse("f", []byte(duoSection+"skey = 'k'"+duoRule+"failmode = 'safe'\n"), Factors{"duo"})
+	if err == nil || !strings.HasPrefix(err.Error(), `f:7: failmode: is a key of pam_duo and login_duo, not of factord`) || !strings.Contains(err.Error(), `hint: leave it out: `) || !strings.Contains(err.Error(), `unavailable = "allow"`) {
+		t.Error(err)
+	}
+	_, err = Parse("f", []byte(duoSection+"skey = 'k'"+duoRule+"colour = 'red'\n"), Factors{"duo"})
+	if err == nil || !strings.Contains(err.Error(), "colour: unknown key\nhint: the keys here are bypass, callers") {
+		t.Error(err)
+	}
+}

@@ -22,6 +22,7 @@ func title(r *policy.Rule) string {
 
 func readRule(t *table, number int) policy.Rule {
 	defer t.done()
+	t.foreign, t.foreignHints = pamDuo, map[string]string{"failmode": pamDuoHints()["failmode"]}
 	r := policy.Rule{Name: fmt.Sprintf("#%d", number), Line: t.line()}
 	if name, ok := t.text("name"); ok {
 		if f := checkRuleName(name); f.what != "" {

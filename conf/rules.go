@@ -94,16 +94,38 @@ func checkNames(tables []*table, rules policy.Rules) {
 	}
 }
 
-// checkReachable reports rules that an earlier one leaves nothing to match. A rule with an error is not compared: what it
+// checkReachable reports rules that earlier ones leave nothing to match. A rule with an error is not compared: what it
 // is meant to match is not known.
 func checkReachable(tables []*table, rules policy.Rules, sound []bool) {
+	var earlier policy.Rules
 	for i := range rules {
-		for j := range i {
-			if sound[i] && sound[j] && rules[j].Covers(&rules[i]) {
-				tables[i].report.fail(rules[i].Line, "rule", "move it up, or remove it",
-					fmt.Sprintf("%s is never reached: %s in line %d matches all that it matches", title(&rules[i]), title(&rules[j]), rules[j].Line))
-				break
-			}
+		if !sound[i] {
+			continue
 		}
+		if by := earlier.Covering(&rules[i]); len(by) > 0 {
+			tables[i].report.fail(rules[i].Line, "rule", neverReached(len(by)), title(&rules[i])+" is never reached: "+coverers(by))
+		}
+		earlier = append(earlier, rules[i])
 	}
+}
+
+// neverReached says what to do about a rule that n others cover.
+func neverReached(n int) string {
+	if n == 1 {
+		return "move it up, or remove it"
+	}
+	return "change those rules, or move it up, or remove it"
+}
+
+// coverers names the rules that cover another.
+func coverers(by []*policy.Rule) string {
+	var names []string
+	for _, r := range by {
+		names = append(names, fmt.Sprintf("%s in line %d", title(r), r.Line))
+	}
+	if len(by) == 1 {
+		return names[0] + " matches all that it matches"
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last] + " together match all that it matches"
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -69,16 +70,31 @@ func mayShow(line string) bool {
 }
 
 // loadSecret reads the secret that lies at place. credentials is the folder in which
-// systemd puts credentials ($CREDENTIALS_DIRECTORY), or "".
-func loadSecret(place, credentials string) (Secret, error) {
-	path := place
-	if name, ok := strings.CutPrefix(place, credentialPrefix); ok {
-		if credentials == "" {
-			return "", fmt.Errorf("there are no credentials\nhint: factord.service needs LoadCredential=%s; without systemd name a file", name)
-		}
-		path = filepath.Join(credentials, name)
+// systemd puts credentials ($CREDENTIALS_DIRECTORY), or ""; owners are uids whose files
+// are taken beside root's and our own.
+func loadSecret(place, credentials string, owners ...int) (Secret, error) {
+	trusted := func(path string, info fs.FileInfo) error { return checkSecret(path, info, owners) }
+	name, ok := strings.CutPrefix(place, credentialPrefix)
+	if !ok {
+		return readSecret(place, trusted)
 	}
+	const restart = "; systemd loads it when the service starts, not at a reload: systemctl restart factord.service"
+	if credentials == "" {
+		return "", fmt.Errorf("there are no credentials\nhint: factord.service needs LoadCredential=%s and the file /etc/credstore/%[1]s"+restart+". Without systemd name a file", name)
+	}
+	s, err := readSecret(filepath.Join(credentials, name), trusted)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w\nhint: factord.service needs LoadCredential=%s and the file /etc/credstore/%[2]s"+restart, err, name)
+	}
+	return s, err
+}
+
+// readSecret reads a file, unless judge, which may be nil, is against it.
+func readSecret(path string, judge func(string, fs.FileInfo) error) (Secret, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC|syscall.O_NOCTTY, 0)
+	if errors.Is(err, fs.ErrPermission) {
+		return "", denied(err)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -87,11 +103,10 @@ func loadSecret(place, credentials string) (Secret, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := check(path, info); err != nil {
-		return "", err
-	}
-	if info.Mode().Perm()&0o004 != 0 {
-		return "", fmt.Errorf("%s: mode %04o lets everybody read it\nhint: chmod o-r %s", path, info.Mode().Perm(), path)
+	if judge != nil {
+		if err := judge(path, info); err != nil {
+			return "", err
+		}
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxSecret+2))
 	if err != nil {
@@ -103,3 +118,17 @@ func loadSecret(place, credentials string) (Secret, error) {
 	}
 	return s, nil
 }
+
+// checkSecret is check for a file that not everybody may read.
+func checkSecret(path string, info fs.FileInfo, owners []int) error {
+	if err := check(path, info, owners...); err != nil {
+		return err
+	}
+	if info.Mode().Perm()&0o004 != 0 {
+		return fmt.Errorf("%s: mode %04o lets everybody read it\nhint: chmod o-r %s", path, info.Mode().Perm(), path)
+	}
+	return nil
+}
+
+// denied says what to do about a key that may not be read.
+func denied(err error) error { return fmt.Errorf("%w\nhint: %s", err, giveGroup(err)) }

@@ -103,10 +103,14 @@ func checkServer(s string) flaw {
 // ReadAPIKey returns the key that signs requests and answers. name is the
 // configuration's, and credentials the folder of systemd's credentials, or "".
 func (s *YubicoServer) ReadAPIKey(name, credentials string) ([]byte, error) {
+	return s.readAPIKey(name, func(place string) (Secret, error) { return loadSecret(place, credentials) })
+}
+
+func (s *YubicoServer) readAPIKey(name string, load func(place string) (Secret, error)) ([]byte, error) {
 	fail := func(err error) ([]byte, error) {
 		return nil, fmt.Errorf("%s: api_key_file: %w", place(name, s.Line), err)
 	}
-	text, err := loadSecret(s.APIKeyFile, credentials)
+	text, err := load(s.APIKeyFile)
 	if err != nil {
 		return fail(err)
 	}

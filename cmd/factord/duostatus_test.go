@@ -48,6 +48,9 @@ func TestDuoStatus(t *testing.T) {
 	says(duosim.Code+"=40301", "status --check", false, "  usable: +no: Duo refuses this application")
 	says("", "status --check", true, "  usable: +yes$")
 	says(duosim.Refused, "status --check", false, "  usable: +no: Duo can't be reached", `  breaker: +open: Duo is not asked before 20\S+ \S+$`, "  reachable: +no, since 20")
+	// Who has just mended the network hears so, without waiting for the breaker.
+	says("", "status --check", true, "  usable: +yes$", "  breaker: +closed: Duo is asked$")
+	says(duosim.Refused, "status --check", false, "  usable: +no: Duo can't be reached", `  breaker: +open: Duo is not asked before 20\S+ \S+$`)
 	says(duosim.Refused, "explain --user root --service sshd", true, `missing: +duo: Duo can't be reached \(preauth: no connection`)
 	if _, err := factordtest.Call(p.Socket, 65534, wire.VerbStatus+" check=1"); err == nil || !strings.Contains(err.Error(), "only root") {
 		t.Errorf("somebody else: %v", err)

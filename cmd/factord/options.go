@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"github.com/factord/factord/conf"
 )
 
 const usage = `Usage: factord [--config FILE] [--state DIR] [--socket PATH]
@@ -24,8 +26,8 @@ and factorctl.
   --socket PATH    where to listen (default /run/factord/factord.sock)
   --init           make an empty database and a seal key, once per machine;
                    a systemd credential "seal-key" is used if there is one
-  --check-config   say what is wrong with the configuration, and exit; --state and
-                   what is in it are looked at when factord starts
+  --check-config   say what is wrong with the configuration and the keys it names,
+                   and exit; --state and what is in it are looked at at start
   --version        print which factord this is, and exit
 
 While factord is stopped, as root or as the owner of --state:
@@ -62,7 +64,7 @@ var errUsage = errors.New("usage")
 func parse(args []string, stdout io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("factord", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.StringVar(&o.config, "config", "/etc/factord/factord.toml", "")
+	f.StringVar(&o.config, "config", conf.DefaultFile, "")
 	f.StringVar(&o.state, "state", "/var/lib/factord", "")
 	f.StringVar(&o.socket, "socket", "/run/factord/factord.sock", "")
 	f.BoolVar(&o.init, "init", false, "")

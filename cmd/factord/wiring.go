@@ -202,7 +202,11 @@ func checkConfig(o options, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range append(c.Warnings, c.Doubts(o.config)...) {
+	doubts, err := c.CheckKeys(o.config, o.config == conf.DefaultFile)
+	if err != nil {
+		return err
+	}
+	for _, w := range slices.Concat(c.Warnings, c.Doubts(o.config), doubts) {
 		fmt.Fprintf(stdout, "warning: %s\n", w)
 	}
 	fmt.Fprintf(stdout, "%s: %s\n", o.config, c.Summary())

@@ -3,6 +3,7 @@ package policy
 import (
 	"net/netip"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 )
@@ -143,6 +144,12 @@ func checkPlan(t *testing.T, rules Rules, q Request, p Plan) {
 		}
 		if p.Refuse == NotRefused && rules[i].Covers(p.Rule) && rules[i].criteria(&q).match == No {
 			t.Errorf("rule %d covers the one that matched, but does not match", i)
+		}
+	}
+	if p.Refuse == NotRefused && len(p.Trace) > 0 {
+		by := rules[:len(p.Trace)-1].Covering(p.Rule)
+		if len(by) > 0 && !slices.ContainsFunc(by, func(r *Rule) bool { return r.criteria(&q).match != No }) {
+			t.Errorf("%d rules together cover the one that matched, and none matches", len(by))
 		}
 	}
 	needed := q

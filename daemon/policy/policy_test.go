@@ -336,6 +336,40 @@ func TestCovers(t *testing.T) {
 	}
 }
 
+// Several rules cover a later one together when each of its services is covered by one.
+func TestCovering(t *testing.T) {
+	ssh := Rule{Name: "ssh", Services: []string{"sshd"}, Callers: root}
+	sudo := Rule{Name: "sudo", Services: []string{"sudo", "sudo-i"}, Callers: root}
+	rules := Rules{ssh, {Name: "bob", Services: []string{"su"}, Users: []string{"bob"}, Callers: root}, sudo, {Name: "any", Services: []string{"login"}, Callers: anybody}}
+	tests := []struct {
+		name  string
+		later Rule
+		want  string
+	}{
+		{"one for each", Rule{Services: []string{"sshd", "sudo"}, Callers: root}, "ssh sudo"},
+		{"named once", Rule{Services: []string{"sudo-i", "sshd", "sudo"}, Callers: root}, "sudo ssh"},
+		{"and narrower", Rule{Services: []string{"sshd", "login"}, Users: []string{"bob"}, Networks: nets("local"), Callers: root}, "ssh any"},
+		{"a service is left", Rule{Services: []string{"sshd", "cron"}, Callers: root}, ""},
+		{"a user is left", Rule{Services: []string{"sshd", "su"}, Callers: root}, ""},
+		{"the same user", Rule{Services: []string{"sshd", "su"}, Users: []string{"bob"}, Callers: root}, "ssh bob"},
+		{"a caller is left", Rule{Services: []string{"sshd", "login"}, Callers: anybody}, ""},
+		{"every service", Rule{Callers: root}, ""},
+		{"one", Rule{Services: []string{"sudo"}, Callers: root}, "sudo"},
+	}
+	for _, tt := range tests {
+		var names []string
+		for _, r := range rules.Covering(&tt.later) {
+			names = append(names, r.Name)
+		}
+		if got := strings.Join(names, " "); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+	if all := (Rules{{Name: "all", Callers: root}}); len(all.Covering(&Rule{Callers: root})) != 1 || len(Rules{}.Covering(&Rule{Services: []string{"su"}, Callers: root})) != 0 {
+		t.Error("one that covers all, or none at all")
+	}
+}
+
 // Who sees that no rule matches learns which one was meant for somebody else.
 func TestNoRule(t *testing.T) {
 	lockers := Rule{Name: "screen lockers", Services: []string{"vlock"}, Callers: []Caller{CallerUser}}

@@ -59,6 +59,33 @@ func (r *Rule) Covers(later *Rule) bool {
 		coversEach(r.Callers, later.Callers, same)
 }
 
+// Covering returns the rules that leave later, standing below them, nothing to match: one
+// that covers it, or one for each of its services. It returns none if something is left.
+func (rs Rules) Covering(later *Rule) (by []*Rule) {
+	first := func(part *Rule) *Rule {
+		for i := range rs {
+			if rs[i].Covers(part) {
+				return &rs[i]
+			}
+		}
+		return nil
+	}
+	if r := first(later); r != nil {
+		return []*Rule{r}
+	}
+	for _, service := range later.Services {
+		part := *later
+		part.Services = []string{service}
+		switch r := first(&part); {
+		case r == nil:
+			return nil
+		case !slices.Contains(by, r):
+			by = append(by, r)
+		}
+	}
+	return by
+}
+
 func same[T comparable](a, b T) bool { return a == b }
 
 // coversList is for criteria that match everything when they are left out.

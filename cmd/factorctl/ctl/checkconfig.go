@@ -11,8 +11,6 @@ import (
 	"github.com/factord/factord/conf"
 )
 
-const defaultConfig = "/etc/factord/factord.toml"
-
 func (a *app) checkConfigCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "check-config [FILE]", Args: optionalArgument,
@@ -20,35 +18,30 @@ func (a *app) checkConfigCommand() *cobra.Command {
 			return nil, cobra.ShellCompDirectiveDefault
 		},
 		Long: `Reads a configuration as factord would, and says everything that is wrong with it:
-file, line and key; and which groups, users, PAM services and folders it names that are not here, and which
-PAM services ask factord without a rule.
+file, line and key; the keys and certificates it names (skey_file, api_key_file, ca_file) that factord would
+not start with; and, as warnings, which groups, users, PAM services and folders it names that are not here, and
+which PAM services ask factord without a rule. A credential is looked for in /etc/credstore and where else
+systemd finds it; only root can look there.
 Factord itself is not asked and need not run.
-FILE is ` + defaultConfig + ` if left out. For root it is then an error too if the
+FILE is ` + conf.DefaultFile + ` if left out. For root it is then an error too if the
 account factord can't read it, of another FILE a warning.`,
-		Example: "  sudo factorctl check-config && sudo systemctl try-reload-or-restart factord",
+		Example: "  sudo factorctl check-config && sudo systemctl try-reload-or-restart factord\n  sudo factorctl check-config && sudo systemctl restart factord.service   # with a new credential",
 	}
 	return a.does(cmd, func(_ context.Context, args []string) error {
-		file := defaultConfig
+		file := conf.DefaultFile
 		if len(args) == 1 {
 			file = args[0]
 		}
-		return a.checkConfig(file, len(args) == 0)
+		return a.checkConfig(file)
 	})
 }
 
 // checkConfig checks a file that is in use, or is to be: that one may still lie
 // where factord can't read it.
-func (a *app) checkConfig(file string, used bool) error {
+func (a *app) checkConfig(file string) error {
 	c, err := conf.Load(file, conf.BuiltIn())
 	if err == nil {
-		c.Warnings = append(c.Warnings, c.Doubts(file)...)
-		switch unreadable := conf.Unreadable(file, conf.Account); {
-		case unreadable == "":
-		case used:
-			err = errors.New(unreadable)
-		default:
-			c.Warnings = append(c.Warnings, unreadable)
-		}
+		err = look(file, c)
 	}
 	if a.json {
 		a.reportConfig(file, c, err)
@@ -62,6 +55,23 @@ func (a *app) checkConfig(file string, used bool) error {
 	}
 	a.printf("%s: %s\n", file, c.Summary())
 	return nil
+}
+
+// look adds to the warnings of c what is amiss around it, and returns what factord
+// would not start with.
+func look(file string, c *conf.Config) error {
+	used := file == conf.DefaultFile
+	c.Warnings = append(c.Warnings, c.Doubts(file)...)
+	doubts, err := c.CheckKeys(file, used)
+	c.Warnings = append(c.Warnings, doubts...)
+	switch unreadable := conf.Unreadable(file, conf.Account); {
+	case unreadable == "":
+	case used:
+		err = errors.Join(append([]error{errors.New(unreadable)}, split(err)...)...)
+	default:
+		c.Warnings = append(c.Warnings, unreadable)
+	}
+	return err
 }
 
 func (a *app) reportConfig(file string, c *conf.Config, err error) {

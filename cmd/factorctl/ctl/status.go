@@ -23,7 +23,9 @@ func (a *app) statusCommand() *cobra.Command {
 it knows, and whether the clock stands before the latest time it has seen. Copies of audit records
 that were lost are counted since factord started; "no copy, no login" is strict in
 [audit]. Of Duo it says what the logins so far have shown; with --check factord asks Duo
-at once whether it accepts keys and clock, and the exit status is 1 if it does not (with --json look at "usable").`,
+at once whether it accepts keys and clock, also while logins do not because Duo was down a moment ago. The exit
+status is then 1 if it does not, or if factord has refused the configuration as it is now and serves the one before
+(with --json it is 0: look at "usable" and "config_refused").`,
 		Example: "  factorctl status && echo up\n  sudo factorctl status --check\n  sudo factorctl status --json",
 	}
 	cmd.Flags().BoolVar(&check, "check", false, "ask Duo whether keys and clock are right (only root)")
@@ -32,16 +34,28 @@ at once whether it accepts keys and clock, and the exit status is 1 if it does n
 		if check {
 			flag = "1"
 		}
-		unusable := ""
+		var wrong []string
 		err := ask(ctx, a, wire.Command(wire.VerbStatus, "check", flag), func(reply map[string]json.RawMessage) {
 			a.showStatus(reply)
-			unusable = duoUnusable(reply["duo"])
+			wrong = amiss(reply)
 		})
-		if err == nil && check && unusable != "" {
-			return errors.New("Duo can't be used: " + text(unusable))
+		if err == nil && check && len(wrong) > 0 {
+			return errors.New(strings.Join(wrong, "; and "))
 		}
 		return err
 	})
+}
+
+// amiss is what a check fails for.
+func amiss(reply map[string]json.RawMessage) (wrong []string) {
+	if why := duoUnusable(reply["duo"]); why != "" {
+		wrong = append(wrong, "Duo can't be used: "+text(why))
+	}
+	if _, refused := reply["config_refused"]; refused {
+		wrong = append(wrong, "the configuration as it is now is refused, the one before it serves on"+
+			"\nhint: factorctl check-config says what is wrong, and systemctl reload factord takes it when it is mended")
+	}
+	return wrong
 }
 
 // duoUnusable says what is wrong with Duo; "": nothing, or not known.

@@ -63,6 +63,9 @@ func (b *breaker) admit() (ticket, *Error) {
 	return t, nil
 }
 
+// insist admits whatever is known. It is no probe: given up, it leaves that to logins.
+func (b *breaker) insist() (ticket, *Error) { return ticket{began: b.now()}, nil }
+
 // settle gives a ticket back with the call's outcome.
 func (b *breaker) settle(t ticket, err *Error) {
 	b.mu.Lock()

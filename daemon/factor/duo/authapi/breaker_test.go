@@ -182,6 +182,44 @@ func TestProbeLost(t *testing.T) {
 	}
 }
 
+// A check is root's question: it is asked while Duo is taken to be down, and what it
+// finds out is known to all.
+func TestCheckAsksAtOnce(t *testing.T) {
+	clock := newClock()
+	var up atomic.Bool
+	s := serve(t, true, func(w http.ResponseWriter, r *http.Request) {
+		if up.Load() {
+			okay(`{"time":1}`)(w, r)
+			return
+		}
+		answers(500, "")(w, r)
+	})
+	c := client(t, Config{Host: s.Listener.Addr().String(), CAFile: caFile(t, s.Server), Now: clock.Now})
+	for i := range 2 {
+		_, err := c.Check(t.Context())
+		if e := wantKind(t, "while it is down", err, Broken); e.Remembered || len(s.requests()) != i+1 {
+			t.Errorf("%v after %d requests", e, len(s.requests()))
+		}
+		clock.pass(downFor / 2)
+	}
+	if h := c.Health(); !h.Down || !h.Until.Equal(clock.Now().Add(downFor/2)) {
+		t.Errorf("a check that failed: %+v", h)
+	}
+	if _, err := c.Preauth(t.Context(), PreauthRequest{Person: Person{Username: "alice"}}); !wantKind(t, "a login", err, Broken).Remembered {
+		t.Error("a login asked too")
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	c.Check(ended)
+	if !c.Health().Down {
+		t.Error("a check that its caller gave up closed it")
+	}
+	up.Store(true)
+	if _, err := c.Check(t.Context()); err != nil || c.Health().Down {
+		t.Errorf("when it is back: %v, %+v", err, c.Health())
+	}
+}
+
 // bomb is an answer that can't be read.
 type bomb struct{}
 

@@ -33,6 +33,9 @@ type request struct {
 	// general: it asks the same of Duo whoever it is for, so that a server that fails at
 	// it fails all. At others, it may stumble over what one user had it say.
 	general bool
+	// asked: somebody wants to know at once whether Duo is back, so it is sent even if
+	// Duo was down a moment ago, and its outcome is everybody's.
+	asked bool
 }
 
 // call sends a request until there is an answer to it, and reads that into answer.
@@ -71,7 +74,11 @@ func (c *Client) admitted(ctx, parent context.Context, q request, answer any) *E
 		}
 		return err
 	}
-	ticket, refused := c.breaker.admit()
+	admit := c.breaker.admit
+	if q.asked {
+		admit = c.breaker.insist
+	}
+	ticket, refused := admit()
 	if refused != nil {
 		refused.Call = q.name
 		return refused

@@ -22,11 +22,12 @@ func (c *Client) Ping(ctx context.Context) (time.Time, error) {
 // CallCheck is Error.Call of Check.
 const CallCheck = "check"
 
-// Check asks whether Duo accepts the keys and this machine's clock:
+// Check asks whether Duo accepts the keys and this machine's clock, also while Duo is
+// taken to be down:
 // https://duo.com/docs/authapi#/check
 func (c *Client) Check(ctx context.Context) (time.Time, error) {
 	var m moment
-	err := c.call(ctx, request{name: CallCheck, method: http.MethodGet, path: "/auth/v2/check", limit: c.preauth, repeatable: true, general: true}, &m)
+	err := c.call(ctx, request{name: CallCheck, method: http.MethodGet, path: "/auth/v2/check", limit: c.preauth, repeatable: true, general: true, asked: true}, &m)
 	return at(m.Time), err
 }
 
