@@ -1,7 +1,10 @@
 package yubico_test
 
 import (
+	"context"
+	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -66,4 +69,20 @@ func TestOTPSentIntoAnOutage(t *testing.T) {
 	expect(t, d.Login(sudo, "000000"), "deny denied") // and not "rate-limited"
 	expect(t, d.Login(sudo, caught), "deny replayed")
 	expect(t, d.Login(sudo, k.Touch()), "allow factor yubico")
+}
+
+// What a client of servers makes of an outage fills no audit record.
+func TestLongErrorIsCutInTheAudit(t *testing.T) {
+	d := newDaemon(t, outOfOrder{fmt.Errorf("asking: %s", strings.Repeat("long ", 12000))})
+	d.MustEnroll("alice", "yubico", "public-id", alicesID)
+	expect(t, d.Login(sudo, yksim.NewKey(alicesID).Touch()), "deny unavailable")
+	if audit := d.MustCall("AUDIT"); !strings.Contains(audit, "asking: long") || len(audit) > 3000 {
+		t.Errorf("%d bytes of audit: %.200s", len(audit), audit)
+	}
+}
+
+type outOfOrder struct{ err error }
+
+func (s outOfOrder) Verify(context.Context, string) (ykval.Answer, error) {
+	return ykval.Answer{}, s.err
 }
