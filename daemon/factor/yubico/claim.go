@@ -25,7 +25,7 @@ func (f *Factor) Verify(_ context.Context, l factor.Login, answer factor.Secret)
 	at := slices.IndexFunc(keys, func(k *key) bool { return k.PublicID == string(publicID) })
 	if at < 0 {
 		return factor.Claim{Settle: func(factor.Records) (factor.Finding, error) {
-			return factor.Finding{Log: fmt.Sprintf("%s has no YubiKey with the public id %q", l.User, publicID)}, nil
+			return factor.Finding{Log: fmt.Sprintf("%s has no YubiKey with %s", l.User, named(publicID))}, nil
 		}}, nil
 	}
 	if keys[at].Local == nil {
@@ -39,6 +39,16 @@ func (f *Factor) Verify(_ context.Context, l factor.Login, answer factor.Secret)
 		}
 		return k.settle(rs, token, l)
 	}}, nil
+}
+
+// named is how a key that is not the user's is told to root. A public id has 12
+// characters if nobody changed that; anything else may be the beginning of a static
+// password, which a long touch types in the same letters, and is not repeated.
+func named(publicID []byte) string {
+	if len(publicID) != usualPublicID {
+		return "the public id that was typed"
+	}
+	return fmt.Sprintf("the public id %q", publicID)
 }
 
 // again reads a key as it is kept now. It is nil if it is not there any more, or is
