@@ -70,9 +70,10 @@ func TestOneKeyOneUser(t *testing.T) {
 	if len(bob.rs.Values) != 0 {
 		t.Errorf("kept: %q", bob.rs.Values)
 	}
+	alice.rs.User = "alice"
 	alice.rs.Put("yubico-1", []byte("damaged"))
-	if err := bob.enroll(yksim.NewKey("vvcccccccccb")); err != nil {
-		t.Errorf("beside a damaged record of another user: %v", err)
+	if err := bob.enroll(yksim.NewKey("vvcccccccccb")); err == nil || errors.As(err, &no) || !strings.Contains(err.Error(), `"yubico-1" of user "alice"`) {
+		t.Errorf("beside a damaged record of another user, who may have this key: %v", err)
 	}
 	blind := struct{ factor.Records }{bob.rs}
 	if err := (&key{Head: record.Head{ID: "yubico-9", Version: version, Name: "x"}, PublicID: "cbcb"}).keep(blind, bob.now); err == nil {
