@@ -176,6 +176,29 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
+// Root sees of which keys OTPs from before the enrolment are still good.
+func TestFirstOTPIsAwaited(t *testing.T) {
+	detail := func(u *user) string {
+		t.Helper()
+		item, err := u.f.Describe(factor.Record{ID: "yubico-1", Value: u.rs.Values["yubico-1"]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return item.Detail["first-otp"]
+	}
+	u, k := keyHolder(t)
+	if got := detail(u); got != "not seen yet" {
+		t.Errorf("enrolled: %q", got)
+	}
+	u.want(k.OTP(0, 0), factor.Proven)
+	if got := detail(u); got != "" {
+		t.Errorf("after a login: %q", got)
+	}
+	if u, _, _ = byServer(t); detail(u) != "" {
+		t.Error("a server knows what is spent")
+	}
+}
+
 func TestRestoredAndResynced(t *testing.T) {
 	u, k := keyHolder(t)
 	u.want(k.OTP(3, 0), factor.Proven)

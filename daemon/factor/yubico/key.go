@@ -142,6 +142,9 @@ func (k *key) detail() map[string]string {
 		if k.Local.Resync {
 			d["resync"] = "needed after a restored backup"
 		}
+		if k.Next == 0 { // what it typed before it was enrolled is good until then
+			d["first-otp"] = "not seen yet"
+		}
 	}
 	if k.Next > 0 {
 		last := k.Next - 1
