@@ -11,9 +11,9 @@ import (
 	"github.com/factord/factord/daemon/factor/yubico/ykval"
 )
 
-// ask lets the validation servers decide. Once they were asked, the OTP is spent here
-// whatever comes of it: who has taken the place of a server that is out of order must
-// not use what was sent there.
+// ask lets the validation servers decide. If they were asked and have not, the OTP is
+// spent here all the same: who has taken the place of a server that is out of order
+// must not use what was sent there.
 func (f *Factor) ask(k *key, l factor.Login, otp []byte) factor.Claim {
 	asked, answer, err := false, ykval.Answer{}, errNotAsked
 	return factor.Claim{
@@ -86,11 +86,11 @@ func (k *key) doubt(answer ykval.Answer, otp []byte) error {
 func (k *key) settleAnswer(rs factor.Records, answer ykval.Answer, otp []byte, l factor.Login) (factor.Finding, error) {
 	found := factor.Finding{ID: k.ID, Log: answer.Log}
 	switch answer.Outcome {
-	case ykval.Replayed:
+	case ykval.Replayed: // in another connection, say, which has yet to settle its yes
 		found.Outcome = factor.Replayed
-		return found, k.burn(rs, otp)
+		return found, nil
 	case ykval.Accepted:
-	default: // what was no OTP has no place among them
+	default:
 		return found, nil
 	}
 	if !k.note(answer, otp) {
@@ -117,7 +117,7 @@ func (k *key) note(answer ykval.Answer, otp []byte) bool {
 	return true
 }
 
-// burn spends an OTP that was sent to servers and not accepted.
+// burn spends an OTP about which servers were asked in vain.
 func (k *key) burn(rs factor.Records, otp []byte) error {
 	if k.had(otp) {
 		return nil

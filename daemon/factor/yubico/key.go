@@ -30,9 +30,9 @@ type key struct {
 	Next counter `json:"next"`
 	// Last are the OTPs accepted last by servers, which may not tell the counter.
 	Last spent `json:"last,omitempty"`
-	// Sent are those last sent to servers that did not accept them: whoever took
-	// a server's place has seen them. They are apart from Last, since while
-	// servers are out of order anything that looks like an OTP comes here.
+	// Sent are those last sent to servers that decided nothing: whoever took a
+	// server's place has seen them. They are apart from Last, since while servers
+	// are out of order anything that looks like an OTP comes here.
 	Sent spent `json:"sent,omitempty"`
 }
 

@@ -70,12 +70,11 @@ func TestCounterMeanwhile(t *testing.T) {
 	}
 }
 
-// What was sent to a server is spent, whatever came back. The next touch is not.
+// What was sent to a server that decided nothing is spent. The next touch is not.
 func TestSentIsSpent(t *testing.T) {
 	for name, fail := range map[string]func(*fakeServers){
 		"error":    func(s *fakeServers) { s.err = errors.New("out of order") },
 		"consumed": func(s *fakeServers) { s.err = ykval.ErrConsumed },
-		"replayed": func(s *fakeServers) { s.answer.Outcome = ykval.Replayed },
 	} {
 		for _, yes := range []ykval.Answer{uncounted, counted(9, 9)} {
 			u, k, s := byServer(t)
@@ -96,7 +95,26 @@ func TestSentIsSpent(t *testing.T) {
 	}
 }
 
-// A person who could not be sent to any server types the same OTP later.
+// Of two connections with one OTP the servers let one in, whichever settles first.
+func TestOneOfTwoConnections(t *testing.T) {
+	u, k, s := byServer(t)
+	otp := k.OTP(5, 0)
+	first, err := u.f.Verify(t.Context(), u.login(), factor.Secret(otp))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.answer = counted(5, 0)
+	if _, err := first.Outside.Ask(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.answer = ykval.Answer{Outcome: ykval.Replayed}
+	u.want(otp, factor.Replayed)
+	if found, err := first.Settle(u.rs); err != nil || found.Outcome != factor.Proven {
+		t.Errorf("%+v, %v", found, err)
+	}
+}
+
+// An OTP that was sent nowhere can be typed again.
 func TestNotSentIsNotSpent(t *testing.T) {
 	u, k, s := byServer(t)
 	otp := k.Touch()
