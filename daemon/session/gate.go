@@ -203,7 +203,7 @@ func (a *attempt) event(r ruling) store.Event {
 	e := store.Event{
 		Kind: "verdict", User: a.name(), Service: a.auth.Service, RHost: a.auth.RHost, RUser: a.auth.RUser,
 		TTY: a.auth.TTY, Command: a.auth.Command, Key: a.key, PeerUID: a.peer.UID, PeerPID: a.peer.PID,
-		Verdict: "deny", Reason: r.reason.String(), Rule: a.ruleName(), Factor: r.factor, ID: r.id, Log: r.log,
+		Verdict: "deny", Reason: r.reason.String(), Rule: a.ruleName(), Factor: r.factor, ID: r.id, Log: logText(r.log),
 		Micros: time.Since(a.begun).Microseconds(),
 	}
 	if a.auth.Phase == wire.PhaseAccount {

@@ -192,6 +192,7 @@ func (r *request) updateSaying(user string, e store.Event, change func(*store.Tx
 // record appends an audit record of the command.
 func (r *request) record(tx *store.Tx, user string, e store.Event) {
 	e.Kind, e.User, e.PeerUID, e.PeerPID = lower[r.verb], user, r.peer.UID, r.peer.PID
+	e.Log = logText(e.Log)
 	tx.Audit(e)
 }
 

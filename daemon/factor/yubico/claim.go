@@ -1,16 +1,12 @@
 package yubico
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/factor/record"
-	"github.com/factord/factord/daemon/factor/yubico/ykval"
 )
 
 // Verify implements factor.Factor. Which key an OTP is from, its public id says;
@@ -29,7 +25,7 @@ func (f *Factor) Verify(_ context.Context, l factor.Login, answer factor.Secret)
 	at := slices.IndexFunc(keys, func(k *key) bool { return k.PublicID == string(publicID) })
 	if at < 0 {
 		return factor.Claim{Settle: func(factor.Records) (factor.Finding, error) {
-			return factor.Finding{Log: fmt.Sprintf("%s has no YubiKey with the public id %q", l.User, publicID)}, nil
+			return factor.Finding{Log: fmt.Sprintf("%s has no YubiKey with %s", l.User, named(publicID))}, nil
 		}}, nil
 	}
 	if keys[at].Local == nil {
@@ -43,6 +39,16 @@ func (f *Factor) Verify(_ context.Context, l factor.Login, answer factor.Secret)
 		}
 		return k.settle(rs, token, l)
 	}}, nil
+}
+
+// named is how a key that is not the user's is told to root. A public id has 12
+// characters if nobody changed that; anything else may be the beginning of a static
+// password, which a long touch types in the same letters, and is not repeated.
+func named(publicID []byte) string {
+	if len(publicID) != usualPublicID {
+		return "the public id that was typed"
+	}
+	return fmt.Sprintf("the public id %q", publicID)
 }
 
 // again reads a key as it is kept now. It is nil if it is not there any more, or is
@@ -84,85 +90,4 @@ func (k *key) settle(rs factor.Records, token []byte, l factor.Login) (factor.Fi
 		return found, record.Put(rs, k)
 	}
 	return found, nil
-}
-
-// ask lets the validation servers decide.
-func (f *Factor) ask(k *key, l factor.Login, otp []byte) factor.Claim {
-	answer, err := ykval.Answer{}, errNotAsked
-	return factor.Claim{
-		Outside: &factor.Outside{Ask: func(ctx context.Context) (*factor.Wait, error) {
-			answer, err = f.consult(ctx, otp)
-			return nil, err
-		}},
-		Settle: func(rs factor.Records) (factor.Finding, error) {
-			defer clear(otp)
-			found := factor.Finding{ID: k.ID, Outcome: factor.Lapsed}
-			if err != nil {
-				return found, nil
-			}
-			now, err := k.again(rs)
-			if now == nil || err != nil {
-				return factor.Finding{}, err
-			}
-			return now.settleAnswer(rs, answer, otp, l)
-		},
-	}
-}
-
-var errNotAsked = errors.New("no validation server was asked")
-
-// consult asks the validation servers.
-func (f *Factor) consult(ctx context.Context, otp []byte) (ykval.Answer, error) {
-	if f.servers == nil {
-		return ykval.Answer{}, &factor.Outage{Text: "no validation server for YubiKeys is configured", Advice: "ask your administrator", Err: errNotAsked}
-	}
-	answer, err := f.servers.Verify(ctx, string(otp))
-	if err == nil || ctx.Err() != nil {
-		return answer, err
-	}
-	text := "the validation server for YubiKeys can't be asked"
-	if errors.Is(err, ykval.ErrConsumed) {
-		text = "the validation server gave no clear answer: touch the YubiKey again"
-	}
-	return answer, &factor.Outage{Text: text, Err: err}
-}
-
-// settleAnswer decides by the answer of the servers, and spends the OTP here too:
-// a server that forgets what it has seen lets nobody in twice.
-func (k *key) settleAnswer(rs factor.Records, answer ykval.Answer, otp []byte, l factor.Login) (factor.Finding, error) {
-	found := factor.Finding{ID: k.ID, Log: answer.Log}
-	switch answer.Outcome {
-	case ykval.Replayed:
-		found.Outcome = factor.Replayed
-		return found, nil
-	case ykval.Accepted:
-	default:
-		return found, nil
-	}
-	if !k.note(answer, otp) {
-		found.Outcome = factor.Replayed
-		found.Log = fmt.Sprintf("the server accepts an OTP of %q that was spent here before", k.ID)
-		return found, nil
-	}
-	k.Used = record.Stamp(l.Now)
-	found.Outcome = factor.Proven
-	return found, record.Put(rs, k)
-}
-
-// note spends an OTP that the servers accept, and reports whether it is new here.
-func (k *key) note(answer ykval.Answer, otp []byte) bool {
-	sum := sha256.Sum256(otp)
-	if bytes.Equal(k.Last, sum[:]) {
-		return false
-	}
-	if !answer.Counted {
-		k.Last = sum[:]
-		return true
-	}
-	c := newCounter(answer.Use, answer.Session)
-	if !k.accepts(c) {
-		return false
-	}
-	k.spend(c)
-	return true
 }

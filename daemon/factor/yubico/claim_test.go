@@ -140,6 +140,23 @@ func TestOtherUsersKey(t *testing.T) {
 	bob.want(otp, factor.Proven)
 }
 
+// A YubiKey's long touch types a static password, in the same letters as an OTP.
+func TestStaticPasswordIsNotLogged(t *testing.T) {
+	u, _ := keyHolder(t)
+	static := "vjkbdlrhtgcncvhuebjfiuvdjnklcihrbhkdtlvfjcrnuegigdvhtkfjcbnlrieu"
+	for n := tokenSize; n <= len(static); n++ {
+		if n == usualPublicID+tokenSize {
+			continue
+		}
+		found := u.want(static[:n], factor.Wrong)
+		for at := 0; at+4 <= n; at++ {
+			if strings.Contains(found.Log, static[at:at+4]) {
+				t.Errorf("of %d characters: %q", n, found.Log)
+			}
+		}
+	}
+}
+
 // Two connections have read the same counter; the transaction reads it again.
 func TestSpentMeanwhile(t *testing.T) {
 	u, k := keyHolder(t)

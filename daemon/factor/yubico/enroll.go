@@ -131,6 +131,13 @@ const errOthersKey = factor.Refusal("that YubiKey is another user's")
 
 var errUnknownOwners = errors.New("it can't be known whether another user has this YubiKey")
 
+// unknownOwner is about a record that can't be read: it may be of the key that another
+// user is about to get. It is no Refusal, since others than root don't hear who has one.
+func unknownOwner(user, id string) error {
+	return fmt.Errorf("%w: %q of user %q can't be read\nhint: factorctl remove %s --user %s clears it away; then that key is enrolled anew",
+		errUnknownOwners, id, user, id, user)
+}
+
 // keep puts a key that nobody else has. Two users with one key could each use an
 // OTP that the other has spent; and whoever finds a key must not make it theirs.
 func (k *key) keep(rs factor.Records, now time.Time) error {
@@ -145,8 +152,12 @@ func (k *key) keep(rs factor.Records, now time.Time) error {
 	if !ok {
 		return errUnknownOwners
 	}
-	for r := range all.Others() {
-		if other, err := record.Decode[key](r); err == nil && k.same(other) {
+	for user, r := range all.Others() {
+		other, err := record.Decode[key](r)
+		if err != nil {
+			return unknownOwner(user, r.ID)
+		}
+		if k.same(other) {
 			return errOthersKey
 		}
 	}

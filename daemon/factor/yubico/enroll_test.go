@@ -70,9 +70,10 @@ func TestOneKeyOneUser(t *testing.T) {
 	if len(bob.rs.Values) != 0 {
 		t.Errorf("kept: %q", bob.rs.Values)
 	}
+	alice.rs.User = "alice"
 	alice.rs.Put("yubico-1", []byte("damaged"))
-	if err := bob.enroll(yksim.NewKey("vvcccccccccb")); err != nil {
-		t.Errorf("beside a damaged record of another user: %v", err)
+	if err := bob.enroll(yksim.NewKey("vvcccccccccb")); err == nil || errors.As(err, &no) || !strings.Contains(err.Error(), `"yubico-1" of user "alice"`) {
+		t.Errorf("beside a damaged record of another user, who may have this key: %v", err)
 	}
 	blind := struct{ factor.Records }{bob.rs}
 	if err := (&key{Head: record.Head{ID: "yubico-9", Version: version, Name: "x"}, PublicID: "cbcb"}).keep(blind, bob.now); err == nil {
@@ -172,6 +173,29 @@ func TestDescribe(t *testing.T) {
 	privateID, aesKey := k.Secrets()
 	if strings.Contains(string(text), privateID) || strings.Contains(string(text), aesKey) {
 		t.Errorf("a secret is shown: %s", text)
+	}
+}
+
+// Root sees of which keys OTPs from before the enrolment are still good.
+func TestFirstOTPIsAwaited(t *testing.T) {
+	detail := func(u *user) string {
+		t.Helper()
+		item, err := u.f.Describe(factor.Record{ID: "yubico-1", Value: u.rs.Values["yubico-1"]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return item.Detail["first-otp"]
+	}
+	u, k := keyHolder(t)
+	if got := detail(u); got != "not seen yet" {
+		t.Errorf("enrolled: %q", got)
+	}
+	u.want(k.OTP(0, 0), factor.Proven)
+	if got := detail(u); got != "" {
+		t.Errorf("after a login: %q", got)
+	}
+	if u, _, _ = byServer(t); detail(u) != "" {
+		t.Error("a server knows what is spent")
 	}
 }
 

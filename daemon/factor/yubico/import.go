@@ -77,10 +77,12 @@ func everybodys(rs factor.Records) (*known, error) {
 		return nil, errUnknownOwners
 	}
 	taken := newKnown()
-	for r := range others.Others() {
-		if k, err := record.Decode[key](r); err == nil {
-			taken.add(k.PublicID, k.Local, 0)
+	for user, r := range others.Others() {
+		k, err := record.Decode[key](r)
+		if err != nil {
+			return nil, unknownOwner(user, r.ID)
 		}
+		taken.add(k.PublicID, k.Local, 0)
 	}
 	list, err := rs.List()
 	for _, k := range record.Readable[key](list) {

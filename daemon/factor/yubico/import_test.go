@@ -23,7 +23,7 @@ func (h house) of(user string) factor.Records {
 		h[user] = &records.Memory{}
 	}
 	rs := h[user]
-	rs.Users = nil
+	rs.User, rs.Users = user, nil
 	for name, other := range h {
 		if name != user {
 			rs.Users = append(rs.Users, other)
@@ -155,6 +155,36 @@ func TestImportOfOthersKeys(t *testing.T) {
 	}
 	if _, err := b.Commit(func(user string) factor.Records { return struct{ factor.Records }{h.of(user)} }, time.Now()); err == nil {
 		t.Error("kept without a look at the others")
+	}
+}
+
+// A record that can't be read may be of the very key that comes now: nobody gets it,
+// and root hears whose record it is.
+func TestImportBesideADamagedRecord(t *testing.T) {
+	h, one := house{}, yksim.NewKey(alicesID)
+	if _, _, err := h.imports(written(1, one), "alice", ""); err != nil {
+		t.Fatal(err)
+	}
+	was := h["alice"].Values["yubico-1"]
+	for name, value := range map[string][]byte{
+		"sealed with another key": nil,
+		"cut":                     was[:len(was)-1],
+		"of a newer version":      []byte(strings.Replace(string(was), `"v":1`, `"v":2`, 1)),
+		"with something new":      []byte(string(was[:len(was)-1]) + `,"new":1}`),
+	} {
+		h["alice"].Values["yubico-1"] = value
+		_, _, err := h.imports(written(1, one), "bob", "")
+		var no factor.Refusal
+		if err == nil || errors.As(err, &no) || !strings.Contains(err.Error(), `"yubico-1" of user "alice" can't be read`) || len(h["bob"].Values) != 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, _, err := h.imports(written(1, one), "alice", ""); err == nil {
+			t.Errorf("%s: alice has it twice", name)
+		}
+	}
+	h["alice"].Values["yubico-1"] = was
+	if _, _, err := h.imports(written(1, yksim.NewKey(bobsID)), "bob", ""); err != nil {
+		t.Errorf("after the repair: %v", err)
 	}
 }
 

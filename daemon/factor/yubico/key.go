@@ -28,9 +28,12 @@ type key struct {
 	Local *local `json:"local,omitempty"`
 	// Next is the lowest counter that can be accepted. It never goes down.
 	Next counter `json:"next"`
-	// Last is the SHA-256 of the OTP accepted last, where the server does not
-	// tell its counter.
-	Last []byte `json:"last,omitempty"`
+	// Last are the OTPs accepted last by servers, which may not tell the counter.
+	Last spent `json:"last,omitempty"`
+	// Sent are those last sent to servers that decided nothing: whoever took a
+	// server's place has seen them. They are apart from Last, since while servers
+	// are out of order anything that looks like an OTP comes here.
+	Sent spent `json:"sent,omitempty"`
 }
 
 // local is what is needed to verify a key here.
@@ -86,6 +89,8 @@ func (k *key) Check() error {
 		return fmt.Errorf("version %d is unknown", k.Version)
 	case k.Next > newCounter(maxUse, 0xff)+1:
 		return errors.New("counter out of range")
+	case !k.Last.whole() || !k.Sent.whole():
+		return errors.New("sums of OTPs have a wrong size")
 	case k.Local != nil && (len(k.Local.PrivateID) != privateIDSize || len(k.Local.AESKey) != aesKeySize):
 		return errors.New("secrets have a wrong size")
 	}
@@ -136,6 +141,9 @@ func (k *key) detail() map[string]string {
 		d["verified"] = "here"
 		if k.Local.Resync {
 			d["resync"] = "needed after a restored backup"
+		}
+		if k.Next == 0 { // what it typed before it was enrolled is good until then
+			d["first-otp"] = "not seen yet"
 		}
 	}
 	if k.Next > 0 {

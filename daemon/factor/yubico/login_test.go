@@ -13,6 +13,7 @@ import (
 	"github.com/factord/factord/daemon/factor/yubico/ykval"
 	"github.com/factord/factord/daemon/factordtest"
 	"github.com/factord/factord/daemon/factordtest/yksim"
+	"github.com/factord/factord/daemon/store"
 	"github.com/factord/factord/daemon/wire"
 )
 
@@ -102,6 +103,29 @@ func TestOnlyRootGivesSecrets(t *testing.T) {
 	}
 	if _, err := factordtest.Call(d.Socket, 1002, "ENROLL factor=yubico public-id="+bobs.PublicID, backup.Codes[0], bobs.Touch()); err != nil {
 		t.Errorf("with the code that was not spent: %v", err)
+	}
+}
+
+// While a record can't be read, nobody knows whose the key is that comes. Root hears
+// which it is, and can clear it away.
+func TestUnreadableOwner(t *testing.T) {
+	k := yksim.NewKey(bobsID)
+	d := newDaemon(t, clientOf(t, yksim.NewServer(k)))
+	backup := d.MustEnroll("bob", "backup")
+	d.MustEnroll("alice", "yubico", "public-id", alicesID)
+	err := d.Store.Update(t.Context(), func(tx *store.Tx) error { return tx.Scope("alice", "yubico").Put("yubico-1", []byte("{}")) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := enrol(d, "bob", k); err == nil || !strings.Contains(err.Error(), "factorctl remove yubico-1 --user alice") {
+		t.Errorf("root: %v", err)
+	}
+	if _, err := factordtest.Call(d.Socket, 1002, "ENROLL factor=yubico", backup.Codes[0], k.Touch()); err == nil || strings.Contains(err.Error(), "alice") {
+		t.Errorf("bob: %v", err)
+	}
+	d.MustCall("REMOVE user=alice id=yubico-1")
+	if _, err := enrol(d, "bob", k); err != nil {
+		t.Error(err)
 	}
 }
 

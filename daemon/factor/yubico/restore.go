@@ -1,7 +1,6 @@
 package yubico
 
 import (
-	"bytes"
 	"fmt"
 	"time"
 
@@ -36,9 +35,8 @@ func (k *key) raise(present []factor.Record) (changed bool) {
 		if p.Next > k.Next {
 			k.Next, changed = p.Next, true
 		}
-		if p.Last != nil && !bytes.Equal(p.Last, k.Last) {
-			k.Last, changed = p.Last, true
-		}
+		changed = k.Last.addAll(p.Last) || changed
+		changed = k.Sent.addAll(p.Sent) || changed
 	}
 	return changed
 }

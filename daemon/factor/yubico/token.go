@@ -10,9 +10,10 @@ import (
 // Sizes of an OTP, in characters of modhex: the public id, which can be empty,
 // and the token, which is one AES block.
 const (
-	tokenSize   = 2 * aes.BlockSize
-	maxPublicID = 32
-	maxOTP      = maxPublicID + tokenSize
+	tokenSize     = 2 * aes.BlockSize
+	maxPublicID   = 32
+	usualPublicID = 12
+	maxOTP        = maxPublicID + tokenSize
 )
 
 // Sizes of a key's secrets, in bytes.

@@ -14,6 +14,7 @@ import (
 type Memory struct {
 	Values map[string][]byte
 	Puts   int       // how often something was put
+	User   string    // whose they are
 	Users  []*Memory // the other users
 }
 
@@ -57,12 +58,12 @@ func (m *Memory) Note() ([]byte, error) { return nil, nil }
 func (m *Memory) PutNote([]byte) error { return nil }
 
 // Others implements factor.Neighbours.
-func (m *Memory) Others() iter.Seq[factor.Record] {
-	return func(yield func(factor.Record) bool) {
+func (m *Memory) Others() iter.Seq2[string, factor.Record] {
+	return func(yield func(string, factor.Record) bool) {
 		for _, other := range m.Users {
 			list, _ := other.List()
 			for _, r := range list {
-				if !yield(r) {
+				if !yield(other.User, r) {
 					return
 				}
 			}

@@ -27,7 +27,7 @@ func parse(body string) (map[string]string, error) {
 			return nil, errors.New("a line of the answer is no parameter")
 		}
 		if _, twice := params[key]; twice {
-			return nil, fmt.Errorf("the answer has %q twice", key)
+			return nil, fmt.Errorf("the answer has %s twice", quoted(key))
 		}
 		if len(params) == maxParams {
 			return nil, fmt.Errorf("the answer has more than %d parameters", maxParams)
@@ -46,12 +46,12 @@ func parse(body string) (map[string]string, error) {
 func judge(apiKey []byte, sent, got map[string]string) (Answer, error) {
 	status := got["status"]
 	if !signed(apiKey, got) {
-		return Answer{}, fmt.Errorf("%w; it says %.40q", errUnsigned, status)
+		return Answer{}, fmt.Errorf("%w; it says %s", errUnsigned, quoted(status))
 	}
 	for _, key := range []string{"otp", "nonce"} {
 		value, echoed := got[key]
 		if value != sent[key] && (echoed || status == "OK") {
-			return Answer{}, fmt.Errorf("%w: its %s is not ours; it says %.40q", errOther, key, status)
+			return Answer{}, fmt.Errorf("%w: its %s is not ours; it says %s", errOther, key, quoted(status))
 		}
 	}
 	switch status {
@@ -70,7 +70,7 @@ func judge(apiKey []byte, sent, got map[string]string) (Answer, error) {
 	case "BAD_SIGNATURE", "MISSING_PARAMETER", "NO_SUCH_CLIENT", "OPERATION_NOT_ALLOWED":
 		return Answer{}, fmt.Errorf("the server refuses us: %s\nhint: check client_id and the API key of [[yubico.server]]", status)
 	}
-	return Answer{}, fmt.Errorf("unknown status %.40q", status)
+	return Answer{}, fmt.Errorf("unknown status %s", quoted(status))
 }
 
 // accepted is the answer OK with the counters, if the server tells them.

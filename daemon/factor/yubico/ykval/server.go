@@ -56,7 +56,7 @@ func (s *server) ask(ctx context.Context, otp, nonce string) reply {
 	sent["h"] = base64.StdEncoding.EncodeToString(sign(s.APIKey, sent))
 	body, err := s.get(ctx, sent)
 	if err != nil {
-		return reply{err: fmt.Errorf("asking %s: %w", s.URL, err)}
+		return reply{err: fmt.Errorf("asking %s: %w", s.URL, brief(err))}
 	}
 	got, err := parse(body)
 	if err != nil {

@@ -135,7 +135,9 @@ func (c *Client) collect(ctx context.Context, replies <-chan reply) (Answer, err
 		case yes == nil:
 			yes = &r.answer
 			grace = time.After(c.grace)
-		case yes.Counted && r.answer.Counted && *yes != r.answer:
+		case !yes.Counted:
+			yes = &r.answer // which may tell more
+		case r.answer.Counted && *yes != r.answer:
 			return Answer{}, errDisagree
 		}
 	}

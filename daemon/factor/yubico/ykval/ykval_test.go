@@ -68,6 +68,29 @@ func TestUncounted(t *testing.T) {
 	}
 }
 
+// Of two servers, the one that tells the counters is heard, though it answers later.
+func TestCountersLater(t *testing.T) {
+	k := yksim.NewKey(publicID)
+	slow, quick := yksim.NewServer(k), yksim.NewServer(k)
+	answered := make(chan struct{})
+	quick.Send = func(w http.ResponseWriter, _ *http.Request, body string) {
+		io.WriteString(w, body)
+		close(answered)
+	}
+	slow.Send = func(w http.ResponseWriter, _ *http.Request, body string) {
+		<-answered
+		io.WriteString(w, body)
+	}
+	c := ykval.New(ykval.Config{Deadline: 5 * time.Second, Grace: 5 * time.Second, Servers: []ykval.Server{
+		{URL: slow.Start(t), ClientID: yksim.ClientID, APIKey: slow.APIKey},
+		{URL: quick.Start(t), ClientID: yksim.ClientID, APIKey: quick.APIKey, Uncounted: true},
+	}})
+	want := ykval.Answer{Outcome: ykval.Accepted, Counted: true, Use: 3, Session: 7}
+	if got, err := c.Verify(t.Context(), k.OTP(3, 7)); err != nil || got != want {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 // send replaces the body of an answer.
 func send(body func(string) string) func(http.ResponseWriter, *http.Request, string) {
 	return func(w http.ResponseWriter, _ *http.Request, was string) { io.WriteString(w, body(was)) }
