@@ -11,7 +11,7 @@ import (
 type Lines struct {
 	rw         io.ReadWriter
 	soon       func([]byte) (int, error) // reads what is expected at once
-	buf        [MaxLine + 2]byte // one line, CR and LF
+	buf        [MaxLine + 2]byte         // one line, CR and LF
 	start, end int
 	out        []byte
 }
