@@ -208,7 +208,7 @@ func (a *asking) judge(login context.Context, v authapi.Verdict) {
 		a.bypassed(v)
 	case v.Outcome == authapi.OutcomeAllow:
 		a.finding.Outcome = factor.Proven
-		if len(v.TrustedDeviceToken) <= maxTrust {
+		if a.f.AcceptBypass && len(v.TrustedDeviceToken) <= maxTrust {
 			a.finding.Trust = v.TrustedDeviceToken
 		}
 	case v.Status == "locked_out":

@@ -45,7 +45,11 @@ func (f *Factor) Offer(ctx context.Context, l factor.Login) (factor.Offer, error
 	if l.Discreet {
 		return factor.Offer{Usable: true, Undisclosed: true}, nil
 	}
-	s, err := f.preauth(ctx, l, l.Trust)
+	trust := l.Trust
+	if !f.AcceptBypass { // Duo would let them in for it, and that not be accepted
+		trust = nil
+	}
+	s, err := f.preauth(ctx, l, trust)
 	if err != nil {
 		return factor.Offer{}, outage(ctx, err)
 	}
