@@ -113,7 +113,7 @@ const needsPrompt = "the push has a code to type on the phone, which can't be sh
 func (f *Factor) preauth(ctx context.Context, l factor.Login, token factor.Secret) (*standing, error) {
 	at, began := f.Now(), time.Now()
 	a, err := f.Client.Preauth(ctx, authapi.PreauthRequest{
-		Person: f.Names.Person(l.User), From: f.from(l), VerifiedPush: true, TrustedDeviceToken: token,
+		Person: f.Names.Person(l.User), From: f.from(l), VerifiedPush: true, TrustedDeviceToken: token, Anew: l.Lenient,
 	})
 	if err != nil {
 		return nil, err

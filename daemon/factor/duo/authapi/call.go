@@ -33,6 +33,8 @@ type request struct {
 	// general: it asks the same of Duo whoever it is for, so that a server that fails at
 	// it fails all. At others, it may stumble over what one user had it say.
 	general bool
+	// anew: it is sent even if Duo was down a moment ago, and tells others what it finds.
+	anew bool
 }
 
 // call sends a request until there is an answer to it, and reads that into answer.
@@ -71,7 +73,11 @@ func (c *Client) admitted(ctx, parent context.Context, q request, answer any) *E
 		}
 		return err
 	}
-	ticket, refused := c.breaker.admit()
+	admit := c.breaker.admit
+	if q.anew {
+		admit = c.breaker.anew
+	}
+	ticket, refused := admit()
 	if refused != nil {
 		refused.Call = q.name
 		return refused
