@@ -105,7 +105,7 @@ func (c *Client) admitted(ctx, parent context.Context, q request, answer any) *E
 
 // once sends a request, signed for this moment.
 func (c *Client) once(ctx, parent context.Context, q request, patience time.Duration, answer any) *Error {
-	a := &attempt{parent: parent, began: time.Now(), patience: patience}
+	a := &attempt{parent: parent, began: time.Now(), patience: patience, dialer: c.dialer}
 	a.ctx, a.cancel = context.WithCancel(ctx)
 	defer a.end()
 	ctx = context.WithValue(a.ctx, attemptKey{}, a)
