@@ -55,6 +55,8 @@ type Error struct {
 	Wait time.Duration
 	// Remembered says that nothing was sent: Duo was down a moment ago.
 	Remembered bool
+	// Late is of a push or a call whose caller went away before Duo had named it.
+	Late *Late
 
 	stale bool // the connection may be to blame: it had been used before
 	alone bool // it says nothing of other calls
