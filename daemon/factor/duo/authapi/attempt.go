@@ -27,10 +27,6 @@ type attempt struct {
 	queued    atomic.Bool            // for its turn to connect
 	local     atomic.Pointer[error]  // of this machine's, at one of the host's addresses
 	began     time.Time
-
-	dialer   *dialer     // whose names and proxy it uses
-	lookup   atomic.Bool // a name is looked up, or could not be
-	proxying atomic.Bool // a proxy of this machine's own has yet to connect
 }
 
 // begins notes a step, so that a failure by time can be put down to one.
@@ -39,17 +35,11 @@ func (a *attempt) begins(step string) { a.step.Store(&step) }
 // trace follows an attempt through net/http and net.
 func (a *attempt) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		GetConn: func(string) { a.connected.Store(false) },
-		DNSStart: func(i httptrace.DNSStartInfo) {
-			a.lookup.Store(true)
-			a.begins("looking up " + i.Host)
-		},
-		ConnectStart: func(_, addr string) {
-			a.connects(addr)
-			a.begins("connecting to " + addr)
-		},
-		ConnectDone: a.tried,
-		GotConn:     a.got,
+		GetConn:      func(string) { a.connected.Store(false) },
+		DNSStart:     func(i httptrace.DNSStartInfo) { a.begins("looking up " + i.Host) },
+		ConnectStart: func(_, addr string) { a.begins("connecting to " + addr) },
+		ConnectDone:  a.tried,
+		GotConn:      a.got,
 	}
 }
 
@@ -118,8 +108,6 @@ func (c *Client) failed(a *attempt, q request, err error) *Error {
 		e.Kind, e.stale = Silent, a.stale.Load()
 	case expired && time.Since(a.began) < fair:
 		e.Kind, e.cause = Ended, parent.Err()
-	case !a.connected.Load() && a.own() && !errors.Is(err, errProxyRefused):
-		e.Kind, e.own, e.cause = Local, isNetwork(err), fmt.Errorf("by a name server or a proxy of this machine's own: %w", err)
 	case a.queued.Load() && errors.Is(err, context.DeadlineExceeded):
 		if !c.dialer.record.hopeless(a.began, fair) {
 			e.Kind = Ended

@@ -83,7 +83,7 @@ func (b *breaker) settle(t ticket, err *Error) {
 		b.failure, b.failed = err, now
 	}
 	switch {
-	case err != nil && (err.Kind == Ended || err.alone || err.Kind == Local && !err.own):
+	case err != nil && (err.Kind == Ended || err.alone || err.Kind == Local):
 		b.givenUp = b.givenUp || t.probe
 	case err != nil && err.down():
 		// A call that hung while others were answered is out of date.

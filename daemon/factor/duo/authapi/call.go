@@ -111,7 +111,7 @@ func (c *Client) admitted(ctx, parent context.Context, q request, answer any) *E
 
 // once sends a request, signed for this moment.
 func (c *Client) once(ctx, parent context.Context, q request, patience time.Duration, answer any) *Error {
-	return c.carry(ctx, &attempt{parent: parent, began: time.Now(), patience: patience, dialer: c.dialer}, q, answer)
+	return c.carry(ctx, &attempt{parent: parent, began: time.Now(), patience: patience}, q, answer)
 }
 
 // carry sends a request as an attempt.

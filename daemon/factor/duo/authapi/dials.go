@@ -39,7 +39,7 @@ func (d *dials) end(a *attempt, err error, fair time.Duration) {
 	switch {
 	case err == nil:
 		d.succeeded = now
-	case errors.Is(err, context.Canceled) || a.local.Load() != nil || a.own() || !isNetwork(err):
+	case errors.Is(err, context.Canceled) || a.local.Load() != nil || !isNetwork(err):
 	case !cutOff || took >= fair:
 		d.failed = now
 	}
@@ -53,8 +53,8 @@ func (d *dials) hopeless(since time.Time, fair time.Duration) bool {
 	if d.succeeded.After(since) {
 		return false
 	}
-	for a, began := range d.under {
-		if !a.own() && time.Since(began) >= fair {
+	for _, began := range d.under {
+		if time.Since(began) >= fair {
 			return true
 		}
 	}

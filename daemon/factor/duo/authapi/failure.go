@@ -34,8 +34,7 @@ const (
 	Broken
 	// Ended: the caller's context ended first, which says nothing about Duo.
 	Ended
-	// Local: this machine has no port, descriptor or memory left, or lets nothing out,
-	// or its own name server or proxy fails.
+	// Local: this machine has no port, descriptor or memory left, or lets nothing out.
 	Local
 )
 
@@ -60,7 +59,6 @@ type Error struct {
 
 	stale bool // the connection may be to blame: it had been used before
 	alone bool // it says nothing of other calls
-	own   bool // it is of a server of this machine's own
 	cause error
 }
 
@@ -74,7 +72,7 @@ func (e *Error) Outage() bool {
 }
 
 // down says that the next call would fare no better: what the breaker remembers.
-func (e *Error) down() bool { return !e.alone && (e.Outage() || e.own || e.Kind == Silent) }
+func (e *Error) down() bool { return !e.alone && (e.Outage() || e.Kind == Silent) }
 
 // What a log takes, in bytes: of Duo's words, and of an error below. That has text of
 // whoever is in between: names of certificates, lines of proxies.

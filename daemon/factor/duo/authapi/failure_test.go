@@ -40,7 +40,7 @@ func TestErrorOfAForeignCertificate(t *testing.T) {
 func TestErrorOfAProxy(t *testing.T) {
 	c := client(t, Config{Host: "example.com", Proxy: "http://" + listen(t, after("HTTP/1.1 200 OK\r\n\x1b[2Jevil"+strings.Repeat("\u00e4", 1500)+"\r\n\r\n"))})
 	_, err := c.Preauth(t.Context(), PreauthRequest{Person: Person{Username: "alice"}})
-	wantLine(t, wantKind(t, "proxy", err, Local))
+	wantLine(t, wantKind(t, "proxy", err, Unreachable))
 }
 
 func wantLine(t *testing.T, e *Error) {

@@ -34,7 +34,7 @@ func (l *Late) TxID(ctx context.Context) string {
 // may go on when its caller is gone; the error then has Late.
 func (c *Client) lasting(ctx, parent context.Context, q request, v *verdict) *Error {
 	inner, cancel := context.WithCancel(c.life)
-	a := &attempt{parent: parent, began: time.Now(), dialer: c.dialer}
+	a := &attempt{parent: parent, began: time.Now()}
 	l := &Late{done: make(chan struct{})}
 	into, err := new(verdict), &Error{Kind: Ended, Call: q.name, cause: errors.New("a panic")}
 	go func() {

@@ -68,19 +68,10 @@ func TestProxyRefuses(t *testing.T) {
 		{"HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 2*maxProxyAnswer) + "\r\n\r\n", Unreachable},
 		{"", Unreachable},
 	} {
-		for _, own := range []bool{false, true} {
-			c := client(t, Config{Host: "example.com", Proxy: "http://" + listen(t, after(tt.answer))})
-			if !own {
-				c.dialer.isOwn = func(string) bool { return false }
-			}
-			want := tt.kind
-			if own && want == Unreachable {
-				want = Local
-			}
-			_, err := c.Check(t.Context())
-			if e := wantKind(t, fmt.Sprintf("%.30q", tt.answer), err, want); !strings.Contains(e.Error(), "proxy") || own && e.Outage() {
-				t.Error(e)
-			}
+		c := client(t, Config{Host: "example.com", Proxy: "http://" + listen(t, after(tt.answer))})
+		_, err := c.Check(t.Context())
+		if e := wantKind(t, fmt.Sprintf("%.30q", tt.answer), err, tt.kind); !strings.Contains(e.Error(), "proxy") {
+			t.Error(e)
 		}
 	}
 }

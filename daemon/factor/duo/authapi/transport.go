@@ -55,18 +55,15 @@ type dialer struct {
 	gate  chan struct{} // of maxDials
 
 	record dials
-	isOwn  func(addr string) bool
-	stub   atomic.Bool // a name server that was asked is this machine's own
 
 	certificateEnd atomic.Pointer[time.Time]
 }
 
 func (d *dialer) configure(roots *x509.CertPool) {
-	d.isOwn = isLoopback
 	d.gate = make(chan struct{}, maxDials)
 	d.net = net.Dialer{
 		// The C library's resolver does not end with a context.
-		Resolver: &net.Resolver{PreferGo: true, Dial: d.askNames},
+		Resolver: &net.Resolver{PreferGo: true},
 		KeepAliveConfig: net.KeepAliveConfig{
 			Enable: true, Idle: deadAfter, Interval: deadAfter / 2, Count: keepAliveProbes,
 		},
@@ -136,9 +133,6 @@ func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, erro
 	if err := tunnel(ctx, conn, addr); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("asking the proxy: %w", err)
-	}
-	if a, ok := ctx.Value(attemptKey{}).(*attempt); ok {
-		a.proxying.Store(false)
 	}
 	return conn, nil
 }
