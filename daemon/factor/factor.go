@@ -67,6 +67,9 @@ type Login struct {
 	// Proves: the login serves to show a factor, so that being let in without does not
 	// do.
 	Proves bool
+	// Lenient: an outage of whoever is asked outside would let the user in. Only one
+	// that is found out now is one then, and none that was a moment ago.
+	Lenient bool
 	// Origin stands for the client's address and key, or its session and
 	// terminal, where all of that is known and the rule remembers; else it is
 	// empty.

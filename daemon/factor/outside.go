@@ -77,7 +77,8 @@ type Outage struct {
 	// again, or to ask the administrator.
 	Advice string
 	// Unreachable: the connection or TLS failed, or the server failed itself
-	// (5xx). Only this is what a rule with unavailable = "allow" lets pass.
+	// (5xx), as it was found out now. Only this is what a rule with
+	// unavailable = "allow" lets pass.
 	Unreachable bool
 	// Err is for the log.
 	Err error

@@ -25,7 +25,9 @@ type Start struct {
 	// Confirm takes the answer, and may ask a server whether what was to be
 	// done has been done. The claim settles as Proven if the factor is set up
 	// now, and then has spent what it rests on and kept the records. Of one
-	// that settles otherwise nothing is kept; its Finding.Note says why.
+	// that settles otherwise nothing is kept; its Finding.Note says why. Refused
+	// ends the login: it is set up, and whoever sits here has not shown that it
+	// was they who did so.
 	Confirm func(ctx context.Context, l Login, answer Secret) (Claim, error)
 }
 

@@ -89,6 +89,7 @@ func (a *attempt) facts(name string) factor.Login {
 		Now: a.Clock(), Highest: a.Store.Highest(), Records: a.standing.records[name],
 		Wanted: a.wanted(name), Discreet: a.discreet(), Proven: a.proven(), Origin: a.origin(),
 		ServiceTold: a.caller == policy.CallerUser, Mute: a.auth.Conv == wire.ConvNone, Proves: a.proves,
+		Lenient: a.plan.UnavailableAllow && !a.standing.enrolled,
 	}
 	for _, o := range a.standing.offers {
 		if o.factor.Name() == name {

@@ -221,7 +221,11 @@ func (a *attempt) settleStart(ctx context.Context, f factor.Starter, claim facto
 		if finding, err = claim.Settle(tx.Scope(a.identity.Name, f.Name())); err != nil {
 			return ruling{}, fmt.Errorf("%s: %w", f.Name(), err)
 		}
-		if finding.Outcome != factor.Proven {
+		switch finding.Outcome {
+		case factor.Proven:
+		case factor.Refused:
+			return ruling{reason: wire.ReasonDenied, text: finding.Note, log: finding.Log, factor: f.Name(), unasked: true}, nil
+		default:
 			return a.unconfirmed(finding.Note, finding.Log, left), nil
 		}
 		return a.keepStart(tx, f, finding, reserve, spare)

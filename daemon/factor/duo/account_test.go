@@ -167,6 +167,32 @@ func (s *setup) activate(code string) {
 	}
 }
 
+// TestSetUpElsewhere: who waits at the login where Duo's own pages are shown has proven
+// nothing when the account is set up there, perhaps by the user and not by them.
+func TestSetUpElsewhere(t *testing.T) {
+	for _, mode := range []string{"", "mode = \"enrolled\"\n"} {
+		s := newSetup(t, options{sim: duosim.Config{Users: []duosim.User{{Name: "alice", Status: duosim.Enroll}}}, rule: "enroll = \"login\"\n" + mode})
+		asked := 0
+		p := &person{Talk: factordtest.Talk{Answers: []string{"", "", ""}}, hears: func(text string) {
+			if strings.HasPrefix(text, "Set up Duo there, then press Enter") {
+				if asked++; asked == 2 {
+					s.sim.AddUser(alice())
+				}
+			}
+		}}
+		v, err := factordtest.Converse(s.Socket, -1, first, p)
+		if err != nil || v.Reason != wire.ReasonDenied || v.Text != "Duo is set up: log in again" || asked != 2 || s.sim.Count("auth") != 0 {
+			t.Errorf("%q: %+v, %v, %q", mode, v, err, p.Shown)
+		}
+		if records := s.records(); strings.Contains(records, `"kind":"enroll"`) || !strings.Contains(records, "nothing was proven") {
+			t.Errorf("%q: %s", mode, records)
+		}
+		if v, _ := s.does(first, "Push sent", s.must(s.sim.Approve), ""); !v.Allow || v.Factor != "duo" {
+			t.Errorf("%q: the next login: %+v", mode, v)
+		}
+	}
+}
+
 // TestStartGone: a client that hangs up ends what is asked of Duo.
 func TestStartGone(t *testing.T) {
 	s := newSetup(t, options{sim: duosim.Config{Users: []duosim.User{{Name: "bob"}}}, rule: "enroll = \"login\"\n"})

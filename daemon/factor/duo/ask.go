@@ -24,6 +24,7 @@ type asking struct {
 
 	open  []open                     // what was asked before, without a verdict
 	heard map[string]authapi.Verdict // of open
+	named map[string]string          // their txids that Duo has told since, by booking
 	took  time.Duration              // to hear it
 
 	txid    string
@@ -112,6 +113,7 @@ func (a *asking) ask(ctx context.Context) (*factor.Wait, error) {
 	a.rang = err == nil || mayHaveRung(err)
 	switch {
 	case err != nil:
+		a.leaves(err)
 		return nil, outage(login, err)
 	case a.choice.method == authapi.SMS, v.Outcome != authapi.OutcomeWaiting:
 		a.judge(ctx, v)
@@ -208,7 +210,7 @@ func (a *asking) judge(login context.Context, v authapi.Verdict) {
 		a.bypassed(v)
 	case v.Outcome == authapi.OutcomeAllow:
 		a.finding.Outcome = factor.Proven
-		if len(v.TrustedDeviceToken) <= maxTrust {
+		if a.f.AcceptBypass && len(v.TrustedDeviceToken) <= maxTrust {
 			a.finding.Trust = v.TrustedDeviceToken
 		}
 	case v.Status == "locked_out":

@@ -29,7 +29,10 @@ type Config struct {
 }
 
 // Factor asks Duo. It implements factor.Worded, factor.Starter and factor.Keeper.
-type Factor struct{ Config }
+type Factor struct {
+	Config
+	late lates
+}
 
 var (
 	_ factor.Worded  = (*Factor)(nil)
@@ -43,7 +46,7 @@ func New(c Config) *Factor {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Factor{c}
+	return &Factor{Config: c}
 }
 
 // name is the factor's own in rules and verdicts.

@@ -1,7 +1,9 @@
 package duo
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -24,17 +26,56 @@ const (
 
 // open is a question that rang, and whose attempt was over before Duo's verdict.
 type open struct {
-	TxID string    `json:"txid"`
+	TxID string    `json:"txid"`         // "": not known yet, or never
+	ID   string    `json:"id,omitempty"` // of the booking, if TxID was not known then
 	At   time.Time `json:"at"`
 }
 
+// key tells it from others, whether it has been named since or not.
+func (o open) key() string { return cmp.Or(o.ID, o.TxID) }
+
 // unheard keeps a question to be asked after later.
-func (n *note) unheard(txid string, at time.Time) {
-	if txid == "" || len(txid) > maxTxID {
-		return
-	}
-	n.Open = append(n.Open, open{TxID: txid, At: at})
+func (n *note) unheard(o open) {
+	n.Open = append(n.Open, o)
 	n.Open = n.Open[max(0, len(n.Open)-maxOpen):]
+}
+
+// unheard is what this one leaves, if it may have rung.
+func (a *asking) unheard(at time.Time) (o open, left bool) {
+	switch {
+	case a.verdict:
+		return open{}, false
+	case a.txid != "" && len(a.txid) <= maxTxID:
+		return open{TxID: a.txid, At: at}, true
+	}
+	return open{ID: a.id, At: at}, a.rang && a.choice.method != authapi.SMS
+}
+
+// leaves keeps what may still tell the txid of a question whose login is over.
+func (a *asking) leaves(err error) {
+	var e *authapi.Error
+	if errors.As(err, &e) && e.Late != nil {
+		a.f.late.keep(a.id, e.Late)
+	}
+}
+
+// nameless is when the questions were put of which nobody can know what became.
+func (n *note) nameless() (all []time.Time) {
+	for _, o := range n.Open {
+		if o.TxID == "" {
+			all = append(all, o.At)
+		}
+	}
+	return all
+}
+
+// name writes down the txids that have become known.
+func (n *note) name(named map[string]string) {
+	for i, o := range n.Open {
+		if o.TxID == "" {
+			n.Open[i].TxID = named[o.ID]
+		}
+	}
 }
 
 // no is a person's, at the time that is given.
@@ -68,21 +109,29 @@ func (a *asking) hear(ctx context.Context) (denied bool) {
 	ctx, cancel := context.WithTimeout(ctx, min(hearTime, a.f.Client.Deadline()/2))
 	defer cancel()
 	defer func(began time.Time) { a.took = time.Since(began) }(time.Now())
-	verdicts := make([]*authapi.Verdict, len(a.open))
+	verdicts, txids := make([]*authapi.Verdict, len(a.open)), make([]string, len(a.open))
 	var all sync.WaitGroup
 	for i, o := range a.open {
 		all.Go(func() {
 			defer func() { _ = recover() }() // as if Duo had said nothing; the push comes to the same end
-			if v, err := a.f.Client.Await(ctx, o.TxID, nil); err == nil {
+			if txids[i] = o.TxID; o.TxID == "" {
+				txids[i] = a.f.late.txid(ctx, o.ID)
+			}
+			if txids[i] == "" || len(txids[i]) > maxTxID {
+				txids[i] = ""
+				return
+			}
+			if v, err := a.f.Client.Await(ctx, txids[i], nil); err == nil {
 				verdicts[i] = &v
 			}
 		})
 	}
 	all.Wait()
-	a.heard = map[string]authapi.Verdict{}
+	a.heard, a.named = map[string]authapi.Verdict{}, map[string]string{}
 	for i, v := range verdicts {
+		a.named[a.open[i].key()] = txids[i]
 		if v != nil {
-			a.heard[a.open[i].TxID] = *v
+			a.heard[a.open[i].key()] = *v
 			denied = denied || byPerson(*v, true)
 		}
 	}
@@ -100,8 +149,9 @@ func (a *asking) settleEarlier(rs factor.Records) (factor.Finding, error) {
 	n.age(now)
 	finding := factor.Finding{Outcome: factor.Lapsed, ID: name}
 	var log []string
+	n.name(a.named)
 	for _, o := range n.Open {
-		v, heard := a.heard[o.TxID]
+		v, heard := a.heard[o.key()]
 		if !heard || !byPerson(v, true) {
 			continue
 		}
@@ -120,13 +170,13 @@ func (a *asking) settleEarlier(rs factor.Records) (factor.Finding, error) {
 
 // forget drops what there is a verdict of.
 func (n *note) forget(heard map[string]authapi.Verdict) {
-	n.Open = slices.DeleteFunc(n.Open, func(o open) bool { _, ok := heard[o.TxID]; return ok })
+	n.Open = slices.DeleteFunc(n.Open, func(o open) bool { _, ok := heard[o.key()]; return ok })
 }
 
 // asked reports whether Duo was asked after all of them, before this attempt asks.
 func (a *asking) asked(all []open) bool {
 	return !slices.ContainsFunc(all, func(o open) bool {
-		return !slices.ContainsFunc(a.open, func(was open) bool { return was.TxID == o.TxID })
+		return !slices.ContainsFunc(a.open, func(was open) bool { return was.key() == o.key() })
 	})
 }
 

@@ -20,6 +20,8 @@ const (
 	// maxUnanswered in unansweredTime, then passcodes only.
 	maxUnanswered  = 3
 	unansweredTime = 10 * time.Minute
+	// maxNameless in the same time, of those to which nobody can hear a no.
+	maxNameless = 2
 	// deniedTime is how long nobody is asked after a no.
 	deniedTime = 60 * time.Second
 )
@@ -100,11 +102,18 @@ func (n *note) held(now time.Time) *factor.Held {
 			Text: fmt.Sprintf("a push was denied a moment ago, so none is sent: type a passcode, or wait %s", whole(n.Denied.Add(deniedTime).Sub(now)))}
 	case n.Pending != nil:
 		return held("a push is pending since " + n.Pending.At.UTC().Format(time.RFC3339))
+	case len(n.nameless()) >= maxNameless:
+		return tooMany(n.nameless(), "were left before Duo had named them", now)
 	case len(n.Unanswered) >= maxUnanswered:
-		return &factor.Held{Log: fmt.Sprintf("%d pushes were not answered", len(n.Unanswered)),
-			Text: fmt.Sprintf("too many pushes were not answered: type a passcode, or wait %s", whole(slices.MinFunc(n.Unanswered, time.Time.Compare).Add(unansweredTime).Sub(now)))}
+		return tooMany(n.Unanswered, "were not answered", now)
 	}
 	return nil
+}
+
+// tooMany is for those that were put at the times that are given.
+func tooMany(all []time.Time, why string, now time.Time) *factor.Held {
+	return &factor.Held{Log: fmt.Sprintf("%d pushes %s", len(all), why),
+		Text: fmt.Sprintf("too many pushes were not answered: type a passcode, or wait %s", whole(slices.MinFunc(all, time.Time.Compare).Add(unansweredTime).Sub(now)))}
 }
 
 // held is for what another login asks at the same time.
@@ -135,6 +144,7 @@ func (a *asking) admit(rs factor.Records) error {
 	now := a.now()
 	n.age(now)
 	n.forget(a.heard)
+	n.name(a.named)
 	if h := n.held(now); h != nil {
 		return h
 	}
@@ -164,8 +174,8 @@ func (a *asking) book(rs factor.Records) error {
 		}
 		n.Pending = nil
 	}
-	if !a.verdict {
-		n.unheard(a.txid, at)
+	if o, left := a.unheard(at); left {
+		n.unheard(o)
 	}
 	if a.no {
 		n.no(now, a.fraud)

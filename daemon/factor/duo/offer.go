@@ -45,7 +45,11 @@ func (f *Factor) Offer(ctx context.Context, l factor.Login) (factor.Offer, error
 	if l.Discreet {
 		return factor.Offer{Usable: true, Undisclosed: true}, nil
 	}
-	s, err := f.preauth(ctx, l, l.Trust)
+	trust := l.Trust
+	if !f.AcceptBypass { // Duo would let them in for it, and that not be accepted
+		trust = nil
+	}
+	s, err := f.preauth(ctx, l, trust)
 	if err != nil {
 		return factor.Offer{}, outage(ctx, err)
 	}
@@ -109,7 +113,7 @@ const needsPrompt = "the push has a code to type on the phone, which can't be sh
 func (f *Factor) preauth(ctx context.Context, l factor.Login, token factor.Secret) (*standing, error) {
 	at, began := f.Now(), time.Now()
 	a, err := f.Client.Preauth(ctx, authapi.PreauthRequest{
-		Person: f.Names.Person(l.User), From: f.from(l), VerifiedPush: true, TrustedDeviceToken: token,
+		Person: f.Names.Person(l.User), From: f.from(l), VerifiedPush: true, TrustedDeviceToken: token, Anew: l.Lenient,
 	})
 	if err != nil {
 		return nil, err

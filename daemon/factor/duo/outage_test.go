@@ -67,6 +67,28 @@ func TestOutages(t *testing.T) {
 	}
 }
 
+// TestOutageOfAnother: that Duo failed for somebody else, or a moment ago, lets nobody in
+// while Duo is there.
+func TestOutageOfAnother(t *testing.T) {
+	for name, fault := range map[string]duosim.Fault{"a 5xx": duosim.ServerError, "no connection": duosim.Refused} {
+		s := newSetup(t, options{rule: "unavailable = \"allow\"\n"})
+		s.sim.AddUser(duosim.User{Name: "bob", Devices: []duosim.Device{duosim.Phone("Pixel 6", "+15555550999")}})
+		s.sim.Fault(fault, "", duosim.Forever)
+		bob := first
+		bob.User = "bob"
+		if v, _ := s.does(bob, "", nil); v.Basis != wire.BasisUnavailable {
+			t.Errorf("%s: %+v", name, v)
+		}
+		s.sim.ClearFaults()
+		if v, _ := s.does(first, "", nil); v.Allow || s.sim.Count("preauth") == 0 {
+			t.Errorf("%s, then Duo is back: %+v", name, v)
+		}
+		if v, _ := s.does(first, "Push sent", s.must(s.sim.Approve), ""); v.Basis != wire.BasisFactor {
+			t.Errorf("%s, then a push: %+v", name, v)
+		}
+	}
+}
+
 // TestStrictOutages: without those words in the rule nobody gets in.
 func TestStrictOutages(t *testing.T) {
 	for _, mode := range []string{"", "mode = \"enrolled\"\n", "enroll = \"login\"\n"} {

@@ -52,9 +52,24 @@ func (f *Factor) Start(ctx context.Context, l factor.Login) (factor.Start, error
 			if err != nil {
 				return factor.Claim{}, outage(ctx, err)
 			}
-			return started(s.Decision == authapi.DecisionAuth, "Duo does not know of it yet"), nil
+			return atPortal(s), nil
 		},
 	}, nil
+}
+
+// setUp is for who has come back from Duo's pages.
+const setUp = "Duo is set up: log in again"
+
+// atPortal is the claim of somebody who was sent to Duo's own pages. That the account is
+// set up now says nothing of who did it: perhaps the user, elsewhere, while a thief of
+// their password waited here. The next login asks for a proof.
+func atPortal(s *standing) factor.Claim {
+	if s.Decision != authapi.DecisionAuth {
+		return started(false, "Duo does not know of it yet")
+	}
+	return factor.Claim{Settle: func(factor.Records) (factor.Finding, error) {
+		return factor.Finding{Outcome: factor.Refused, ID: name, Note: setUp, Log: "the account was set up at Duo's own pages meanwhile, and nothing was proven"}, nil
+	}}
 }
 
 // refused: there is such a user already, or enrolling is not for this application.

@@ -53,7 +53,7 @@ func TestDamagedNote(t *testing.T) {
 func TestLargestNote(t *testing.T) {
 	n := &note{Version: noteVersion, Pending: &pending{ID: strings.Repeat("A", 26), At: time.Now()}, Denied: time.Now(), Fraud: true}
 	for range 2 * maxOpen {
-		n.unheard(strings.Repeat("A", maxTxID), time.Now())
+		n.unheard(open{TxID: strings.Repeat("A", maxTxID), ID: strings.Repeat("A", 26), At: time.Now()})
 	}
 	for range 3 * maxUnanswered {
 		n.Unanswered = append(n.Unanswered, time.Now())

@@ -77,6 +77,26 @@ func TestTrustedDevice(t *testing.T) {
 	}
 }
 
+// TestTrustWithoutBypass: where Duo's allow without a factor does not do, it is given no
+// token for which it would say so, also none that was kept while it did.
+func TestTrustWithoutBypass(t *testing.T) {
+	s := newSetup(t, options{sim: duosim.Config{Remember: 100 * time.Hour}, rule: "remember = \"1h\"\n"})
+	for i, accept := range []bool{true, false, false} {
+		s.duo.AcceptBypass = accept
+		s.pass(2 * time.Hour)
+		a := first
+		a.AuthInfo = true
+		p := &person{Talk: factordtest.Talk{Answers: []string{""}, AuthInfo: keyOf(t, "a")}, hears: func(text string) {
+			if strings.Contains(text, "Push sent") {
+				s.must(s.sim.Approve)()
+			}
+		}}
+		if v, err := factordtest.Converse(s.Socket, -1, a, p); err != nil || !v.Allow || s.sim.Count("auth") != i+1 {
+			t.Errorf("login %d: %+v, %v, %q", i, v, err, p.Shown)
+		}
+	}
+}
+
 // TestEscapes: nothing that Duo says steers a terminal, wherever it is shown.
 func TestEscapes(t *testing.T) {
 	for name, st := range map[string]duosim.Status{"active": duosim.Active, "bypass": duosim.Bypass, "disabled": duosim.Disabled, "enroll": duosim.Enroll} {

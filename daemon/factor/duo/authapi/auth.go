@@ -140,7 +140,7 @@ func (c *Client) Auth(ctx context.Context, r AuthRequest) (Verdict, error) {
 		return Verdict{}, &Error{Kind: Refused, Call: "auth", cause: err}
 	}
 	var v verdict
-	if err := c.call(ctx, request{name: "auth", method: http.MethodPost, path: "/auth/v2/auth", params: params, limit: c.deadline}, &v); err != nil {
+	if err := c.call(ctx, request{name: "auth", method: http.MethodPost, path: "/auth/v2/auth", params: params, limit: c.deadline, rings: params["async"] != ""}, &v); err != nil {
 		return Verdict{}, err
 	}
 	if params["async"] != "" && v.Outcome == nil {

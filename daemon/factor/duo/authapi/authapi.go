@@ -11,6 +11,7 @@
 package authapi
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -69,6 +70,9 @@ type Client struct {
 	breaker   *breaker
 	heard     atomic.Pointer[clockReading] // the last one
 	pollPause time.Duration
+	life      context.Context // until Close
+	end       context.CancelFunc
+	late      chan struct{} // of maxLate
 }
 
 // New checks a configuration and returns its client. Nothing is sent yet.
@@ -105,19 +109,25 @@ func New(c Config) (*Client, error) {
 	if port == "443" {
 		authority = strings.TrimSuffix(authority, ":443")
 	}
+	life, end := context.WithCancel(context.Background())
 	return &Client{
 		sign: signer{scheme: c.Signature, ikey: c.Ikey, skey: append([]byte(nil), c.Skey...), host: host},
 		host: net.JoinHostPort(host, port), authority: strings.ToLower(authority),
 		deadline: c.Deadline, preauth: d.limit, now: c.Now,
 		dialer: d, transport: newTransport(d), breaker: newBreaker(c.Now), pollPause: pollPause,
+		life: life, end: end, late: make(chan struct{}, maxLate),
 	}, nil
 }
 
 // Deadline is what a whole login may take.
 func (c *Client) Deadline() time.Duration { return c.deadline }
 
-// Close lets go of idle connections. Calls that are under way go on.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+// Close lets go of idle connections, and ends pushes and calls that are not sent yet.
+// Other calls that are under way go on.
+func (c *Client) Close() {
+	c.end()
+	c.transport.CloseIdleConnections()
+}
 
 // splitHost takes host, host:port or [address]:port.
 func splitHost(s string) (host, port string, err error) {

@@ -9,12 +9,16 @@ import (
 // a person who tries again should find a Duo that is back.
 const downFor = 10 * time.Second
 
+// brokenTwice is how many answers in a row have to be a 5xx to say that Duo is down.
+const brokenTwice = 2
+
 // breaker remembers that Duo is down, so that only the first login waits to find
 // out. After downFor one caller may try (the probe); the others are still refused, but
 // not for an outage: nobody knows any more. A probe that its caller gives up has found
 // out nothing, and callers choose when they do so: then all may try, until one knows.
 // One user's refusal or 429 says nothing about Duo and never opens it, nor does a 5xx
-// to a call that a user has put words into.
+// to a call that a user has put words into, nor a single 5xx: Duo may stumble over one
+// user's account.
 type breaker struct {
 	now func() time.Time
 
@@ -23,6 +27,7 @@ type breaker struct {
 	until   time.Time // not tried before
 	probe   time.Time // when the one on its way began; zero: there is none
 	givenUp bool      // the last probe was
+	broken  int       // answers that were a 5xx, in a row
 	since   time.Time // of the state
 	success time.Time // the last answer
 	served  time.Time // the last that was no refusal
@@ -37,6 +42,10 @@ type ticket struct {
 	probe bool
 	began time.Time
 }
+
+// anew is admit for whom what is remembered is not enough. It is no probe: given up,
+// it leaves that to logins.
+func (b *breaker) anew() (ticket, *Error) { return ticket{began: b.now()}, nil }
 
 // admit refuses while Duo is down.
 func (b *breaker) admit() (ticket, *Error) {
@@ -54,7 +63,7 @@ func (b *breaker) admit() (ticket, *Error) {
 	probing := !b.probe.IsZero() && age >= 0 && age < downFor
 	if known || probing {
 		remembered := *b.down
-		remembered.Remembered, remembered.Outdated = true, !known
+		remembered.Remembered = true
 		return t, &remembered
 	}
 	if t.probe = !b.givenUp; t.probe {
@@ -62,9 +71,6 @@ func (b *breaker) admit() (ticket, *Error) {
 	}
 	return t, nil
 }
-
-// insist admits whatever is known. It is no probe: given up, it leaves that to logins.
-func (b *breaker) insist() (ticket, *Error) { return ticket{began: b.now()}, nil }
 
 // settle gives a ticket back with the call's outcome.
 func (b *breaker) settle(t ticket, err *Error) {
@@ -85,11 +91,18 @@ func (b *breaker) settle(t ticket, err *Error) {
 		if t.began.Before(b.success) {
 			return
 		}
+		if err.Kind == Broken {
+			b.broken++
+		}
+		if b.down == nil && err.Kind == Broken && b.broken < brokenTwice {
+			return
+		}
 		if b.down == nil {
 			b.since = now
 		}
 		b.down, b.until, b.givenUp = err, now.Add(downFor), false
 	default:
+		b.broken = 0
 		if b.down != nil {
 			b.down, b.since, b.givenUp = nil, now, false
 		}

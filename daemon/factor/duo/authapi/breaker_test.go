@@ -48,8 +48,11 @@ func TestBreaker(t *testing.T) {
 	}
 	for _, kind := range []Kind{Unreachable, Broken, Silent} {
 		call(&Error{Kind: kind})
+		if kind == Broken {
+			call(&Error{Kind: kind})
+		}
 		refused := call(nil)
-		if refused == nil || !refused.Remembered || refused.Kind != kind || refused.Outage() != (kind != Silent) {
+		if refused == nil || !refused.Remembered || refused.Kind != kind || refused.Outage() {
 			t.Errorf("kind %d: %v", kind, refused)
 		}
 		clock.pass(downFor)
@@ -88,12 +91,45 @@ func TestBreaker(t *testing.T) {
 	}
 }
 
+// One user's account that Duo stumbles over is not Duo's end for the others; two such
+// answers with none between them are, and a probe's one keeps it so.
+func TestBrokenTwice(t *testing.T) {
+	clock := newClock()
+	b := newBreaker(clock.Now)
+	broken := &Error{Kind: Broken, Status: 500}
+	for i, c := range []struct {
+		err  *Error
+		down bool
+	}{
+		{broken, false}, {nil, false}, {broken, false}, {&Error{Kind: Refused, Status: 400}, false},
+		{broken, false}, {&Error{Kind: Ended}, false}, {broken, true}, {nil, false}, {broken, false},
+		{&Error{Kind: Unreachable}, true}, {broken, true},
+	} {
+		b.settle(ticket{began: b.now()}, c.err)
+		if down := b.down != nil; down != c.down {
+			t.Errorf("step %d, %v: down %v", i, c.err, down)
+		}
+	}
+	clock.pass(downFor)
+	probe, _ := b.admit()
+	b.settle(probe, broken)
+	if _, refused := b.admit(); refused == nil {
+		t.Error("after a probe that failed")
+	}
+	// Who asks anew is not refused, and what they find out holds for all.
+	one, refused := b.anew()
+	b.settle(one, nil)
+	if _, after := b.admit(); refused != nil || after != nil {
+		t.Errorf("asked anew: %v, %v", refused, after)
+	}
+}
+
 // One caller probes; the others are refused meanwhile.
 func TestOneProbe(t *testing.T) {
 	clock := newClock()
 	b := newBreaker(clock.Now)
 	first, _ := b.admit()
-	b.settle(first, &Error{Kind: Broken})
+	b.settle(first, &Error{Kind: Unreachable})
 	clock.pass(downFor + time.Second)
 	var admitted atomic.Int32
 	var all sync.WaitGroup

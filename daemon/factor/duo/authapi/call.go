@@ -33,9 +33,10 @@ type request struct {
 	// general: it asks the same of Duo whoever it is for, so that a server that fails at
 	// it fails all. At others, it may stumble over what one user had it say.
 	general bool
-	// asked: somebody wants to know at once whether Duo is back, so it is sent even if
-	// Duo was down a moment ago, and its outcome is everybody's.
-	asked bool
+	// anew: it is sent even if Duo was down a moment ago, and tells others what it finds.
+	anew bool
+	// rings: a person hears of it, whose answer has a txid.
+	rings bool
 }
 
 // call sends a request until there is an answer to it, and reads that into answer.
@@ -75,8 +76,8 @@ func (c *Client) admitted(ctx, parent context.Context, q request, answer any) *E
 		return err
 	}
 	admit := c.breaker.admit
-	if q.asked {
-		admit = c.breaker.insist
+	if q.anew {
+		admit = c.breaker.anew
 	}
 	ticket, refused := admit()
 	if refused != nil {
@@ -89,7 +90,11 @@ func (c *Client) admitted(ctx, parent context.Context, q request, answer any) *E
 	if q.repeatable {
 		patience = c.preauth / 2
 	}
-	err = c.once(ctx, parent, q, patience, answer)
+	if v, ok := answer.(*verdict); ok && q.rings {
+		err = c.lasting(ctx, parent, q, v)
+	} else {
+		err = c.once(ctx, parent, q, patience, answer)
+	}
 	if err != nil && err.stale {
 		c.transport.CloseIdleConnections()
 		err = c.once(ctx, parent, q, 0, answer)
@@ -106,7 +111,11 @@ func (c *Client) admitted(ctx, parent context.Context, q request, answer any) *E
 
 // once sends a request, signed for this moment.
 func (c *Client) once(ctx, parent context.Context, q request, patience time.Duration, answer any) *Error {
-	a := &attempt{parent: parent, began: time.Now(), patience: patience}
+	return c.carry(ctx, &attempt{parent: parent, began: time.Now(), patience: patience}, q, answer)
+}
+
+// carry sends a request as an attempt.
+func (c *Client) carry(ctx context.Context, a *attempt, q request, answer any) *Error {
 	a.ctx, a.cancel = context.WithCancel(ctx)
 	defer a.end()
 	ctx = context.WithValue(a.ctx, attemptKey{}, a)

@@ -54,9 +54,8 @@ type Error struct {
 	Wait time.Duration
 	// Remembered says that nothing was sent: Duo was down a moment ago.
 	Remembered bool
-	// Outdated says of a remembered error that Duo may be back: another call is
-	// finding out.
-	Outdated bool
+	// Late is of a push or a call whose caller went away before Duo had named it.
+	Late *Late
 
 	stale bool // the connection may be to blame: it had been used before
 	alone bool // it says nothing of other calls
@@ -66,8 +65,11 @@ type Error struct {
 // Outage says that the failure is of the kinds for which a rule may say
 // unavailable = "allow": no connection, TLS that does not answer, 5xx. No other
 // ones, or the user's own doing (a login drawn out to its deadline) or a mistake in
-// the configuration would let in; nor what was true a moment ago.
-func (e *Error) Outage() bool { return !e.Outdated && (e.Kind == Unreachable || e.Kind == Broken) }
+// the configuration would let in; nor what was true a moment ago, perhaps of another
+// user alone.
+func (e *Error) Outage() bool {
+	return !e.Remembered && (e.Kind == Unreachable || e.Kind == Broken)
+}
 
 // down says that the next call would fare no better: what the breaker remembers.
 func (e *Error) down() bool { return !e.alone && (e.Outage() || e.Kind == Silent) }

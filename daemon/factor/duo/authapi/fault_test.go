@@ -161,6 +161,12 @@ func TestFaults(t *testing.T) {
 			if !strings.Contains(e.Error(), tt.text) || e.Call != "preauth" {
 				t.Errorf("%q has no %q", e.Error(), tt.text)
 			}
+			if tt.kind == Broken { // of which one is not enough
+				if c.Health().Down {
+					t.Error("one 5xx opens the breaker")
+				}
+				c.Preauth(t.Context(), PreauthRequest{Person: Person{Username: "alice"}})
+			}
 			if c.Health().Down != e.down() {
 				t.Errorf("the breaker is open: %v", c.Health().Down)
 			}

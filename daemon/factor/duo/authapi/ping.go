@@ -27,7 +27,7 @@ const CallCheck = "check"
 // https://duo.com/docs/authapi#/check
 func (c *Client) Check(ctx context.Context) (time.Time, error) {
 	var m moment
-	err := c.call(ctx, request{name: CallCheck, method: http.MethodGet, path: "/auth/v2/check", limit: c.preauth, repeatable: true, general: true, asked: true}, &m)
+	err := c.call(ctx, request{name: CallCheck, method: http.MethodGet, path: "/auth/v2/check", limit: c.preauth, repeatable: true, general: true, anew: true}, &m)
 	return at(m.Time), err
 }
 

@@ -61,6 +61,8 @@ type PreauthRequest struct {
 	// VerifiedPush says that a code can be shown to the person. Without it Duo's
 	// policy of Verified Push is passed over, or push is not offered.
 	VerifiedPush bool
+	// Anew asks though Duo was down a moment ago: for whom an outage lets in.
+	Anew bool
 }
 
 // Preauth is the answer. All texts are Duo's, as they came.
@@ -120,7 +122,7 @@ func (c *Client) Preauth(ctx context.Context, r PreauthRequest) (Preauth, error)
 		VerificationCode text      `json:"verification_code"`
 		Expiration       text      `json:"expiration"`
 	}
-	err := c.call(ctx, request{name: "preauth", method: http.MethodPost, path: "/auth/v2/preauth", params: params, limit: c.preauth, repeatable: true, general: true}, &a)
+	err := c.call(ctx, request{name: "preauth", method: http.MethodPost, path: "/auth/v2/preauth", params: params, limit: c.preauth, repeatable: true, general: true, anew: r.Anew}, &a)
 	if err != nil {
 		return Preauth{}, err
 	}
