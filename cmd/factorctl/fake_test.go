@@ -115,6 +115,13 @@ func TestProtocolEdges(t *testing.T) {
 		{"bypass", reply(`D {"user":"u","code":"a-b-c","expires":"2099-01-31T10:00:00Z"}%0A`, "OK"), "bypass u", 0, "  a-b-c\n\nu types it where a code is asked for.\n", ""},
 		{"explained", reply(`D {"user":"u","service":"s","rule":"r","steps":[{"line":3,"rule":"r","matched":true,"why":"it matches"}]}%0A`, "OK"), "explain --service s", 0, "u, service s, asked by PAM as root (a program that runs as the user: --caller user)\n\n  MATCH", ""},
 		{"explained of a locker", reply(`D {"user":"u","service":"s","rule":"r"}%0A`, "OK"), "explain --service s --caller user", 0, "u, service s, asked by a program that runs as the user\n", ""},
+		{"enrolled", reply(`D {"user":"u","service":"s","enrolled":true}%0A`, "OK"), "explain --service s", 0, "enrolled:  yes\n", ""},
+		{"not enrolled", reply(`D {"user":"u","service":"s","enrolled":false}%0A`, "OK"), "explain --service s", 0, "enrolled:  no\n", ""},
+		{"not known whether enrolled", reply(`D {"user":"u","service":"s","enrolled":null}%0A`, "OK"), "explain --service s", 0, "enrolled:  not known\n", ""},
+		{"removed", reply(`D {"removed":"totp-1","user":"u","left":1,"elsewhere":["duo"]}%0A`, "OK"), "remove totp-1", 0, "removed totp-1 of u\n", ""},
+		{"removed the last", reply(`D {"removed":"totp-1","user":"u","left":0,"elsewhere":[]}%0A`, "OK"), "remove totp-1", 0, "That was the last. A rule of mode \"enrolled\" now lets u in without a factor,\n", ""},
+		{"removed the last that is here", reply(`D {"removed":"totp-1","user":"u","left":0,"elsewhere":["duo"]}%0A`, "OK"), "remove totp-1", 0,
+			"removed totp-1 of u\nThat was the last kept here; whether u has duo is kept elsewhere.", ""},
 		{"nothing shown", reply("OK"), "enroll totp", 1, "", "showed nothing"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

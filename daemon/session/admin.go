@@ -47,7 +47,7 @@ func (r *request) remove() (any, error) {
 		_, err := tx.Forget(id.Name)
 		return errors.Join(err, tx.Scope(id.Name, holder).Delete(recordID))
 	})
-	return map[string]any{"removed": recordID, "user": id.Name, "left": left}, err
+	return map[string]any{"removed": recordID, "user": id.Name, "left": left, "elsewhere": r.elsewhere()}, err
 }
 
 // holder returns the factor that keeps the record with the given id.

@@ -129,7 +129,7 @@ type explanation struct {
 	Rule     string   `json:"rule,omitempty"`
 	Mode     string   `json:"mode,omitempty"`
 	Factors  []string `json:"factors,omitempty"`
-	Enrolled bool     `json:"enrolled"`
+	Enrolled *bool    `json:"enrolled"` // null: not known
 	Usable   []string `json:"usable"`
 	// Missing says why what somebody outside keeps or does is not offered.
 	Missing  map[string]string `json:"missing,omitempty"`
@@ -228,7 +228,7 @@ func joined(text, more string) string {
 
 func (a *attempt) explanation(outcome string) explanation {
 	e := explanation{User: a.name(), Service: a.auth.Service, RHost: a.auth.RHost, Rule: a.ruleName(),
-		Factors: a.plan.Factors, Enrolled: a.standing.enrolled, Usable: []string{}, Missing: a.missing(), Outcome: outcome, Steps: a.plan.Trace}
+		Factors: a.plan.Factors, Enrolled: a.hasAny(), Usable: []string{}, Missing: a.missing(), Outcome: outcome, Steps: a.plan.Trace}
 	if a.plan.Rule != nil && a.plan.Refuse == policy.NotRefused {
 		e.Mode = a.plan.Mode.String()
 	}

@@ -91,21 +91,34 @@ func (a *app) removeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "remove ID [--user USER]", Args: oneArgument("the ID"),
 		Long: `Removes a factor; factorctl list shows the ids. Who is not root proves one of
-their factors first, which may be the one that is removed.`,
+their factors first, which may be the one that is removed. What a user has at Duo is
+kept there, and not removed.`,
 		Example: "  factorctl remove totp-1\n  sudo factorctl remove totp-1 --user alice",
 	}
 	cmd.Flags().StringVar(&user, "user", "", "of `USER`; yourself if left out")
 	return a.does(cmd, func(ctx context.Context, args []string) error {
 		a.noteRoot(user)
-		return ask(ctx, a, wire.Command(wire.VerbRemove, "id", args[0], "user", user), func(r struct {
-			Removed string `json:"removed"`
-			User    string `json:"user"`
-			Left    int    `json:"left"`
-		}) {
-			a.printf("removed %s of %s\n", text(r.Removed), text(r.User))
-			if r.Left == 0 {
-				a.printf("That was the last. A rule of mode \"enrolled\" now lets %s in without a factor,\nand one of mode \"require\" not at all.\n", text(r.User))
-			}
-		})
+		return ask(ctx, a, wire.Command(wire.VerbRemove, "id", args[0], "user", user), a.showRemoved)
 	})
+}
+
+// removed is what is left of a user's factors after one was removed.
+type removed struct {
+	Removed   string   `json:"removed"`
+	User      string   `json:"user"`
+	Left      int      `json:"left"`
+	Elsewhere []string `json:"elsewhere"` // factors that are not kept here
+}
+
+func (a *app) showRemoved(r removed) {
+	user := text(r.User)
+	a.printf("removed %s of %s\n", text(r.Removed), user)
+	switch {
+	case r.Left > 0:
+	case len(r.Elsewhere) > 0:
+		a.printf("That was the last kept here; whether %s has %s is kept elsewhere. Who has none there\n"+
+			"either is let in by a rule of mode \"enrolled\" without a factor, and by one of mode\n\"require\" not at all.\n", user, list(r.Elsewhere, ""))
+	default:
+		a.printf("That was the last. A rule of mode \"enrolled\" now lets %s in without a factor,\nand one of mode \"require\" not at all.\n", user)
+	}
 }
