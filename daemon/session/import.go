@@ -125,7 +125,7 @@ func (r *request) importFor(users map[string]Identity, name string, batch factor
 		}
 		for n := range made {
 			made[n].User = users[made[n].User].Name
-			r.record(tx, made[n].User, store.Event{Factor: name, ID: made[n].ID})
+			r.record(tx, made[n].User, store.Event{Factor: name, ID: made[n].ID, Log: r.called(tx, made[n].User, name, made[n].ID)})
 		}
 		return nil
 	})

@@ -42,6 +42,9 @@ func TestImport(t *testing.T) {
 	if audit := d.MustCall("AUDIT kind=import"); strings.Count(audit, `"kind":"import"`) != 2 || !strings.Contains(audit, `"user":"bob"`) || strings.Contains(audit, "ecde18") {
 		t.Errorf("audit: %s", audit)
 	}
+	if audit := d.MustCall("AUDIT kind=import"); !strings.Contains(audit, `"id":"yubico-1","log":"name \"blue\", public id \"idkfefrdhtru\""`) {
+		t.Errorf("audit does not say which key: %s", audit)
+	}
 	before := kept()
 	refused(t, d, -1, "IMPORT factor=yubico user=alice", "line 2: that YubiKey is another user's",
 		"1,cbcb,010203040506,00112233445566778899aabbccddeeff,,,\n"+bobKey, "")

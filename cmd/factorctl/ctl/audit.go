@@ -36,7 +36,8 @@ reason named) or unavailable (the factor's service was away, and the rule allows
 it). "deny" and "wrong" name the reason: among them denied (a wrong code), replayed
 (one that was used already), attempts (three wrong answers), rate-limited and locked
 (too many in a row: a wait), and unavailable (nobody could say). A login through
-PAM may have a second record, of its account phase.
+PAM may have a second record, of its account phase. "enroll", "import" and "remove"
+name the id and the name of what came or went, and of a YubiKey the public id.
 
 The chain of records is checked each time. When it is broken the records are shown
 all the same, the first bad one is named, and the exit status is 1.

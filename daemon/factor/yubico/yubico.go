@@ -75,5 +75,6 @@ func (f *Factor) Describe(r factor.Record) (factor.Item, error) {
 	return factor.Item{
 		ID: k.ID, Factor: f.Name(), Kind: kind, Name: k.Name,
 		Created: k.Created, Used: k.Used, Detail: k.detail(),
+		Mark: fmt.Sprintf("public id %q", k.PublicID),
 	}, nil
 }
