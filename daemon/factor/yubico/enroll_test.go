@@ -199,9 +199,23 @@ func TestRestoredAndResynced(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	offered := func() factor.Offer {
+		list, _ := u.rs.List()
+		o, err := u.f.Offer(t.Context(), factor.Login{Records: list})
+		if err != nil {
+			t.Error(err)
+		}
+		return o
+	}
+	if o := offered(); !o.Vain || !o.Usable || o.Advice != "yubico-1 has to be resynced: factorctl resync yubico-1" {
+		t.Errorf("before it is resynced: %+v", o)
+	}
 	one, two := k.OTP(4, 8), k.OTP(4, 9)
 	if log, err := u.f.Resync(u.rs, "yubico-1", factor.Secret(one), factor.Secret(two), u.now); err != nil || log != `counter of "yubico-1" moved from 4/8 to 4/10` {
 		t.Errorf("%q, %v", log, err)
+	}
+	if o := offered(); o.Vain || o.Advice != "" {
+		t.Errorf("resynced: %+v", o)
 	}
 	u.want(two, factor.Replayed)
 	u.want(k.OTP(4, 10), factor.Proven)
