@@ -82,9 +82,9 @@ func (r Refusal) Error() string { return string(r) }
 // what it is about to keep: a key that can belong to only one.
 type Neighbours interface {
 	Records
-	// Others are the records that the factor keeps for all other users, without
-	// those that can't be read. Whose they are is not said.
-	Others() iter.Seq[Record]
+	// Others are the records that the factor keeps for all other users, by their names,
+	// without those that can't be read. Whose they are is for root alone.
+	Others() iter.Seq2[string, Record]
 }
 
 // Item is what may be shown of a record.

@@ -205,8 +205,8 @@ func (s scope) Get(id string) ([]byte, bool, error) {
 }
 
 // Others implements factor.Neighbours.
-func (s scope) Others() iter.Seq[factor.Record] {
-	return func(yield func(factor.Record) bool) {
+func (s scope) Others() iter.Seq2[string, factor.Record] {
+	return func(yield func(string, factor.Record) bool) {
 		keys, sealed := s.tx.entries(bucketRecords, nil)
 		for _, key := range keys {
 			user, rest, _ := strings.Cut(string(key), "\x00")
@@ -218,7 +218,7 @@ func (s scope) Others() iter.Seq[factor.Record] {
 			if err != nil {
 				continue
 			}
-			more := yield(factor.Record{ID: id, Value: plain})
+			more := yield(user, factor.Record{ID: id, Value: plain})
 			clear(plain)
 			if !more {
 				return

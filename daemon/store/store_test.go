@@ -87,8 +87,8 @@ func TestOthers(t *testing.T) {
 	s, _ := newStore(t, nil)
 	others := func(tx *Tx) string {
 		var all []string
-		for r := range tx.Scope("alice", "yubico").(factor.Neighbours).Others() {
-			all = append(all, r.ID+"="+string(r.Value))
+		for user, r := range tx.Scope("alice", "yubico").(factor.Neighbours).Others() {
+			all = append(all, user+":"+r.ID+"="+string(r.Value))
 		}
 		return strings.Join(all, " ")
 	}
@@ -100,7 +100,7 @@ func TestOthers(t *testing.T) {
 			tx.Scope("bob", "yubico").Put("yubico-2", []byte("D")))
 	})
 	s.View(func(tx *Tx) error {
-		if got := others(tx); got != "yubico-1=B yubico-2=D" {
+		if got := others(tx); got != "alice2:yubico-1=B bob:yubico-2=D" {
 			t.Errorf("others: %s", got)
 		}
 		return nil
@@ -108,7 +108,7 @@ func TestOthers(t *testing.T) {
 	mustUpdate(t, s, func(tx *Tx) error {
 		err := errors.Join(tx.Scope("bob", "yubico").Delete("yubico-2"), tx.Scope("bob", "yubico").Put("yubico-3", []byte("E")),
 			tx.change(bucketRecords, recordKey("alice2", "yubico", "yubico-1"), unreadable))
-		if got := others(tx); got != "yubico-3=E" {
+		if got := others(tx); got != "bob:yubico-3=E" {
 			t.Errorf("others in the transaction: %s", got)
 		}
 		return err

@@ -145,7 +145,7 @@ func (k *key) keep(rs factor.Records, now time.Time) error {
 	if !ok {
 		return errUnknownOwners
 	}
-	for r := range all.Others() {
+	for _, r := range all.Others() {
 		if other, err := record.Decode[key](r); err == nil && k.same(other) {
 			return errOthersKey
 		}

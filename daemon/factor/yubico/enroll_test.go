@@ -52,7 +52,7 @@ func TestSecretsAreChecked(t *testing.T) {
 func TestOneKeyOneUser(t *testing.T) {
 	alice, alices := keyHolder(t)
 	bob := newUser(t, &fakeServers{answer: counted(1, 1)})
-	bob.rs.Users = []*records.Memory{alice.rs}
+	bob.rs.Users = map[string]*records.Memory{"alice": alice.rs}
 	var no factor.Refusal
 	if err := bob.enroll(alices); !errors.As(err, &no) {
 		t.Errorf("with the secrets: %v", err)
