@@ -2,7 +2,9 @@ package ctl
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/factord/factord/cmd/factorctl/client"
 	"github.com/factord/factord/daemon/wire"
 )
 
@@ -70,10 +73,11 @@ is encrypted can be piped: gpg --decrypt keys.asc | factorctl import /dev/stdin 
 		}
 		c := &courier{}
 		defer func() { clear(c.all) }()
+		command := wire.Command(wire.VerbImport, "factor", factor, "user", user)
 		if err := c.load(ctx, args[0], users); err != nil {
-			return err
+			return cmp.Or(a.notPermitted(ctx, command), err)
 		}
-		document, err := a.client().Document(ctx, wire.Command(wire.VerbImport, "factor", factor, "user", user), c)
+		document, err := a.client().Document(ctx, command, c)
 		if err != nil {
 			return err
 		}
@@ -85,6 +89,20 @@ is encrypted can be piped: gpg --decrypt keys.asc | factorctl import /dev/stdin 
 			a.printf("%d imported, %d of the file are nobody's.\n", len(done.Imported), done.Left)
 		})
 	})
+}
+
+// notPermitted is factord's refusal if the caller may not do this at all: what is wrong
+// with their files is then not theirs to mend. nil: they may, or factord can't be asked.
+func (a *app) notPermitted(ctx context.Context, command string) error {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	err := a.client().Call(ctx, command, client.Nobody{}, func([]byte) {})
+	var refused *wire.Refused
+	if errors.As(err, &refused) && refused.Code == wire.ReasonNotPermitted.Code() {
+		return err
+	}
+	return nil
 }
 
 // courier is a wire.Conversation that gives files, part after part. An empty part is
