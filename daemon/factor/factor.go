@@ -165,6 +165,9 @@ const (
 	Refused
 	// Unasked: there was nothing to ask for after all. It costs nothing.
 	Unasked
+	// Sent: what was asked for is on its way to the person, and is to be typed. It proves
+	// nothing, and costs nothing.
+	Sent
 )
 
 // Finding is a settled claim.

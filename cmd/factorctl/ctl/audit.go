@@ -28,7 +28,8 @@ const auditHelp = `Shows the newest audit records, oldest first: when, verdict, 
 where, by what and why, and how long it took. With --json there is one object a
 line, as it stands in the chain. Only root may do this.
 
-"wrong" is an answer that did not end its login. "allow" names the factor that was
+"wrong" is an answer that did not end its login; "sent" is one that had passcodes sent,
+by SMS say, which is no fault. "allow" names the factor that was
 shown, or, without one, its basis: remembered (shown not long ago, on the same
 terms), exempt (the rule asks for none), not-enrolled (the user has none, and the
 rule lets such users in), audit (a rule of mode "audit" would have refused, for the
@@ -95,7 +96,7 @@ func (a *app) auditCommand() *cobra.Command {
 // auditKinds are the kinds of records; "answer" is a wrong one that did not end its
 // login.
 func auditKinds() []string {
-	return []string{"verdict", "answer", "enroll", "remove", "unlock", "bypass", "invite", "forget", "resync", "import", "restore", "rekey"}
+	return []string{"verdict", "answer", "sent", "enroll", "remove", "unlock", "bypass", "invite", "forget", "resync", "import", "restore", "rekey"}
 }
 
 // check makes what was typed into what factord is asked.
