@@ -217,6 +217,16 @@ func TestSecretFile(t *testing.T) {
 
 	m.must("", "removed", "remove", "totp-1", "--user", m.user)
 	m.must("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n755224\n", `"factor":"hotp"`, "enroll", "hotp", "--user", m.user, "--secret-file", "-", "--json")
+
+	m.must("", "removed", "remove", "hotp-1", "--user", m.user)
+	os.WriteFile(file, []byte("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"), 0o600)
+	o := m.run("755224\n", "enroll", "hotp", "--user", m.user, "--name", "key", "--secret-file", file)
+	o.want(t, 0, "New hotp token for "+m.user+", with the secret that was given: hotp-1, name \"key\"\nLet the token show a code", "")
+	o.want(t, 0, "\nhotp hotp-1 is enrolled for "+m.user+".\nRemove "+file, "")
+	if said := o.stdout + o.stderr; strings.Contains(said, "GEZD") || strings.Contains(said, "otpauth") || strings.Contains(said, "▄") {
+		t.Errorf("the secret is shown: %s", said)
+	}
+	m.must("", "removed", "remove", "hotp-1", "--user", m.user)
 	os.WriteFile(file, make([]byte, 4097), 0o600)
 	m.run("", enrol...).want(t, 1, "", "longer than 4096 bytes")
 	os.WriteFile(file, []byte(" \n"), 0o600)

@@ -155,7 +155,7 @@ func TestAuditText(t *testing.T) {
 	p.Login(-1, wire.Auth{User: person, Service: "sudo", Conv: wire.ConvInfo})
 	p.Stop()
 	for _, want := range []string{
-		`msg=enroll user=nobody factor=backup peer_uid=0`,
+		`msg=enroll user=nobody factor=backup id=backup-1 why="name \"backup-1\"" peer_uid=0`,
 		`msg=verdict verdict=allow user=nobody service=sudo rhost=192.0.2.7 basis=factor rule=any factor=backup us=`,
 		`msg=answer user=no-such-user service=sudo reason=denied rule=any why=`,
 		`msg=verdict verdict=deny user=nobody service=sudo reason=denied rule=any why="conv=info can't ask`,

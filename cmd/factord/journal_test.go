@@ -106,7 +106,7 @@ func TestJournald(t *testing.T) {
 	p.MustCall("BYPASS user=" + person)
 
 	for _, want := range []struct{ id, priority, message, fields string }{
-		{"edd0e984b3f3394d4790c83b3eb23bdd", "5", "enrolled backup for nobody, asked by uid 0", "KIND=enroll SEQ=1 PEER_UID=0"},
+		{"edd0e984b3f3394d4790c83b3eb23bdd", "5", `enrolled backup backup-1 for nobody, asked by uid 0 (name "backup-1")`, "KIND=enroll SEQ=1 ID=backup-1 PEER_UID=0"},
 		{"0f4dfaa973ec65343542794755c64e0f", "6", `allowed nobody to sudo from 192.0.2.7 by backup (rule "any")`,
 			"VERDICT=allow BASIS=factor FACTOR=backup RULE=any SERVICE=sudo RHOST=192.0.2.7 SEQ=2"},
 		{"97aa678d782e298b3e18da602af2f7c4", "5", "wrong answer from nobody to sudo from 192.0.2.7: replayed", "KIND=answer REASON=replayed SEQ=3"},

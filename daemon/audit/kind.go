@@ -23,6 +23,7 @@ var (
 	waived   = kind{"2c0403265b155ee152c6b91328197d26", journal.PriNotice, sayWaived}
 	denied   = kind{"d87fff7aa1500f6ba108782b5a5be7d1", journal.PriNotice, sayDenied}
 	answered = kind{"97aa678d782e298b3e18da602af2f7c4", journal.PriNotice, sayAnswered}
+	sent     = kind{"cf1b1712c103dd2e5bfaa8b09ae7d17a", journal.PriInfo, saySent}
 	refused  = kind{"5d7697261feb9913636c53fdb1a5444b", journal.PriNotice, sayRefused}
 	other    = kind{"d691094c4f7c5cdc15d59598abfbac0c", journal.PriNotice, sayOther}
 )
@@ -46,6 +47,8 @@ func kindOf(e store.Event) kind {
 		return refused
 	case e.Kind == "answer":
 		return answered
+	case e.Kind == "sent":
+		return sent
 	case e.Kind == "verdict" && e.Verdict == "allow" && (e.Basis == "factor" || e.Basis == "remembered"):
 		return allowed
 	case e.Kind == "verdict" && e.Verdict == "allow":
@@ -85,6 +88,10 @@ func sayDenied(e store.Event) string {
 
 func sayAnswered(e store.Event) string {
 	return "wrong answer from " + login(e) + ": " + e.Reason + because(e) + rule(e)
+}
+
+func saySent(e store.Event) string {
+	return "sent codes for " + login(e) + because(e) + rule(e)
 }
 
 func sayRefused(e store.Event) string {

@@ -31,6 +31,8 @@ func TestWhatIsSaid(t *testing.T) {
 			`denied bob to sshd: replayed (was spent)`, denied, journal.PriNotice},
 		{store.Event{Kind: "answer", User: "bob", Service: "sshd", Reason: "denied"},
 			`wrong answer from bob to sshd: denied`, answered, journal.PriNotice},
+		{store.Event{Kind: "sent", User: "bob", Service: "sshd", Factor: "duo", Log: "Duo: sent, by sms"},
+			`sent codes for bob to sshd (Duo: sent, by sms)`, sent, journal.PriInfo},
 		{store.Event{Kind: KindRefused, Reason: "protocol"}, `refused somebody before a factor was asked: protocol`, refused, journal.PriNotice},
 		{store.Event{Kind: "remove", User: "bob", Factor: "totp", ID: "totp-1", PeerUID: 1000},
 			`removed totp totp-1 of bob, asked by uid 1000`, changes["remove"], journal.PriNotice},
@@ -47,7 +49,7 @@ func TestWhatIsSaid(t *testing.T) {
 // Message ids are for good, 128 bits, and each is one kind's.
 func TestMessageIDs(t *testing.T) {
 	seen := map[string]bool{}
-	kinds := []kind{allowed, waived, denied, answered, refused, other}
+	kinds := []kind{allowed, waived, denied, answered, sent, refused, other}
 	for _, k := range changes {
 		kinds = append(kinds, k)
 	}

@@ -47,5 +47,5 @@ func change(e store.Event, s string) string {
 
 // isAttempt reports whether e is of a login, and not of a change to factors.
 func isAttempt(e store.Event) bool {
-	return e.Kind == "verdict" || e.Kind == "answer" || e.Kind == KindRefused
+	return e.Kind == "verdict" || e.Kind == "answer" || e.Kind == "sent" || e.Kind == KindRefused
 }

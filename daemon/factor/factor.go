@@ -28,6 +28,15 @@ type Factor interface {
 	Verify(ctx context.Context, l Login, answer Secret) (Claim, error)
 }
 
+// Telltale is a factor whose answers look like no other's.
+type Telltale interface {
+	Factor
+	// Doubt is what to ask whoever has given a wrong answer of that form, "is it your
+	// YubiKey?", and empty for any other answer. It looks at the form alone: also who has
+	// no such factor is told so, where it must not be known who has.
+	Doubt(answer Secret) string
+}
+
 // ErrNotMine says that an answer has not the form of this factor's answers.
 var ErrNotMine = errors.New("not an answer to this factor")
 
@@ -98,6 +107,8 @@ type Offer struct {
 	// phone's time set automatically?". It rests on what the user has, never
 	// on an answer.
 	Advice string
+	// Vain: no answer can be right before something else is done, which Advice says.
+	Vain bool
 	// Choices are what an Asker does without a typed code: "push to Pixel 5".
 	// The first is what Enter does, and what is done where nobody can type.
 	Choices []string
@@ -157,6 +168,9 @@ const (
 	Refused
 	// Unasked: there was nothing to ask for after all. It costs nothing.
 	Unasked
+	// Sent: what was asked for is on its way to the person, and is to be typed. It proves
+	// nothing, and costs nothing.
+	Sent
 )
 
 // Finding is a settled claim.

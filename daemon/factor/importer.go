@@ -24,6 +24,8 @@ type Import struct {
 type Batch struct {
 	// Users are who gets something, as they were named, each once.
 	Users []string
+	// Where says of each of them where they are named, if a file does: "line 2 of the users".
+	Where map[string]string
 	// Left is how many of the file are nobody's.
 	Left int
 	// Commit keeps all of them or none. of is what the factor keeps for one of Users.
@@ -35,4 +37,6 @@ type Imported struct {
 	User string `json:"user"`
 	ID   string `json:"id"`
 	Name string `json:"name"`
+	// Detail is by what else it is known: public-id, serial.
+	Detail map[string]string `json:"detail,omitempty"`
 }

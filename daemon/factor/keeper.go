@@ -53,6 +53,8 @@ type Enrolment struct {
 
 // Draft is an enrolment that is not kept yet.
 type Draft struct {
+	// ID is the record's that Commit keeps; empty if what is enrolled is not kept here.
+	ID string
 	// Show is encoded as JSON for the person who enrols: it has the secret.
 	Show any
 	// Ask is the question for a first code; empty if none is needed.
@@ -94,6 +96,8 @@ type Item struct {
 	Created time.Time         `json:"created"`
 	Used    time.Time         `json:"used,omitzero"`
 	Detail  map[string]string `json:"detail,omitempty"`
+	// Mark is by what others know it, for the audit record: a key's public id.
+	Mark string `json:"-"`
 }
 
 // Restorer is a factor that knows what of its records an older copy of the

@@ -35,19 +35,20 @@ func (r *request) remove() (any, error) {
 	}
 	defer l.invite.Wipe()
 	left := 0
-	err = r.update(id.Name, store.Event{Factor: holder, ID: recordID}, func(tx *store.Tx) error {
+	err = r.updateSaying(id.Name, store.Event{Factor: holder, ID: recordID}, func(tx *store.Tx) (log string, err error) {
 		if err := r.use(tx, id, l); err != nil {
-			return err
+			return "", err
 		}
+		log = r.called(tx, id.Name, holder, recordID)
 		for _, key := range tx.Keys(id.Name) {
 			if key[0] != bypassName && key[0] != inviteScope && key[1] != recordID {
 				left++
 			}
 		}
-		_, err := tx.Forget(id.Name)
-		return errors.Join(err, tx.Scope(id.Name, holder).Delete(recordID))
+		_, err = tx.Forget(id.Name)
+		return log, errors.Join(err, tx.Scope(id.Name, holder).Delete(recordID))
 	})
-	return map[string]any{"removed": recordID, "user": id.Name, "left": left}, err
+	return map[string]any{"removed": recordID, "user": id.Name, "left": left, "elsewhere": r.elsewhere()}, err
 }
 
 // holder returns the factor that keeps the record with the given id.

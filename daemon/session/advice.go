@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 // from it of what the user has, and nobody whether a code that was refused is
 // right for another time: an attacker who holds a copy of the secret, or guesses,
 // would learn by how much to turn the clock. So these texts rest on what the user
-// has and on how many answers were wrong, never on an answer.
+// has and on how many answers were wrong, never on an answer, but for its form: that a
+// key has typed it, whoever typed it knows.
 
 const (
 	// adviceAfter is how many answers in a row are wrong before advice: the
@@ -27,6 +29,9 @@ const (
 // advice is the end of a line that says that an answer was wrong.
 func (a *attempt) advice(b *budget) string {
 	t := b.Sources[a.source]
+	if a.doubt != "" {
+		return ": " + a.doubt
+	}
 	if !a.proven() || t == nil || t.Failures < adviceAfter {
 		return ""
 	}
@@ -51,6 +56,27 @@ func (a *attempt) advice(b *budget) string {
 	return ": " + look + "; a " + other + " works too"
 }
 
+// doubts is what to ask whoever has given this answer, if it is wrong and its form tells
+// whose it was meant to be. Who has proven nothing hears it whatever the user has.
+func (a *attempt) doubts(answer factor.Secret) string {
+	for _, f := range a.Factors {
+		t, ok := f.(factor.Telltale)
+		if !ok || !slices.Contains(a.plan.Factors, f.Name()) {
+			continue
+		}
+		doubt := t.Doubt(answer)
+		if doubt == "" || !a.proven() {
+			return doubt
+		}
+		for _, o := range a.standing.offers {
+			if o.factor == f {
+				return cmp.Or(o.Advice, doubt)
+			}
+		}
+	}
+	return ""
+}
+
 // outageAdvice is what helps who has nothing but a factor that can't be asked.
 func outageAdvice(err error) string {
 	var o *factor.Outage
@@ -68,6 +94,7 @@ func (a *attempt) unguessable() string {
 	}
 	for _, o := range a.standing.offers {
 		switch {
+		case o.Vain:
 		case o.Enter != "" && o.Held == "":
 			return strings.TrimPrefix(o.Enter, "a ")
 		case !o.Guessable && o.Hint != "":

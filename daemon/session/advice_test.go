@@ -13,6 +13,7 @@ var (
 	passcode = offer{Offer: factor.Offer{Hint: "passcode", Guessable: true, Advice: "is the clock right?"}}
 	counting = offer{Offer: factor.Offer{Hint: "passcode", Guessable: true, Advice: "press again"}}
 	pushed   = offer{Offer: factor.Offer{Hint: "passcode", Enter: "a push", Choices: []string{"push to Pixel 5"}}}
+	stuck    = offer{Offer: factor.Offer{Hint: "YubiKey touch", Advice: "yubico-4 has to be resynced", Vain: true}}
 	paper    = offer{Offer: factor.Offer{Hint: "backup code"}}
 )
 
@@ -38,6 +39,7 @@ func TestWaitText(t *testing.T) {
 		{person(true, passcode, paper), 2 * time.Second, "too many wrong codes: wait 2 s, or use a backup code"},
 		{person(true, passcode, paper), 15 * time.Minute, "too many wrong codes: wait 15 min, or use a backup code"},
 		{person(true, pushed, paper), 15 * time.Minute, "too many wrong codes: wait 15 min, or use a push"},
+		{person(true, passcode, stuck), 2 * time.Second, "too many wrong codes: wait 2 s"},
 		{person(false, passcode), 15 * time.Minute, "too many wrong codes: wait 15 min"},
 		{person(false, passcode, paper), 15 * time.Minute, "too many wrong codes: wait 15 min"},
 	} {
@@ -59,6 +61,8 @@ func TestAdvice(t *testing.T) {
 		{person(true, paper, passcode), 19, ": is the clock right? a backup code works too"},
 		{person(true, counting), 2, ": press again"},
 		{person(true, counting, paper), 2, ": press again; a backup code works too"},
+		{person(true, stuck), 2, ": yubico-4 has to be resynced"},
+		{person(true, stuck, paper), 2, ": yubico-4 has to be resynced; a backup code works too"},
 		{person(true, paper), 2, ": a backup code works too"},
 		{person(true), 2, ""},
 		{person(false, passcode, paper), 2, ""},

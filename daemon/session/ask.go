@@ -84,6 +84,7 @@ func (a *attempt) unanswered(ctx context.Context, err error, last ruling) wire.V
 // judge takes one answer to its factor and settles it at the gate, together
 // with the budget. more says that the answer was wrong and another may follow.
 func (a *attempt) judge(ctx context.Context, answer factor.Secret, left int) (v wire.Verdict, more bool) {
+	a.doubt = a.doubts(answer)
 	name, claim, err := a.claim(ctx, answer)
 	if len(answer) == 0 && claim.Settle == nil && err == nil {
 		return a.noAnswer(ctx, left)

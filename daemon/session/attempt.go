@@ -28,6 +28,7 @@ type attempt struct {
 	begun    time.Time
 	standing standing
 	invite   factor.Secret // root's code, where one is needed to set up a factor
+	doubt    string        // what the form of the last answer asks for, if it is wrong
 	pending  *pending      // somebody outside is asked, and has not decided yet
 	proves   bool          // it serves to show a factor: that none is asked for does not do
 	alone    bool          // nobody outside is asked

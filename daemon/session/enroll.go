@@ -163,19 +163,20 @@ func (r *request) outside(do func(context.Context) (any, error)) (any, error) {
 
 // commit keeps a draft together with the user's entry and the audit record.
 func (r *request) commit(id Identity, keeper factor.Keeper, draft factor.Draft, l leave, first factor.Secret) error {
-	event := store.Event{Factor: keeper.Name()}
-	err := r.update(id.Name, event, func(tx *store.Tx) error {
+	event := store.Event{Factor: keeper.Name(), ID: draft.ID}
+	err := r.updateSaying(id.Name, event, func(tx *store.Tx) (log string, err error) {
 		now := r.Clock()
 		if err := r.use(tx, id, l); err != nil {
-			return err
+			return "", err
 		}
 		if err := r.admit(tx, id, true); err != nil {
-			return err
+			return "", err
 		}
 		if _, err := tx.Forget(id.Name); err != nil {
-			return err
+			return "", err
 		}
-		return draft.Commit(tx.Scope(id.Name, keeper.Name()), first, now)
+		err = draft.Commit(tx.Scope(id.Name, keeper.Name()), first, now)
+		return r.called(tx, id.Name, keeper.Name(), draft.ID), err
 	})
 	var no factor.Refusal
 	if errors.Is(err, factor.ErrFull) || errors.As(err, &no) {

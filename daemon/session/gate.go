@@ -22,6 +22,8 @@ type ruling struct {
 	// more: an answer was wrong, but the attempt goes on. There is no
 	// verdict yet.
 	more bool
+	// sent: nothing was wrong with that answer. What it asked for is on its way.
+	sent bool
 	// unasked: no factor was asked, so the record goes to the refusals, and
 	// nothing of the transaction is kept.
 	unasked bool
@@ -213,6 +215,8 @@ func (a *attempt) event(r ruling) store.Event {
 		e.Target = a.auth.User
 	}
 	switch {
+	case r.sent:
+		e.Kind, e.Verdict, e.Reason = "sent", "", ""
 	case r.more:
 		e.Kind, e.Verdict = "answer", ""
 	case r.basis != wire.BasisNone:

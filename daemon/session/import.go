@@ -2,6 +2,7 @@ package session
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -59,7 +60,7 @@ func (r *request) imports() (any, error) {
 	if err != nil {
 		return nil, problemf(wire.ReasonDenied, "%v", err)
 	}
-	users, err := r.owners(batch.Users)
+	users, err := r.owners(batch)
 	if err != nil {
 		return nil, err
 	}
@@ -91,13 +92,17 @@ func (r *request) inquireAll(text string, limit int) (all factor.Secret, err err
 }
 
 // owners are the accounts of those who get something, by the names they are given.
-func (r *request) owners(names []string) (map[string]Identity, error) {
+func (r *request) owners(batch factor.Batch) (map[string]Identity, error) {
 	users := map[string]Identity{}
-	for _, name := range names {
+	for _, name := range batch.Users {
 		id, err := r.find(r.ctx, name)
 		switch {
 		case errors.Is(err, ErrNoUser):
-			return nil, problemf(wire.ReasonDenied, "no such user: %q", name)
+			text := fmt.Sprintf("no such user: %q", name)
+			if where := batch.Where[name]; where != "" {
+				text = where + ": " + text
+			}
+			return nil, problemf(wire.ReasonDenied, "%s", text)
 		case err != nil:
 			r.Log.Error("looking up a user", "user", name, "error", err)
 			return nil, problemf(wire.ReasonUnavailable, "the user database does not answer")
@@ -125,7 +130,7 @@ func (r *request) importFor(users map[string]Identity, name string, batch factor
 		}
 		for n := range made {
 			made[n].User = users[made[n].User].Name
-			r.record(tx, made[n].User, store.Event{Factor: name, ID: made[n].ID})
+			r.record(tx, made[n].User, store.Event{Factor: name, ID: made[n].ID, Log: r.called(tx, made[n].User, name, made[n].ID)})
 		}
 		return nil
 	})

@@ -23,7 +23,7 @@ func TestImport(t *testing.T) {
 	refused(t, d, -1, "IMPORT factor=totp user=bob", "can't import \"totp\": it is one of yubico")
 	refused(t, d, -1, "IMPORT factor=yubico user=bob name=x", "unknown key")
 	refused(t, d, -1, "IMPORT factor=yubico user=nobody-at-all", "no such user", aliceKey, "")
-	refused(t, d, -1, "IMPORT factor=yubico", "no such user: \"carol-who\"", aliceKey+bobKey, "", "4711,alice\n4712,carol-who", "")
+	refused(t, d, -1, "IMPORT factor=yubico", "line 2 of the users: no such user: \"carol-who\"", aliceKey+bobKey, "", "4711,alice\n4712,carol-who", "")
 	refused(t, d, -1, "IMPORT factor=yubico user=bob", "cancelled", aliceKey)
 	long := strings.Repeat(strings.Repeat("#", 999)+"\n", 10)
 	many := make([]string, 30)
@@ -36,14 +36,17 @@ func TestImport(t *testing.T) {
 	}
 	both := aliceKey + bobKey
 	got := d.MustCall("IMPORT factor=yubico", both[:30], both[30:90], both[90:], "", "4711,al", "ice\n4712,bob,blue", "")
-	if want := `{"imported":[{"user":"alice","id":"yubico-1","name":"yubico-1"},{"user":"bob","id":"yubico-1","name":"blue"}],"left":0}`; got != want {
+	if want := `{"imported":[{"user":"alice","id":"yubico-1","name":"yubico-1","detail":{"public-id":"dteffujehknh","serial":"4711"}},{"user":"bob","id":"yubico-1","name":"blue","detail":{"public-id":"idkfefrdhtru","serial":"4712"}}],"left":0}`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	if audit := d.MustCall("AUDIT kind=import"); strings.Count(audit, `"kind":"import"`) != 2 || !strings.Contains(audit, `"user":"bob"`) || strings.Contains(audit, "ecde18") {
 		t.Errorf("audit: %s", audit)
 	}
+	if audit := d.MustCall("AUDIT kind=import"); !strings.Contains(audit, `"id":"yubico-1","log":"name \"blue\", public id \"idkfefrdhtru\""`) {
+		t.Errorf("audit does not say which key: %s", audit)
+	}
 	before := kept()
-	refused(t, d, -1, "IMPORT factor=yubico user=alice", "line 2: that YubiKey is another user's",
+	refused(t, d, -1, "IMPORT factor=yubico user=alice", "line 2 of the keys: the YubiKey with the public id \"idkfefrdhtru\" is another user's: bob has it, as \"yubico-1\"",
 		"1,cbcb,010203040506,00112233445566778899aabbccddeeff,,,\n"+bobKey, "")
 	d.Users.Set("alice", 4711) // another account of the same name
 	refused(t, d, -1, "IMPORT factor=yubico user=alice", "factorctl unlock alice", "1,cbcb,010203040506,00112233445566778899aabbccddeeff,,,\n", "")

@@ -8,6 +8,32 @@ import (
 	"github.com/factord/factord/daemon/factor"
 )
 
+// keptElsewhere reports whether what a user has of a factor is for somebody outside to
+// say, who is not always asked.
+func keptElsewhere(f factor.Factor) bool {
+	_, asks := f.(factor.Asker)
+	return asks
+}
+
+// elsewhere are the factors of which the records here do not tell who has them.
+func (s *Settings) elsewhere() []string {
+	names := []string{}
+	for _, f := range s.Factors {
+		if keptElsewhere(f) {
+			names = append(names, f.Name())
+		}
+	}
+	return names
+}
+
+// hasAny is whether the user has any factor; nil: that is not known.
+func (a *attempt) hasAny() *bool {
+	if s := &a.standing; s.enrolled || s.asked || !a.known {
+		return &s.enrolled
+	}
+	return nil
+}
+
 // missing says which of the rule's factors are not offered though it is not the user's
 // records here that are to blame, and why.
 func (a *attempt) missing() map[string]string {
@@ -38,7 +64,7 @@ func (a *attempt) whyMissing(name string) string {
 			return outageText(o.err) + " (" + strings.TrimPrefix(o.err.Error(), name+": ") + ")"
 		}
 	}
-	if _, asks := a.Factors[built].(factor.Asker); asks {
+	if keptElsewhere(a.Factors[built]) {
 		return strings.Join(s.refused, "; ") // nobody else is refused
 	}
 	return ""

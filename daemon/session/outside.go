@@ -212,6 +212,7 @@ func (a *attempt) settleOutside(tx *store.Tx, p *pending, failed error, left int
 		r.reason, r.text, r.more = wire.ReasonDenied, finding.Note, again
 	default:
 		r.reason, r.text, r.more = wire.ReasonTimeout, finding.Note, again
+		r.sent = finding.Outcome == factor.Sent && again
 	}
 	if r.basis == wire.BasisNone {
 		a.discreetly(&r)

@@ -3,6 +3,8 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
@@ -96,17 +98,38 @@ func (r *request) list() (any, error) {
 func (r *request) describe(tx *store.Tx, user string, items []item) ([]item, error) {
 	describers := r.describers()
 	for _, key := range tx.Keys(user) {
-		scope, id := key[0], key[1]
-		described := factor.Item{ID: id, Factor: scope, Kind: "damaged"}
-		value, _, err := tx.Scope(user, scope).Get(id)
-		if d := describers[scope]; err == nil && d != nil {
-			if ok, err := d.Describe(factor.Record{ID: id, Value: value}); err == nil {
-				described = ok
-			}
-		}
-		items = append(items, item{User: user, Item: described})
+		items = append(items, item{User: user, Item: describeOne(tx, describers, user, key[0], key[1])})
 	}
 	return items, nil
+}
+
+func describeOne(tx *store.Tx, describers map[string]factor.Describer, user, scope, id string) factor.Item {
+	damaged := factor.Item{ID: id, Factor: scope, Kind: "damaged"}
+	value, found, err := tx.Scope(user, scope).Get(id)
+	defer clear(value)
+	d := describers[scope]
+	if err != nil || d == nil || !found {
+		return damaged
+	}
+	described, err := d.Describe(factor.Record{ID: id, Value: value})
+	if err != nil {
+		return damaged
+	}
+	return described
+}
+
+// called is what an audit record says of a record beside its id, which may be another
+// one's later: the user's name for it, and what is written on it.
+func (r *request) called(tx *store.Tx, user, scope, id string) string {
+	var words []string
+	it := describeOne(tx, r.describers(), user, scope, id)
+	if it.Name != "" {
+		words = append(words, fmt.Sprintf("name %q", it.Name))
+	}
+	if it.Mark != "" {
+		words = append(words, it.Mark)
+	}
+	return strings.Join(words, ", ")
 }
 
 // describers are who can say what a user's records are: the factors, and root's
@@ -129,7 +152,7 @@ type explanation struct {
 	Rule     string   `json:"rule,omitempty"`
 	Mode     string   `json:"mode,omitempty"`
 	Factors  []string `json:"factors,omitempty"`
-	Enrolled bool     `json:"enrolled"`
+	Enrolled *bool    `json:"enrolled"` // null: not known
 	Usable   []string `json:"usable"`
 	// Missing says why what somebody outside keeps or does is not offered.
 	Missing  map[string]string `json:"missing,omitempty"`
@@ -228,7 +251,7 @@ func joined(text, more string) string {
 
 func (a *attempt) explanation(outcome string) explanation {
 	e := explanation{User: a.name(), Service: a.auth.Service, RHost: a.auth.RHost, Rule: a.ruleName(),
-		Factors: a.plan.Factors, Enrolled: a.standing.enrolled, Usable: []string{}, Missing: a.missing(), Outcome: outcome, Steps: a.plan.Trace}
+		Factors: a.plan.Factors, Enrolled: a.hasAny(), Usable: []string{}, Missing: a.missing(), Outcome: outcome, Steps: a.plan.Trace}
 	if a.plan.Rule != nil && a.plan.Refuse == policy.NotRefused {
 		e.Mode = a.plan.Mode.String()
 	}

@@ -19,6 +19,7 @@ type standing struct {
 	buried   bool   // the account has had a factor, under whatever name
 	clean    bool   // no failure has been counted
 	enrolled bool   // has any factor, usable here or not
+	asked    bool   // so that who is not enrolled has none: all that keep something were asked
 	records  map[string][]factor.Record
 	offers   []offer  // usable in this attempt, in the rule's order
 	outages  []outage // of factors that could not be asked what they offer
@@ -115,7 +116,7 @@ func (s *standing) onlyBypass(ctx context.Context, a *attempt) bool {
 // known whether the user has it, which the others need not mind.
 func (a *attempt) weigh(ctx context.Context) error {
 	s := &a.standing
-	offers := map[string]offer{}
+	offers, asked := map[string]offer{}, true
 	for name := range s.records {
 		if name != inviteScope && !slices.ContainsFunc(a.Factors, func(f factor.Factor) bool { return f.Name() == name }) {
 			s.enrolled = true
@@ -124,7 +125,7 @@ func (a *attempt) weigh(ctx context.Context) error {
 	for _, f := range a.Factors {
 		o, err := a.offerOf(ctx, f)
 		if errors.Is(err, factor.ErrUnavailable) && ctx.Err() == nil {
-			s.outages = append(s.outages, outage{f.Name(), err})
+			s.outages, asked = append(s.outages, outage{f.Name(), err}), false
 			if !a.alone && !errors.Is(err, errQuota) {
 				a.Log.Warn("a factor can't be asked", "factor", f.Name(), "user", a.name(), "error", err)
 			}
@@ -134,12 +135,14 @@ func (a *attempt) weigh(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", f.Name(), err)
 		}
 		s.enrolled = s.enrolled || o.Enrolled
+		asked = asked && (!keptElsewhere(f) || a.wanted(f.Name()))
 		if o.Usable && !(a.proves && o.Waived != "") {
 			offers[f.Name()] = offer{Offer: o, factor: f}
 		} else if o.Refused != "" {
 			s.refused = append(s.refused, o.Refused)
 		}
 	}
+	s.asked = asked
 	permitted := a.plan.Factors
 	if a.plan.Bypass {
 		permitted = append(slices.Clone(permitted), bypassName)

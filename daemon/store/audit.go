@@ -26,7 +26,7 @@ type Event struct {
 	Seq  uint64    `json:"seq"`
 	Time time.Time `json:"time"`
 	// Kind is "verdict", "answer" for a counted answer that did not end the
-	// attempt, the management verb in lower case, "restore" or "rekey".
+	// attempt, "sent" for one that had codes sent, the management verb in lower case, "restore" or "rekey".
 	Kind string `json:"kind"`
 	User string `json:"user,omitempty"`
 	// Target is whom User becomes, where the rule asks the caller.

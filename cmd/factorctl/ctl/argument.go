@@ -1,6 +1,10 @@
 package ctl
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+)
 
 // oneArgument is for a verb that needs one argument, which is not empty.
 func oneArgument(what string) cobra.PositionalArgs {
@@ -23,4 +27,34 @@ func atMost(args []string, n int) error {
 		return usagef("one argument too many: %q", args[n])
 	}
 	return nil
+}
+
+// named gives cmd its work, which is about a user. Some verbs are written with the USER
+// bare and some with --user, as it reads best; each takes both. before are the arguments
+// that come before a bare USER, and needed says that somebody has to be named.
+func (a *app) named(cmd *cobra.Command, before []string, needed bool, usage string, work func(ctx context.Context, args []string, user string) error) *cobra.Command {
+	user := cmd.Flags().String("user", "", usage)
+	cmd.Args = func(_ *cobra.Command, args []string) error {
+		for i, what := range before {
+			if len(args) <= i || args[i] == "" {
+				return usagef("%s is missing", what)
+			}
+		}
+		bare := args[min(len(args), len(before)):]
+		switch {
+		case len(bare) > 1:
+			return usagef("one argument too many: %q", bare[1])
+		case len(bare) == 1 && *user != "":
+			return usagef("%q and --user %q: one of them names the user", bare[0], *user)
+		case len(bare) == 1 && bare[0] == "", needed && len(bare) == 0 && *user == "":
+			return usagef("the USER is missing")
+		}
+		return nil
+	}
+	return a.does(cmd, func(ctx context.Context, args []string) error {
+		if len(args) > len(before) {
+			*user = args[len(before)]
+		}
+		return work(ctx, args, *user)
+	})
 }

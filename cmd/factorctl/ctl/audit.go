@@ -28,7 +28,8 @@ const auditHelp = `Shows the newest audit records, oldest first: when, verdict, 
 where, by what and why, and how long it took. With --json there is one object a
 line, as it stands in the chain. Only root may do this.
 
-"wrong" is an answer that did not end its login. "allow" names the factor that was
+"wrong" is an answer that did not end its login; "sent" is one that had passcodes sent,
+by SMS say, which is no fault. "allow" names the factor that was
 shown, or, without one, its basis: remembered (shown not long ago, on the same
 terms), exempt (the rule asks for none), not-enrolled (the user has none, and the
 rule lets such users in), audit (a rule of mode "audit" would have refused, for the
@@ -36,7 +37,8 @@ reason named) or unavailable (the factor's service was away, and the rule allows
 it). "deny" and "wrong" name the reason: among them denied (a wrong code), replayed
 (one that was used already), attempts (three wrong answers), rate-limited and locked
 (too many in a row: a wait), and unavailable (nobody could say). A login through
-PAM may have a second record, of its account phase.
+PAM may have a second record, of its account phase. "enroll", "import" and "remove"
+name the id and the name of what came or went, and of a YubiKey the public id.
 
 The chain of records is checked each time. When it is broken the records are shown
 all the same, the first bad one is named, and the exit status is 1.
@@ -94,7 +96,7 @@ func (a *app) auditCommand() *cobra.Command {
 // auditKinds are the kinds of records; "answer" is a wrong one that did not end its
 // login.
 func auditKinds() []string {
-	return []string{"verdict", "answer", "enroll", "remove", "unlock", "bypass", "invite", "forget", "resync", "import", "restore", "rekey"}
+	return []string{"verdict", "answer", "sent", "enroll", "remove", "unlock", "bypass", "invite", "forget", "resync", "import", "restore", "rekey"}
 }
 
 // check makes what was typed into what factord is asked.

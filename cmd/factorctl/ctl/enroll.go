@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -42,6 +43,8 @@ func (a *app) enrollCommand() *cobra.Command {
 
 A factord that knows more factors takes more. Who is not root proves a factor first,
 or, without any yet, gives the invitation that root has made (factorctl invite).
+
+The secret of a token that exists (--secret-file) is not shown, but with --json.
 
 Answers are asked for on the terminal, or, when standard input is none, read from
 there, one a line. With --json the object is printed before the first code is asked
@@ -121,6 +124,9 @@ func (a *app) enroll(ctx context.Context, e enrolment) error {
 		return nil
 	}
 	a.printf("\n%s %s is enrolled for %s.\n", text(factor.Factor), text(factor.ID), whom(e.user))
+	if e.secretFile != "" && e.secretFile != "-" {
+		a.printf("Remove %s, if nothing else needs it: who has the secret has the token.\n", text(e.secretFile))
+	}
 	if bare {
 		more := ""
 		if e.user != "" {
@@ -171,10 +177,17 @@ func (a *app) present(d *dialog.Dialog, line []byte, e enrolment) (*token.Shown,
 		a.passOn(line)
 		d.Ready = func() {
 			if d.Terminal() != nil {
-				factor.Show(d.Out(), whom(e.user), dialog.Columns(d.Out()))
+				e.show(d.Out(), factor)
 			}
 		}
 		return &factor, nil
 	}
-	return &factor, factor.Show(a.Stdout, whom(e.user), dialog.Columns(a.Stdout))
+	return &factor, e.show(a.Stdout, factor)
+}
+
+func (e enrolment) show(out *os.File, factor token.Shown) error {
+	if e.secretFile != "" {
+		return factor.ShowBrought(out, whom(e.user), !e.noConfirm)
+	}
+	return factor.Show(out, whom(e.user), dialog.Columns(out))
 }

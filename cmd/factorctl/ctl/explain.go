@@ -21,7 +21,7 @@ type explanation struct {
 	Rule     string            `json:"rule"`
 	Mode     string            `json:"mode"`
 	Factors  []string          `json:"factors"`
-	Enrolled bool              `json:"enrolled"`
+	Enrolled *bool             `json:"enrolled"` // nil: not known
 	Usable   []string          `json:"usable"`
 	Missing  map[string]string `json:"missing"`
 	Outcome  string            `json:"outcome"`
@@ -36,8 +36,10 @@ func (a *app) explainCommand() *cobra.Command {
 		Use: "explain --service SERVICE [--user USER] [--rhost ADDRESS] [--caller WHO]", Args: noArguments,
 		Long: `Says what would come of a login: rule by rule why it does not match, which one
 decides, what it asks, what the user has of it, and why Duo is missing. It asks no
-person and changes nothing; Duo is asked what the user has there when root explains. Others than root can ask about themselves, and see which rule decides, not
-the others.
+person and changes nothing; Duo is asked what the user has there when root explains.
+Others than root can ask about themselves, and see which rule decides, not the others.
+"enrolled: not known" is said of a user who has nothing here and may have an account at
+Duo, which could not be asked, or had no need to be: the rule does not take it.
 
 It matters who asks factord. PAM in sshd, sudo or login does so as root. A screen
 locker or ForceCommand does so as the user: that is --caller user, and then only
@@ -72,6 +74,17 @@ func asker(caller string) string {
 	return "asked by PAM as root (a program that runs as the user: --caller user)"
 }
 
+// enrolled: of a factor that is kept elsewhere nobody may have been asked.
+func (e explanation) enrolled() string {
+	switch {
+	case e.Enrolled == nil:
+		return "not known"
+	case *e.Enrolled:
+		return "yes"
+	}
+	return "no"
+}
+
 func (a *app) showExplanation(e explanation, caller string) {
 	from := ""
 	if e.RHost != "" {
@@ -101,7 +114,7 @@ func (a *app) showExplanation(e explanation, caller string) {
 	line("rule", text(e.Rule))
 	line("mode", text(e.Mode))
 	line("factors", list(e.Factors, ""))
-	line("enrolled", map[bool]string{true: "yes", false: "no"}[e.Enrolled])
+	line("enrolled", e.enrolled())
 	line("usable", list(e.Usable, "none"))
 	for _, factor := range slices.Sorted(maps.Keys(e.Missing)) {
 		line("missing", text(factor)+": "+text(e.Missing[factor]))

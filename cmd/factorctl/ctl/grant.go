@@ -41,24 +41,23 @@ factor itself. A rule with bypass = false does not take it. Only root may do thi
 }
 
 func (a *app) grant(cmd *cobra.Command, verb, usual string, show func(granted)) *cobra.Command {
-	cmd.Args = oneArgument("the USER")
 	var hold span
 	cmd.Flags().Var(&hold, "for", "how long the code can be used, as in 15m, 24h or 2d; "+usual+" if left out")
-	return a.does(cmd, func(ctx context.Context, args []string) error {
-		return ask(ctx, a, wire.Command(verb, "user", args[0], "for", hold.String()), show)
+	return a.named(cmd, nil, true, "the same as a bare `USER`", func(ctx context.Context, _ []string, user string) error {
+		return ask(ctx, a, wire.Command(verb, "user", user, "for", hold.String()), show)
 	})
 }
 
 func (a *app) unlockCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "unlock USER", Args: oneArgument("the USER"),
+		Use: "unlock USER",
 		Long: `Ends the waiting that wrong codes have brought upon a user. When the account has
 got another uid since it enrolled, this also confirms that it is the same person's.
 Only root may do this.`,
 		Example: "  sudo factorctl unlock alice",
 	}
-	return a.does(cmd, func(ctx context.Context, args []string) error {
-		return ask(ctx, a, wire.Command(wire.VerbUnlock, "user", args[0]), func(r struct {
+	return a.named(cmd, nil, true, "the same as a bare `USER`", func(ctx context.Context, _ []string, user string) error {
+		return ask(ctx, a, wire.Command(wire.VerbUnlock, "user", user), func(r struct {
 			Unlocked string  `json:"unlocked"`
 			UID      uint32  `json:"uid"`
 			UIDWas   *uint32 `json:"uid_was"`
@@ -72,16 +71,14 @@ Only root may do this.`,
 }
 
 func (a *app) forgetCommand() *cobra.Command {
-	var user string
 	cmd := &cobra.Command{
-		Use: "forget [--user USER]", Args: noArguments,
+		Use: "forget [--user USER]",
 		Long: `Rules with "remember" do not ask again for a while after a factor was shown. This
 ends that while: the next login is asked. It is for a user who leaves a machine that
 others use. Root can do it for anybody, others for themselves.`,
 		Example: "  factorctl forget\n  sudo factorctl forget --user alice",
 	}
-	cmd.Flags().StringVar(&user, "user", "", "of `USER`; yourself if left out")
-	return a.does(cmd, func(ctx context.Context, _ []string) error {
+	return a.named(cmd, nil, false, "of `USER`, who can be named bare too; yourself if left out", func(ctx context.Context, _ []string, user string) error {
 		return ask(ctx, a, wire.Command(wire.VerbForget, "user", user), func(r struct {
 			User   string `json:"user"`
 			Forgot int    `json:"forgot"`

@@ -2,13 +2,18 @@ package ctl
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/factord/factord/cmd/factorctl/client"
 	"github.com/factord/factord/daemon/wire"
 )
 
@@ -27,6 +32,8 @@ type imported struct {
 		User string `json:"user"`
 		ID   string `json:"id"`
 		Name string `json:"name"`
+		// Detail is by what else it is known: public-id, serial.
+		Detail map[string]string `json:"detail"`
 	} `json:"imported"`
 	Left int `json:"left"`
 }
@@ -40,13 +47,15 @@ Tool (format "Yubico") and yubikey-ksm write it, a key on each line:
 
   SERIAL,PUBLIC-ID,PRIVATE-ID,AES-KEY,ACCESS-CODE,TIME,
 
-All of them are kept, or none: what is wrong is said with its line. Whose the keys are,
+All of them are kept, or none: what is wrong is said with its line, and a key that is
+enrolled already is. Whose the keys are,
 the file does not say. A second one does, which has no secrets, with a line
 
   KEY,USER   or   KEY,USER,NAME
 
 for each key that is somebody's, KEY being its public id or serial number. Keys without
-such a line are left out. With --user all are that user's. Only root may do this.
+such a line are left out, so that the same file serves again, with a file of users that
+has the new people only. With --user all are that user's. Only root may do this.
 
 The file with the keys must not be readable by others; remove it afterwards. One that
 is encrypted can be piped: gpg --decrypt keys.asc | factorctl import /dev/stdin …`,
@@ -64,20 +73,36 @@ is encrypted can be piped: gpg --decrypt keys.asc | factorctl import /dev/stdin 
 		}
 		c := &courier{}
 		defer func() { clear(c.all) }()
+		command := wire.Command(wire.VerbImport, "factor", factor, "user", user)
 		if err := c.load(ctx, args[0], users); err != nil {
-			return err
+			return cmp.Or(a.notPermitted(ctx, command), err)
 		}
-		document, err := a.client().Document(ctx, wire.Command(wire.VerbImport, "factor", factor, "user", user), c)
+		document, err := a.client().Document(ctx, command, c)
 		if err != nil {
 			return err
 		}
 		return tell(a, document, func(done imported) {
 			for _, one := range done.Imported {
-				a.printf("%s %s %q\n", text(one.User), text(one.ID), text(one.Name))
+				line := fmt.Sprintf("%s %s %q  %s", text(one.User), text(one.ID), text(one.Name), item{Detail: one.Detail}.details(time.Now()))
+				a.printf("%s\n", strings.TrimRight(line, " "))
 			}
 			a.printf("%d imported, %d of the file are nobody's.\n", len(done.Imported), done.Left)
 		})
 	})
+}
+
+// notPermitted is factord's refusal if the caller may not do this at all: what is wrong
+// with their files is then not theirs to mend. nil: they may, or factord can't be asked.
+func (a *app) notPermitted(ctx context.Context, command string) error {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	err := a.client().Call(ctx, command, client.Nobody{}, func([]byte) {})
+	var refused *wire.Refused
+	if errors.As(err, &refused) && refused.Code == wire.ReasonNotPermitted.Code() {
+		return err
+	}
+	return nil
 }
 
 // courier is a wire.Conversation that gives files, part after part. An empty part is

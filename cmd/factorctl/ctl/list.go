@@ -28,15 +28,13 @@ type item struct {
 }
 
 func (a *app) listCommand() *cobra.Command {
-	var user string
 	cmd := &cobra.Command{
-		Use: "list [--user USER]", Args: noArguments,
+		Use: "list [--user USER]",
 		Long: `Shows what is enrolled, never a secret: to root that of all users, or of --user;
 to others their own. Times are local.`,
 		Example: "  factorctl list\n  sudo factorctl list --user alice --json",
 	}
-	cmd.Flags().StringVar(&user, "user", "", "of `USER`")
-	return a.does(cmd, func(ctx context.Context, _ []string) error {
+	return a.named(cmd, nil, false, "of `USER`, who can be named bare too", func(ctx context.Context, _ []string, user string) error {
 		return ask(ctx, a, wire.Command(wire.VerbList, "user", user), func(items []item) { a.showItems(items, user) })
 	})
 }
@@ -87,25 +85,36 @@ func (it item) details(now time.Time) string {
 }
 
 func (a *app) removeCommand() *cobra.Command {
-	var user string
 	cmd := &cobra.Command{
-		Use: "remove ID [--user USER]", Args: oneArgument("the ID"),
+		Use: "remove ID [--user USER]",
 		Long: `Removes a factor; factorctl list shows the ids. Who is not root proves one of
-their factors first, which may be the one that is removed.`,
+their factors first, which may be the one that is removed. What a user has at Duo is
+kept there, and not removed.`,
 		Example: "  factorctl remove totp-1\n  sudo factorctl remove totp-1 --user alice",
 	}
-	cmd.Flags().StringVar(&user, "user", "", "of `USER`; yourself if left out")
-	return a.does(cmd, func(ctx context.Context, args []string) error {
+	return a.named(cmd, []string{"the ID"}, false, "of `USER`, who can be named bare too; yourself if left out", func(ctx context.Context, args []string, user string) error {
 		a.noteRoot(user)
-		return ask(ctx, a, wire.Command(wire.VerbRemove, "id", args[0], "user", user), func(r struct {
-			Removed string `json:"removed"`
-			User    string `json:"user"`
-			Left    int    `json:"left"`
-		}) {
-			a.printf("removed %s of %s\n", text(r.Removed), text(r.User))
-			if r.Left == 0 {
-				a.printf("That was the last. A rule of mode \"enrolled\" now lets %s in without a factor,\nand one of mode \"require\" not at all.\n", text(r.User))
-			}
-		})
+		return ask(ctx, a, wire.Command(wire.VerbRemove, "id", args[0], "user", user), a.showRemoved)
 	})
+}
+
+// removed is what is left of a user's factors after one was removed.
+type removed struct {
+	Removed   string   `json:"removed"`
+	User      string   `json:"user"`
+	Left      int      `json:"left"`
+	Elsewhere []string `json:"elsewhere"` // factors that are not kept here
+}
+
+func (a *app) showRemoved(r removed) {
+	user := text(r.User)
+	a.printf("removed %s of %s\n", text(r.Removed), user)
+	switch {
+	case r.Left > 0:
+	case len(r.Elsewhere) > 0:
+		a.printf("That was the last kept here; whether %s has %s is kept elsewhere. Who has none there\n"+
+			"either is let in by a rule of mode \"enrolled\" without a factor, and by one of mode\n\"require\" not at all.\n", user, list(r.Elsewhere, ""))
+	default:
+		a.printf("That was the last. A rule of mode \"enrolled\" now lets %s in without a factor,\nand one of mode \"require\" not at all.\n", user)
+	}
 }

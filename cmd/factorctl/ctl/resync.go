@@ -10,9 +10,8 @@ import (
 )
 
 func (a *app) resyncCommand() *cobra.Command {
-	var user string
 	cmd := &cobra.Command{
-		Use: "resync ID [--user USER]", Args: oneArgument("the ID"),
+		Use: "resync ID [--user USER]",
 		Long: `Finds an HOTP token again whose codes are refused because it is too far ahead: it
 was pressed many times for nothing, or a backup of factord was restored. Let the token
 make two codes, and type both in their order; neither can be used to log in any more.
@@ -29,8 +28,7 @@ Answers are asked for on the terminal, or, when standard input is none, read fro
 there, one a line.`,
 		Example: "  factorctl resync hotp-1\n  sudo factorctl resync hotp-1 --user alice\n  printf '%s\\n' 755224 287082 | sudo factorctl resync hotp-1 --user alice --json",
 	}
-	cmd.Flags().StringVar(&user, "user", "", "of `USER`; yourself if left out")
-	return a.does(cmd, func(ctx context.Context, args []string) error {
+	return a.named(cmd, []string{"the ID"}, false, "of `USER`, who can be named bare too; yourself if left out", func(ctx context.Context, args []string, user string) error {
 		a.noteRoot(user)
 		return ask(ctx, a, wire.Command(wire.VerbResync, "id", args[0], "user", user), func(r struct {
 			ID      string      `json:"id"`

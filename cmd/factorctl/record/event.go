@@ -14,7 +14,7 @@ import (
 type Event struct {
 	Seq     uint64    `json:"seq"`
 	Time    time.Time `json:"time"`
-	Kind    string    `json:"kind"` // "verdict", "answer", or a management verb
+	Kind    string    `json:"kind"` // "verdict", "answer", "sent", or a management verb
 	User    string    `json:"user"`
 	Target  string    `json:"target"` // whom User becomes, where it is not User
 	Service string    `json:"service"`

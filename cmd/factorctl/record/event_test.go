@@ -18,6 +18,8 @@ func TestWhat(t *testing.T) {
 			"wrong   alice       sudo      -                totp  reason replayed  was spent"},
 		{Event{Kind: "bypass", User: "alice", PeerUID: 0, Log: "valid for 1h0m0s"},
 			"bypass  alice       -         by uid 0  valid for 1h0m0s"},
+		{Event{Kind: "sent", User: "bob", Service: "sshd", RHost: "203.0.113.7", Factor: "duo", Log: "Duo: sent, by sms"},
+			"sent    bob         sshd      203.0.113.7      duo  Duo: sent, by sms"},
 		{Event{Kind: "enroll", User: "bob", Service: "sshd", RHost: "203.0.113.7", PeerUID: 0, Factor: "totp", ID: "totp-1", Log: "enrolled in this login"},
 			"enroll  bob         sshd      203.0.113.7      totp (totp-1)  enrolled in this login"},
 		{Event{Kind: "verdict", User: "bob", Service: "sshd", RHost: "203.0.113.7", Phase: "account", Verdict: "allow", Basis: "exempt"},

@@ -53,6 +53,19 @@ func (s Shown) Show(out io.Writer, whom string, columns int) error {
 	return err
 }
 
+// ShowBrought is Show for a token whose secret was given with the wish for it: who has
+// it needs it from nobody, and who enrols tokens of others has no use for it on a screen.
+func (s Shown) ShowBrought(out io.Writer, whom string, confirm bool) error {
+	if s.URI == "" {
+		return nil
+	}
+	_, err := fmt.Fprintf(out, "New %s token for %s, with the secret that was given: %s, name %q\n", wire.Printable(s.Factor), whom, wire.Printable(s.ID), wire.Printable(s.Name))
+	if err == nil && confirm {
+		_, err = fmt.Fprintf(out, "Let the token show a code, and type that.\n")
+	}
+	return err
+}
+
 func (s Shown) showActivation(out io.Writer, whom string, columns int) error {
 	fmt.Fprintf(out, "New account at Duo for %s. In the app Duo Mobile: Add account, Use QR code.\n\n", whom)
 	if columns > 0 {

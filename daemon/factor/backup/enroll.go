@@ -31,6 +31,7 @@ func (f *Factor) Enroll(e factor.Enrolment) (factor.Draft, error) {
 		return factor.Draft{}, err
 	}
 	return factor.Draft{
+		ID:     s.id,
 		Show:   Shown{ID: s.id, Factor: kind, Name: s.Name, Codes: codes},
 		Commit: s.commit,
 	}, nil

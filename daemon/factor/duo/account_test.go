@@ -81,6 +81,10 @@ func TestSMS(t *testing.T) {
 	if err != nil || !v.Allow || p.Shown[4] != "passcodes sent by SMS: type the first" {
 		t.Errorf("%+v, %v, %q", v, err, p.Shown)
 	}
+	if got := s.records(); strings.Contains(got, "timeout") || strings.Contains(got, `"kind":"answer"`) ||
+		!strings.Contains(got, `"kind":"sent"`) || !strings.Contains(got, "Duo: sent, by sms") {
+		t.Errorf("what is recorded of it: %s", got)
+	}
 }
 
 // TestDiscreet: to whom nothing is proven by, Duo's answers all look alike, and nobody

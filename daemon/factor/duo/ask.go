@@ -220,9 +220,9 @@ func (a *asking) judge(login context.Context, v authapi.Verdict) {
 		}
 	case passcode:
 	case a.choice.method == authapi.SMS:
-		a.finding.Outcome, a.finding.Note = factor.Lapsed, "passcodes sent by SMS: type the first"
+		a.finding.Outcome, a.finding.Note = factor.Sent, "passcodes sent by SMS: type the first"
 		if v.Status != "sent" {
-			a.finding.Note = said("Duo sent no passcodes", v.Message)
+			a.finding.Outcome, a.finding.Note = factor.Lapsed, said("Duo sent no passcodes", v.Message)
 		}
 	case v.Status == "timeout":
 		a.finding.Outcome, a.finding.Note = factor.Lapsed, a.choice.unanswered()

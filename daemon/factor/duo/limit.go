@@ -169,7 +169,7 @@ func (a *asking) book(rs factor.Records) error {
 	at := now
 	if ours := n.Pending != nil && n.Pending.ID == a.id; ours {
 		at = n.Pending.At
-		if a.rang && a.finding.Outcome == factor.Lapsed || a.reached && a.finding.Outcome == factor.Refused {
+		if a.rang && (a.finding.Outcome == factor.Lapsed || a.finding.Outcome == factor.Sent) || a.reached && a.finding.Outcome == factor.Refused {
 			n.Unanswered = append(n.Unanswered, at)
 		}
 		n.Pending = nil

@@ -33,6 +33,7 @@ func (f *Factor) Enroll(e factor.Enrolment) (factor.Draft, error) {
 		return factor.Draft{}, err
 	}
 	return factor.Draft{
+		ID:     t.ID,
 		Show:   Shown{ID: t.ID, Factor: e.Kind, Name: t.Name, URI: uri},
 		Ask:    "Code of the new token: ",
 		Commit: t.commit,

@@ -39,7 +39,7 @@ func (f *Factor) Enroll(e factor.Enrolment) (factor.Draft, error) {
 	if err := k.set(e.Options); err != nil {
 		return factor.Draft{}, err
 	}
-	d := factor.Draft{Show: Shown{ID: k.ID, Factor: kind, Name: k.Name, PublicID: k.PublicID}}
+	d := factor.Draft{ID: k.ID, Show: Shown{ID: k.ID, Factor: kind, Name: k.Name, PublicID: k.PublicID}}
 	if len(e.Seed) > 0 {
 		return k.draftLocal(d, e, existing)
 	}

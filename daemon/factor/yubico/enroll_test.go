@@ -52,7 +52,7 @@ func TestSecretsAreChecked(t *testing.T) {
 func TestOneKeyOneUser(t *testing.T) {
 	alice, alices := keyHolder(t)
 	bob := newUser(t, &fakeServers{answer: counted(1, 1)})
-	bob.rs.Users = []*records.Memory{alice.rs}
+	bob.rs.Users = map[string]*records.Memory{"alice": alice.rs}
 	var no factor.Refusal
 	if err := bob.enroll(alices); !errors.As(err, &no) {
 		t.Errorf("with the secrets: %v", err)
@@ -70,7 +70,6 @@ func TestOneKeyOneUser(t *testing.T) {
 	if len(bob.rs.Values) != 0 {
 		t.Errorf("kept: %q", bob.rs.Values)
 	}
-	alice.rs.User = "alice"
 	alice.rs.Put("yubico-1", []byte("damaged"))
 	if err := bob.enroll(yksim.NewKey("vvcccccccccb")); err == nil || errors.As(err, &no) || !strings.Contains(err.Error(), `"yubico-1" of user "alice"`) {
 		t.Errorf("beside a damaged record of another user, who may have this key: %v", err)
@@ -223,9 +222,23 @@ func TestRestoredAndResynced(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	offered := func() factor.Offer {
+		list, _ := u.rs.List()
+		o, err := u.f.Offer(t.Context(), factor.Login{Records: list})
+		if err != nil {
+			t.Error(err)
+		}
+		return o
+	}
+	if o := offered(); !o.Vain || !o.Usable || o.Advice != "yubico-1 has to be resynced: factorctl resync yubico-1" {
+		t.Errorf("before it is resynced: %+v", o)
+	}
 	one, two := k.OTP(4, 8), k.OTP(4, 9)
 	if log, err := u.f.Resync(u.rs, "yubico-1", factor.Secret(one), factor.Secret(two), u.now); err != nil || log != `counter of "yubico-1" moved from 4/8 to 4/10` {
 		t.Errorf("%q, %v", log, err)
+	}
+	if o := offered(); o.Vain || o.Advice != "" {
+		t.Errorf("resynced: %+v", o)
 	}
 	u.want(two, factor.Replayed)
 	u.want(k.OTP(4, 10), factor.Proven)

@@ -24,7 +24,7 @@ func (f *Factor) Import(i factor.Import) (factor.Batch, error) {
 	if err != nil {
 		return factor.Batch{}, err
 	}
-	var b factor.Batch
+	b := factor.Batch{Where: map[string]string{}}
 	var owned []*row
 	for _, r := range rows {
 		if i.User != "" {
@@ -33,6 +33,9 @@ func (f *Factor) Import(i factor.Import) (factor.Batch, error) {
 		if r.user == "" {
 			b.Left++
 			continue
+		}
+		if line := b.Where[r.user]; r.given > 0 && line == "" {
+			b.Where[r.user] = fmt.Sprintf("line %d of the users", r.given)
 		}
 		owned, b.Users = append(owned, r), append(b.Users, r.user)
 	}
@@ -52,7 +55,7 @@ func commitAll(rows []*row, of func(string) factor.Records, now time.Time) ([]fa
 		rs := of(r.user)
 		if taken == nil {
 			var err error
-			if taken, err = everybodys(rs); err != nil {
+			if taken, err = everybodys(r.user, rs); err != nil {
 				return nil, err
 			}
 		}
@@ -60,18 +63,22 @@ func commitAll(rows []*row, of func(string) factor.Records, now time.Time) ([]fa
 		var no factor.Refusal
 		switch {
 		case errors.As(err, &no):
-			return nil, factor.Refusal(fmt.Sprintf("line %d: %s", r.line, no))
+			return nil, factor.Refusal(fmt.Sprintf("line %d of the keys: %s", r.line, no))
 		case err != nil:
-			return nil, fmt.Errorf("line %d: %w", r.line, err)
+			return nil, fmt.Errorf("line %d of the keys: %w", r.line, err)
 		}
-		all = append(all, factor.Imported{User: r.user, ID: k.ID, Name: k.Name})
+		one := factor.Imported{User: r.user, ID: k.ID, Name: k.Name, Detail: map[string]string{"public-id": k.PublicID}}
+		if r.serial != "" {
+			one.Detail["serial"] = r.serial
+		}
+		all = append(all, one)
 	}
 	return all, nil
 }
 
 // everybodys are the keys that are enrolled for anybody. To look through all of them
 // for each new one would take long.
-func everybodys(rs factor.Records) (*known, error) {
+func everybodys(user string, rs factor.Records) (*known, error) {
 	others, ok := rs.(factor.Neighbours)
 	if !ok {
 		return nil, errUnknownOwners
@@ -82,11 +89,11 @@ func everybodys(rs factor.Records) (*known, error) {
 		if err != nil {
 			return nil, unknownOwner(user, r.ID)
 		}
-		taken.add(k.PublicID, k.Local, 0)
+		taken.add(k.PublicID, k.Local, seen{user: user, id: k.ID})
 	}
 	list, err := rs.List()
 	for _, k := range record.Readable[key](list) {
-		taken.add(k.PublicID, k.Local, 0)
+		taken.add(k.PublicID, k.Local, seen{user: user, id: k.ID})
 	}
 	if errors.Is(err, factor.ErrDamaged) { // which keep says, if it matters
 		err = nil
@@ -103,14 +110,32 @@ func (r *row) keep(rs factor.Records, taken *known, now time.Time) (*key, error)
 	k := &key{PublicID: r.publicID, Local: r.secrets}
 	k.Version, k.Created = version, record.Stamp(now)
 	record.Name(k, r.name, existing)
+	for _, other := range existing {
+		if k.same(other) {
+			return nil, r.taken(seen{user: r.user, id: other.ID})
+		}
+	}
 	if err := k.admit(existing); err != nil {
 		return nil, err
 	}
-	if _, found := taken.find(k.PublicID, k.Local); found {
-		return nil, errOthersKey
+	if other, found := taken.find(k.PublicID, k.Local); found {
+		return nil, r.taken(other)
 	}
 	if err := record.Check(k); err != nil {
 		return nil, err
 	}
 	return k, record.Put(rs, k)
+}
+
+// taken refuses a key that somebody has. It is said to root alone.
+func (r *row) taken(by seen) factor.Refusal {
+	hint := "take this line out of the keys"
+	if r.given > 0 {
+		hint = fmt.Sprintf("take line %d out of the users", r.given)
+	}
+	if by.user == r.user {
+		return factor.Refusal(fmt.Sprintf("the YubiKey with the public id %q is enrolled for %s already, as %q\nhint: %s", r.publicID, by.user, by.id, hint))
+	}
+	return factor.Refusal(fmt.Sprintf("the YubiKey with the public id %q is another user's: %s has it, as %q\nhint: %s; or, if it has changed hands: factorctl remove %s --user %s",
+		r.publicID, by.user, by.id, hint, by.id, by.user))
 }

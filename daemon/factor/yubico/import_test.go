@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -23,10 +24,10 @@ func (h house) of(user string) factor.Records {
 		h[user] = &records.Memory{}
 	}
 	rs := h[user]
-	rs.User, rs.Users = user, nil
+	rs.Users = map[string]*records.Memory{}
 	for name, other := range h {
 		if name != user {
-			rs.Users = append(rs.Users, other)
+			rs.Users[name] = other
 		}
 	}
 	return rs
@@ -70,7 +71,7 @@ func TestImport(t *testing.T) {
 	if err != nil || left != 1 || h.ids() != "alice:yubico-1 bob:yubico-1" {
 		t.Fatalf("%+v, %d left, %s, %v", made, left, h.ids(), err)
 	}
-	if want := (factor.Imported{User: "bob", ID: "yubico-1", Name: "blue"}); made[1] != want {
+	if want := (factor.Imported{User: "bob", ID: "yubico-1", Name: "blue", Detail: map[string]string{"public-id": "idkfefrdhtru", "serial": "4712"}}); !reflect.DeepEqual(made[1], want) {
 		t.Errorf("%+v", made)
 	}
 	u := newUser(t, nil)
@@ -96,28 +97,33 @@ func TestImportRefuses(t *testing.T) {
 		"empty":             {"", "alice", "", "no keys"},
 		"comments alone":    {"# ykksm 1\n\n#\n", "alice", "", "no keys"},
 		"encrypted":         {"-----BEGIN PGP MESSAGE-----\n\nabc", "alice", "", "gpg --decrypt"},
-		"columns":           {good + "\n" + aesKey + "," + privateID, "alice", "", "line 4: it has not 6 to 8"},
-		"nine columns":      {written(1, one) + "3" + strings.Repeat(","+aesKey, 8), "alice", "", "line 2: it has not"},
-		"serial":            {many + "," + alicesID + "," + privateID + "," + aesKey + ",,,", "alice", "", "line 1: column 1"},
-		"key for serial":    {aesKey + "," + alicesID + "," + privateID + "," + aesKey + ",,,", "alice", "", "line 1: column 1"},
-		"swapped":           {"1," + aesKey + "," + privateID + "," + alicesID + ",,,", "alice", "", "line 1: column 2"},
-		"no public id":      {"1,," + privateID + "," + aesKey + ",,,", "alice", "", "line 1: column 2"},
-		"odd public id":     {"1,ccc," + privateID + "," + aesKey + ",,,", "alice", "", "line 1: column 2"},
-		"AES-256":           {good + "1,cccc," + privateID + "," + aesKey + aesKey + ",,,", "alice", "", "line 3: the secrets are not"},
-		"no private id":     {"1,cccc,," + aesKey + ",,,", "alice", "", "line 1: the secrets are not"},
-		"twice":             {good + written(3, one), "alice", "", "line 3: it has the public id or the secrets of line 1"},
-		"same secrets":      {good + written(3, twin), "alice", "", "line 3: it has the public id or the secrets of line 1"},
+		"columns":           {good + "\n" + aesKey + "," + privateID, "alice", "", "line 4 of the keys: it has not 6 to 8"},
+		"nine columns":      {written(1, one) + "3" + strings.Repeat(","+aesKey, 8), "alice", "", "line 2 of the keys: it has not"},
+		"serial":            {many + "," + alicesID + "," + privateID + "," + aesKey + ",,,", "alice", "", "line 1 of the keys: column 1"},
+		"key for serial":    {aesKey + "," + alicesID + "," + privateID + "," + aesKey + ",,,", "alice", "", "line 1 of the keys: column 1"},
+		"swapped":           {"1," + aesKey + "," + privateID + "," + alicesID + ",,,", "alice", "", "line 1 of the keys: column 2"},
+		"no public id":      {"1,," + privateID + "," + aesKey + ",,,", "alice", "", "line 1 of the keys: column 2"},
+		"odd public id":     {"1,ccc," + privateID + "," + aesKey + ",,,", "alice", "", "line 1 of the keys: column 2"},
+		"AES-256":           {good + "1,cccc," + privateID + "," + aesKey + aesKey + ",,,", "alice", "", "line 3 of the keys: the secrets are not"},
+		"no private id":     {"1,cccc,," + aesKey + ",,,", "alice", "", "line 1 of the keys: the secrets are not"},
+		"twice":             {good + written(3, one), "alice", "", "line 3 of the keys: it has the public id or the secrets of line 1"},
+		"same secrets":      {good + written(3, twin), "alice", "", "line 3 of the keys: it has the public id or the secrets of line 1"},
 		"too many":          {manyKeys(maxRows + 1), "alice", "", "more than 1000"},
-		"too many for one":  {manyKeys(maxKeys + 1), "alice", "", "line 21: no more than 20"},
+		"too many for one":  {manyKeys(maxKeys + 1), "alice", "", "line 21 of the keys: no more than 20"},
 		"no owners":         {good, "", "", "no key has an owner"},
 		"owner of none":     {good, "", "1,alice\ncbcbcbcb,bob", "line 2 of the users: the file has no key"},
 		"owner, no user":    {good, "", "1,", "line 1 of the users: it is not"},
-		"the files swapped": {"1,alice\n", "", good, "line 1: it has not"},
+		"the files swapped": {"1,alice\n", "", good, "line 1 of the keys: it has not"},
 		"keys for users":    {good, "", good, "line 1 of the users: it is not"},
 		"two owners":        {good, "", "1,alice\n\n2,bob\n" + strings.ToUpper(alicesID) + ",bob", "line 4 of the users: this key has an owner already, on line 1"},
 		"two slots":         {written(7, one) + written(7, two), "", "7,alice", "lines 1 and 2 have this serial"},
 		"name":              {good, "", "1,alice,\x1b[2J", "line 1 of the users: name"},
-		"names alike":       {good, "", "1,alice,blue\n2,alice,BLUE", "line 2: the name \"BLUE\" is taken"},
+		"header":            {"serial,public id,private id,AES key,access code,time\n" + good, "alice", "", "line 1 of the keys: it names columns\nhint: take the line out, or put # before it"},
+		"short header":      {"Serial,Public\n" + good, "alice", "", "line 1 of the keys: it names columns"},
+		"header of users":   {good, "", "Key,User\n1,alice", "line 1 of the users: it names columns"},
+		"traditional log":   {"LOGGING START,2026-01-22 00:25\nYubico OTP,2026-01-22 00:25,1," + alicesID + "," + privateID + "," + aesKey + ",,,0,0,0,0,0,0,0,0,0,0\n", "alice", "", "line 1 of the keys: it is of the Personalization Tool's traditional log\nhint: choose the log format \"Yubico\""},
+		"its second line":   {"Yubico OTP,2026-01-22 00:25,1," + alicesID + "," + privateID + "," + aesKey + ",,,0,0,0,0,0,0,0,0,0,0\n", "alice", "", "line 1 of the keys: it is of the Personalization Tool's traditional log"},
+		"names alike":       {good, "", "1,alice,blue\n2,alice,BLUE", "line 2 of the keys: the name \"BLUE\" is taken"},
 	} {
 		h := house{}
 		_, _, err := h.imports(try.file, try.user, try.owners)
@@ -139,10 +145,10 @@ func TestImportOfOthersKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	var no factor.Refusal
-	if _, _, err := h.imports("\n"+written(1, one), "alice", ""); !errors.As(err, &no) || !strings.HasPrefix(no.Error(), `line 2: that YubiKey is enrolled already, as "yubico-1"`) {
+	if _, _, err := h.imports("\n"+written(1, one), "alice", ""); !errors.As(err, &no) || !strings.HasPrefix(no.Error(), "line 2 of the keys: the YubiKey with the public id \"dteffujehknh\" is enrolled for alice already, as \"yubico-1\"\nhint: take this line out") {
 		t.Errorf("one's own: %v", err)
 	}
-	if _, _, err := h.imports(written(2, yksim.NewKey(bobsID))+written(1, one), "bob", ""); !errors.As(err, &no) || !strings.HasPrefix(no.Error(), "line 2: that YubiKey is another user's") {
+	if _, _, err := h.imports(written(2, yksim.NewKey(bobsID))+written(1, one), "bob", ""); !errors.As(err, &no) || !strings.HasPrefix(no.Error(), "line 2 of the keys: the YubiKey with the public id \"dteffujehknh\" is another user's: alice has it, as \"yubico-1\"\nhint: take this line out of the keys; or, if it has changed hands: factorctl remove yubico-1 --user alice") {
 		t.Errorf("another's: %v", err)
 	}
 	renamed := written(3, &yksim.Key{PublicID: "vvcccccccccd", PrivateID: one.PrivateID, AESKey: one.AESKey})
@@ -185,6 +191,18 @@ func TestImportBesideADamagedRecord(t *testing.T) {
 	h["alice"].Values["yubico-1"] = was
 	if _, _, err := h.imports(written(1, yksim.NewKey(bobsID)), "bob", ""); err != nil {
 		t.Errorf("after the repair: %v", err)
+	}
+}
+
+// Editors that write a mark before UTF-8 write it before both files.
+func TestImportByteOrderMark(t *testing.T) {
+	h, one := house{}, yksim.NewKey(alicesID)
+	if _, _, err := h.imports("\ufeff"+written(1, one), "", "\ufeff"+alicesID+",alice\n"); err != nil || h.ids() != "alice:yubico-1" {
+		t.Errorf("%s, %v", h.ids(), err)
+	}
+	_, _, err := h.imports(written(1, one), "", "# once more\n1,bob\n")
+	if err == nil || !strings.Contains(err.Error(), "hint: take line 2 out of the users") {
+		t.Errorf("whose line it is: %v", err)
 	}
 }
 

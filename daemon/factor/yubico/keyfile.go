@@ -33,6 +33,7 @@ type row struct {
 	publicID string
 	secrets  *local
 	user     string // "": nobody's
+	given    int    // the line of the users that says so; 0: there is none
 	name     string
 }
 
@@ -50,11 +51,14 @@ func parseKeys(file factor.Secret) ([]*row, error) {
 	var rows []*row
 	for at, fields := range lines(file) {
 		if len(rows) == maxRows {
-			return nil, fmt.Errorf("line %d: there are more than %d keys\nhint: split the file", at, maxRows)
+			return nil, fmt.Errorf("line %d of the keys: there are more than %d\nhint: split the file", at, maxRows)
 		}
 		r, err := parseRow(fields)
+		if hint := foreign(fields); err != nil && hint != "" {
+			return nil, fmt.Errorf("line %d of the keys: %s", at, hint)
+		}
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", at, err)
+			return nil, fmt.Errorf("line %d of the keys: %w", at, err)
 		}
 		r.line = at
 		rows = append(rows, r)
@@ -65,11 +69,37 @@ func parseKeys(file factor.Secret) ([]*row, error) {
 	return rows, unlike(rows)
 }
 
+// foreign says of a line that is none of a key what it is instead, if that is clear.
+func foreign(fields [][]byte) string {
+	first := strings.ToLower(string(fields[0]))
+	switch {
+	case first == "logging start", first == "yubico otp", first == "oath-hotp", first == "static password", strings.HasPrefix(first, "challenge-response"):
+		return "it is of the Personalization Tool's traditional log\nhint: choose the log format \"Yubico\" there, in its settings, before keys are programmed; of those that are, write lines like SERIAL,PUBLIC-ID,PRIVATE-ID,AES-KEY,,,"
+	case isHeader(fields):
+		return "it names columns\nhint: take the line out, or put # before it"
+	}
+	return ""
+}
+
+// isHeader holds for a line of names, in which there is no digit, and so no secret.
+func isHeader(fields [][]byte) bool {
+	all := bytes.Join(fields, nil)
+	return len(fields) > 1 && !bytes.ContainsAny(all, decimal) && bytes.ContainsAny(fields[0], letters)
+}
+
+const (
+	decimal = "0123456789"
+	letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
+
+// byteOrderMark is what some editors write before a text in UTF-8.
+const byteOrderMark = "\ufeff"
+
 // lines are the lines of a file that say something, by their numbers from 1, each
 // split at its commas.
 func lines(file []byte) func(yield func(int, [][]byte) bool) {
 	return func(yield func(int, [][]byte) bool) {
-		at := 0
+		at, file := 0, bytes.TrimPrefix(file, []byte(byteOrderMark))
 		for line := range bytes.Lines(file) {
 			at++
 			line, _, _ = bytes.Cut(line, []byte{'#'})
@@ -112,12 +142,12 @@ func isSerial(text []byte) bool {
 
 // unlike reports whether all keys differ.
 func unlike(rows []*row) error {
-	seen := newKnown()
+	before := newKnown()
 	for _, r := range rows {
-		if other, found := seen.find(r.publicID, r.secrets); found {
-			return fmt.Errorf("line %d: it has the public id or the secrets of line %d", r.line, other)
+		if other, found := before.find(r.publicID, r.secrets); found {
+			return fmt.Errorf("line %d of the keys: it has the public id or the secrets of line %d", r.line, other.line)
 		}
-		seen.add(r.publicID, r.secrets, r.line)
+		before.add(r.publicID, r.secrets, seen{line: r.line})
 	}
 	return nil
 }
@@ -125,12 +155,18 @@ func unlike(rows []*row) error {
 // known are keys of which it can be told quickly whether another is the same, as
 // key.same has it, and where each was seen.
 type known struct {
-	publicIDs map[string]int
-	secrets   map[[sha256.Size]byte]int // by a hash: a map compares in variable time
+	publicIDs map[string]seen
+	secrets   map[[sha256.Size]byte]seen // by a hash: a map compares in variable time
+}
+
+// seen is on which line a key was, or whose it is.
+type seen struct {
+	line     int
+	user, id string
 }
 
 func newKnown() *known {
-	return &known{map[string]int{}, map[[sha256.Size]byte]int{}}
+	return &known{map[string]seen{}, map[[sha256.Size]byte]seen{}}
 }
 
 func (l *local) sum() [sha256.Size]byte {
@@ -139,14 +175,14 @@ func (l *local) sum() [sha256.Size]byte {
 	return sha256.Sum256(both)
 }
 
-func (n *known) add(publicID string, l *local, where int) {
+func (n *known) add(publicID string, l *local, where seen) {
 	n.publicIDs[publicID] = where
 	if l != nil {
 		n.secrets[l.sum()] = where
 	}
 }
 
-func (n *known) find(publicID string, l *local) (where int, found bool) {
+func (n *known) find(publicID string, l *local) (where seen, found bool) {
 	if where, found = n.publicIDs[publicID]; !found && l != nil {
 		where, found = n.secrets[l.sum()]
 	}

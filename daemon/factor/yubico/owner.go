@@ -38,6 +38,8 @@ func assign(rows []*row, owners factor.Secret) error {
 			found = bySerial[strings.TrimLeft(string(fields[0]), "0")]
 		}
 		switch {
+		case len(found) == 0 && isHeader(fields) && checkPublicID(strings.ToLower(string(fields[0]))) != nil:
+			return fail("it names columns\nhint: take the line out, or put # before it")
 		case len(found) == 0:
 			return fail("the file has no key with this public id or serial number")
 		case len(found) > 1:
@@ -47,7 +49,7 @@ func assign(rows []*row, owners factor.Secret) error {
 		}
 		r := found[0]
 		given[r] = at
-		r.user = string(fields[1])
+		r.user, r.given = string(fields[1]), at
 		if len(fields) == maxOwner && len(fields[2]) > 0 {
 			r.name = string(fields[2])
 			if err := factor.CheckName(r.name); err != nil {

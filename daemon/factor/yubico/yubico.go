@@ -15,6 +15,7 @@ import (
 	"slices"
 
 	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/layout"
 	"github.com/factord/factord/daemon/factor/record"
 	"github.com/factord/factord/daemon/factor/yubico/ykval"
 )
@@ -34,7 +35,10 @@ type Servers interface {
 // Factor keeps YubiKeys. It implements factor.SeedKeeper.
 type Factor struct{ servers Servers }
 
-var _ factor.SeedKeeper = (*Factor)(nil)
+var (
+	_ factor.SeedKeeper = (*Factor)(nil)
+	_ factor.Telltale   = (*Factor)(nil)
+)
 
 // New makes the factor.
 func New(c Config) *Factor { return &Factor{servers: c.Servers} }
@@ -58,12 +62,26 @@ func (f *Factor) Offer(_ context.Context, l factor.Login) (factor.Offer, error) 
 	if !o.Usable && l.Wanted {
 		o.Refused = "your YubiKey can't be verified here any more: ask your administrator"
 	}
+	o.Vain = true
 	for _, k := range keys {
-		if k.Local != nil && k.Local.Resync {
+		switch {
+		case k.Local != nil && k.Local.Resync:
 			o.Advice = fmt.Sprintf("%s has to be resynced: factorctl resync %[1]s", k.ID)
+		case k.Local != nil || f.servers != nil:
+			o.Vain = false
 		}
 	}
 	return o, nil
+}
+
+// Doubt implements factor.Telltale.
+func (f *Factor) Doubt(answer factor.Secret) string {
+	for _, otp := range layout.Readings(untabbed(answer)) {
+		if _, _, fits := split(otp); fits {
+			return "is it your YubiKey?"
+		}
+	}
+	return ""
 }
 
 // Describe implements factor.Keeper.
@@ -75,5 +93,6 @@ func (f *Factor) Describe(r factor.Record) (factor.Item, error) {
 	return factor.Item{
 		ID: k.ID, Factor: f.Name(), Kind: kind, Name: k.Name,
 		Created: k.Created, Used: k.Used, Detail: k.detail(),
+		Mark: fmt.Sprintf("public id %q", k.PublicID),
 	}, nil
 }

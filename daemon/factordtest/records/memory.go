@@ -13,9 +13,8 @@ import (
 // Memory is what a factor keeps for one user. It implements factor.Neighbours.
 type Memory struct {
 	Values map[string][]byte
-	Puts   int       // how often something was put
-	User   string    // whose they are
-	Users  []*Memory // the other users
+	Puts   int                // how often something was put
+	Users  map[string]*Memory // the other users
 }
 
 var _ factor.Neighbours = (*Memory)(nil)
@@ -60,10 +59,10 @@ func (m *Memory) PutNote([]byte) error { return nil }
 // Others implements factor.Neighbours.
 func (m *Memory) Others() iter.Seq2[string, factor.Record] {
 	return func(yield func(string, factor.Record) bool) {
-		for _, other := range m.Users {
+		for user, other := range m.Users {
 			list, _ := other.List()
 			for _, r := range list {
-				if !yield(other.User, r) {
+				if !yield(user, r) {
 					return
 				}
 			}

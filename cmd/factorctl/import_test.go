@@ -1,0 +1,66 @@
+package main_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// Who imports sees which key became which, by what is written on it.
+func TestImportSaysWhichKey(t *testing.T) {
+	keys := filepath.Join(t.TempDir(), "keys.csv")
+	if err := os.WriteFile(keys, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path := serve(t, reply(`D {"imported":[{"user":"u","id":"yubico-1","name":"blue","detail":{"public-id":"cbcb","serial":"4711"}},`+
+		`{"user":"v","id":"x-1","name":"x-1"}],"left":1}%0A`, "OK"))
+	run(t, "", "import", keys, "--user", "u", "--socket", path).want(t, 0,
+		"u yubico-1 \"blue\"  public-id cbcb, serial 4711\nv x-1 \"x-1\"\n2 imported, 1 of the file are nobody's.\n", "")
+}
+
+// Who may not import is not told to change the modes of files.
+func TestImportNotPermitted(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root, to be somebody else")
+	}
+	dir := t.TempDir()
+	program, err := os.ReadFile(filepath.Join(bin, "factorctl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(dir, "factorctl")
+	if err := os.WriteFile(copied, program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	open := func(path string, mode os.FileMode) { // to others
+		os.Chmod(path, mode)
+		os.Chmod(filepath.Dir(path), 0o755)
+		os.Chmod(filepath.Dir(filepath.Dir(path)), 0o755)
+	}
+	open(copied, 0o755)
+	for name, c := range map[string]struct{ answer, want string }{
+		"not permitted": {"ERR 111 only root may import", "factorctl: only root may import\nhint: run it as root\n"},
+		"permitted":     {"INQUIRE SEED File: ", "mode 0644 lets others read it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := serve(t, func(f *fake) {
+				f.put(greeting)
+				f.expect("IMPORT factor=yubico user=u")
+				f.put(c.answer)
+				if c.answer[0] == 'I' {
+					f.expect("CAN")
+					f.put("ERR 108 cancelled")
+				}
+			})
+			open(path, 0o777)
+			cmd := command("import", "/etc/passwd", "--user", "u", "--socket", path)
+			cmd.Path, cmd.SysProcAttr.Credential = copied, &syscall.Credential{Uid: 65534, Gid: 65534}
+			out, err := cmd.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), c.want) || c.answer[0] == 'E' && strings.Contains(string(out), "chmod") {
+				t.Errorf("%q, %v, want %q", out, err, c.want)
+			}
+		})
+	}
+}
