@@ -227,11 +227,14 @@ func (s *Store) tell(records []Record) error {
 // runAll runs a batch's updates one after the other and reports whether any is to
 // be kept. An error is of the transaction: nobody's change is kept then.
 func (s *Store) runAll(tx *writeTx, c *commitment) (kept bool, err error) {
-	now := s.clock()
-	c.next.Highest = max(c.next.Highest, now.UnixNano())
+	var now time.Time // of what changes something
 	for i, u := range c.batch {
 		if u.settle {
 			continue
+		}
+		if now.IsZero() {
+			now = s.clock()
+			c.next.Highest = max(c.next.Highest, now.UnixNano())
 		}
 		var view *Tx
 		if view, c.results[i] = s.run(tx.Tx, &c.next, u, now); c.results[i] != nil {
