@@ -333,7 +333,6 @@ func TestEnrolBoth(t *testing.T) {
 
 // servers accept what they are told to.
 type servers struct {
-	key *yksim.Key
 	err error
 }
 
