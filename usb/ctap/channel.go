@@ -92,10 +92,13 @@ func (c *channel) init(ctx context.Context) error {
 
 // outer is what an error of a short wait means to one with a longer time.
 func outer(ctx context.Context, err error) error {
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return ErrSilent
+	switch {
+	case !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
+		return err
+	case errors.Is(err, ErrBusy):
+		return ErrBusy
 	}
-	return err
+	return ErrSilent
 }
 
 // whileBusy tries again until the key is free.
