@@ -90,6 +90,16 @@ func (k *Key) Remove() {
 	}
 }
 
+// gone reports whether a fault has pulled the key out.
+func (k *Key) gone() bool {
+	select {
+	case <-k.served:
+		return true
+	default:
+		return false
+	}
+}
+
 // Removed is closed when the card is in the reader no more, by Remove or by a fault.
 func (k *Key) Removed() <-chan struct{} { return k.served }
 

@@ -84,6 +84,11 @@ func (r *Readers) Kill() {
 	if r.run == nil {
 		return
 	}
+	for i, k := range r.keys {
+		if k != nil && k.gone() {
+			r.keys[i] = nil
+		}
+	}
 	if err := r.run.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		r.t.Fatal(err)
 	}
