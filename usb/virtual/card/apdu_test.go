@@ -2,6 +2,8 @@ package card
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/x509"
 	"encoding/binary"
 	"encoding/hex"
 	"testing"
@@ -120,5 +122,57 @@ func TestNoPower(t *testing.T) {
 	c.PowerOff()
 	if out := c.Transmit(version); out != nil {
 		t.Errorf("after power off: %x", out)
+	}
+}
+
+// The last byte of an ATR makes the exclusive or of all but the first one 0 (ISO 7816-3,
+// 8.2.5).
+func TestATR(t *testing.T) {
+	for _, v := range []Version{{4, 3, 5}, {5, 4, 3}} {
+		var sum byte
+		atr := New(Config{Version: v}).ATR()
+		for _, b := range atr[1:] {
+			sum ^= b
+		}
+		if sum != 0 {
+			t.Errorf("%v: the check byte of %x is wrong", v, atr)
+		}
+	}
+}
+
+func TestPrintedInformationWantsPIN(t *testing.T) {
+	c := powered(t, Config{})
+	c.session.managed = true
+	transmit(t, c, unhex(t, "00db3fff085c035fc109530101"), success)
+	read := unhex(t, "00cb3fff055c035fc109")
+	transmit(t, c, read, securityStatus)
+	transmit(t, c, unhex(t, "0020008008313233343536ffff"), success)
+	transmit(t, c, read, success)
+	transmit(t, c, unhex(t, "0020ff80"), success)
+	transmit(t, c, read, securityStatus)
+}
+
+// Slot F9 is its owner's to overwrite.
+func TestAttestationKeyReplaced(t *testing.T) {
+	c := powered(t, Config{})
+	c.session.managed = true
+	transmit(t, c, unhex(t, "0047009a05ac03800111"), success)
+	own := NewAuthority("somebody else")
+	scalar, err := own.Key.(*ecdsa.PrivateKey).Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := encode(tagECScalar, scalar)
+	transmit(t, c, append([]byte{0x00, insImport, algP256, slotAttestation, byte(len(body))}, body...), success)
+	attest := unhex(t, "00f99a00000000")
+	transmit(t, c, attest, conditions) // the old certificate is not of the new key
+	body = append(encode(tagObjectName, []byte(objectAttestation)), encode(tagObject, certificateObject(own.Certificate.Raw))...)
+	transmit(t, c, append([]byte{0x00, insPutData, 0x3f, 0xff, 0, byte(len(body) >> 8), byte(len(body))}, body...), success)
+	certificate, err := x509.ParseCertificate(transmit(t, c, attest, success))
+	if err == nil {
+		err = certificate.CheckSignatureFrom(own.Certificate)
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }

@@ -1,6 +1,7 @@
 package card_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/rsa"
@@ -160,4 +161,21 @@ func TestPKCS11(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A management key that wants a touch is of no use without one.
+func TestManagementKeyWantsTouch(t *testing.T) {
+	finger := func(there bool) card.Touch { return func(context.Context, byte) bool { return there } }
+	r := reader.New(t, reader.Config{})
+	c := card.New(card.Config{Touch: finger(false)})
+	r.Insert(c)
+	x := newTool(t)
+	key := strings.Repeat("08", 24)
+	x.piv("-a set-mgm-key -n "+key+" --touch-policy=always", "Successfully set new management key.")
+	generate := []string{"yubico-piv-tool", "-a", "generate", "-s", "9a", "-A", "ECCP256", "-k" + key}
+	if out, err := x.command(generate); err == nil {
+		t.Errorf("no touch was needed:\n%s", out)
+	}
+	c.SetTouch(finger(true))
+	x.run(generate, "Successfully generated")
 }

@@ -70,7 +70,7 @@ func (k *Key) plug() {
 	k.readers.eventually("a card is in "+k.Reader, k.present)
 }
 
-// unplug removes the card and waits for nobody.
+// unplug removes the card, whatever pcscd does.
 func (k *Key) unplug() {
 	k.pull()
 	<-k.served

@@ -108,3 +108,12 @@ func (r *Readers) end() {
 		r.t.Logf("log of pcscd:\n%s", r.Log())
 	}
 }
+
+// Signal sends a signal to pcscd. SIGSTOP makes it hang; calls of this package that wait
+// for pcscd then hang too, but for Kill.
+func (r *Readers) Signal(s syscall.Signal) {
+	r.t.Helper()
+	if err := r.run.cmd.Process.Signal(s); err != nil {
+		r.t.Fatal(err)
+	}
+}
