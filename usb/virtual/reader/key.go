@@ -101,6 +101,7 @@ func (k *Key) gone() bool {
 }
 
 // Removed is closed when the card is in the reader no more, by Remove or by a fault.
+// After a fault Remove makes room for another key.
 func (k *Key) Removed() <-chan struct{} { return k.served }
 
 // dial connects to a port in pcscd's network.
