@@ -65,6 +65,9 @@ func (t *Trust) Verify(c Chain, about Claim, now time.Time) (Attestation, error)
 		return Attestation{}, fmt.Errorf("the attestation is not to be trusted: %v", err)
 	}
 	a, err := describe(slot)
+	if err == nil {
+		err = a.complete()
+	}
 	if err != nil {
 		return Attestation{}, err
 	}
@@ -91,7 +94,7 @@ func (c Claim) match(a Attestation, slot *x509.Certificate) error {
 }
 
 // Unverified reads what a slot's certificate says, without believing it: enough to
-// tell a person what a card is going to ask.
+// tell a person what a card is going to ask. What it does not say is zero.
 func Unverified(slot []byte) (Attestation, error) {
 	c, err := parse(slot)
 	if err != nil {
@@ -127,15 +130,21 @@ func describe(c *x509.Certificate) (Attestation, error) {
 			return Attestation{}, err
 		}
 	}
+	return a, nil
+}
+
+// complete says what an attestation leaves out, if so. Some devices of 2018 have no
+// serial number in it.
+func (a Attestation) complete() error {
 	switch {
 	case a.Serial == 0:
-		return Attestation{}, errors.New("the attestation tells no serial number")
+		return errors.New("the attestation tells no serial number")
 	case a.Firmware == Firmware{}:
-		return Attestation{}, errors.New("the attestation tells no firmware")
+		return errors.New("the attestation tells no firmware")
 	case a.PIN == 0, a.Touch == 0:
-		return Attestation{}, errors.New("the attestation tells no policies")
+		return errors.New("the attestation tells no policies")
 	}
-	return a, nil
+	return nil
 }
 
 // extend reads one of Yubico's extensions (1.3.6.1.4.1.41482.3); x509 has made sure

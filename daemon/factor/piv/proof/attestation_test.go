@@ -248,6 +248,10 @@ func TestUnverified(t *testing.T) {
 	if err != nil || a.PIN != PINOnce || a.Touch != TouchNever {
 		t.Errorf("got %+v, %v", a, err)
 	}
+	a, err = Unverified(stored(t, "4.3.7-slot").Raw)
+	if err != nil || a.PIN != PINOnce || a.Touch != TouchNever || a.Serial != 0 {
+		t.Errorf("the key of 2018: %+v, %v", a, err)
+	}
 	if a, err := Unverified(stored(t, "5.4.3-device").Raw); err == nil {
 		t.Errorf("the device's certificate: %+v", a)
 	}
@@ -268,7 +272,7 @@ func FuzzAttestation(f *testing.F) {
 	claim := Claim{Slot: Authentication, Serial: 15732500, Key: key(f, slot.PublicKey)}
 	f.Fuzz(func(t *testing.T, s, d []byte) {
 		a, err := Unverified(s)
-		if err == nil && (a.Serial == 0 || a.PIN == 0 || a.Touch == 0 || a.Slot == 0 || a.Firmware == Firmware{}) {
+		if err == nil && (a.PIN > PINAlways || a.Touch > TouchCached || a.Slot == 0) {
 			t.Errorf("unverified, it says %+v", a)
 		}
 		a, err = trust.Verify(Chain{s, d}, claim, now)
