@@ -79,6 +79,13 @@ type Login struct {
 	// Lenient: an outage of whoever is asked outside would let the user in. Only one
 	// that is found out now is one then, and none that was a moment ago.
 	Lenient bool
+	// Local: the login comes from this machine's own seat, as logind vouches for. Only
+	// then may a key that is plugged in here be asked for anything.
+	Local bool
+	// Presence: the rule demands that a person shows to be there, by a touch or a PIN.
+	Presence bool
+	// CanAsk: somebody can type an answer.
+	CanAsk bool
 	// Origin stands for the client's address and key, or its session and
 	// terminal, where all of that is known and the rule remembers; else it is
 	// empty.
@@ -114,6 +121,9 @@ type Offer struct {
 	Choices []string
 	// Enter names the first of them in the prompt: "a push".
 	Enter string
+	// Auto: the first of the choices costs and disturbs nobody, so that it may begin with
+	// the question and beside it: a key waits to be touched.
+	Auto bool
 	// Held says to the person why nothing would come of the choices at this moment:
 	// they are not offered then, though who takes one hears it.
 	Held string

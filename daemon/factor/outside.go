@@ -31,8 +31,28 @@ type Outside struct {
 	// without Settle.
 	Admit func(Records) error
 	// Ask asks. It returns nil if the decision is known with that, else what
-	// there is to wait for.
+	// there is to wait for. An error that is a *Question is put to the person, and
+	// then Ask is called again.
 	Ask func(ctx context.Context) (*Wait, error)
+}
+
+// Question is what a person has to answer before somebody outside can be asked: the
+// PIN of a key. Only where Login.CanAsk.
+type Question struct {
+	Text string // ends in ": "
+	Echo bool   // what is typed may be seen
+	// Answer takes the answer, which is wiped afterwards.
+	Answer func(Secret)
+}
+
+func (q *Question) Error() string { return "there is a question to answer first" }
+
+// Local is a factor that asks a key which is plugged into this machine. It is told
+// where the login comes from.
+type Local interface {
+	Asker
+	// OnlyHere marks it; it is never called.
+	OnlyHere()
 }
 
 // Earlier finds out what became of what was asked before, by attempts that did not
