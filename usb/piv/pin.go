@@ -24,11 +24,11 @@ type Tries struct {
 	Verified bool
 }
 
-// Retries waits for the key with a serial number, and returns the tries of its PIN. It
-// spends none, and takes nothing from others, except that firmware before 5.0 forgets
-// a PIN whenever it is asked for its serial number.
-func Retries(ctx context.Context, serial uint32, say func(State)) (Tries, error) {
-	s := newSearch(serial, say)
+// Retries waits for the key, and returns the tries of its PIN. It spends none, and takes
+// nothing from others, except that firmware before 5.0 forgets a PIN whenever it is
+// asked for its serial number.
+func Retries(ctx context.Context, w Wanted) (Tries, error) {
+	s := newSearch(w)
 	for {
 		c, err := s.find(ctx)
 		if err != nil {

@@ -63,7 +63,7 @@ func TestPIN(t *testing.T) {
 	}
 	left := func(want int) {
 		t.Helper()
-		tries, err := piv.Retries(patient(t), k.Card.Serial(), nil)
+		tries, err := piv.Retries(patient(t), k.wanted())
 		if err != nil || tries != (piv.Tries{Left: want}) {
 			t.Errorf("tries %+v, %v, want %d", tries, err, want)
 		}
@@ -121,7 +121,7 @@ func TestLeftVerified(t *testing.T) {
 		k := insert(t, r, card.Config{Version: v}, ec(gopiv.PINPolicyOnce, gopiv.TouchPolicyNever))
 		k.use(t, func(yk *gopiv.YubiKey) { must(t, yk.VerifyPIN(pin)) })
 
-		tries, err := piv.Retries(patient(t), k.Card.Serial(), nil)
+		tries, err := piv.Retries(patient(t), k.wanted())
 		if err != nil || tries != (piv.Tries{Verified: true}) {
 			t.Errorf("tries %+v, %v", tries, err)
 		}
@@ -199,7 +199,7 @@ func TestImported(t *testing.T) {
 			k.use(t, func(yk *gopiv.YubiKey) { certify(t, yk, private) })
 		}
 		must(t, k.sign(t, k.request(pin)))
-		e, err := piv.Read(patient(t), k.Card.Serial(), proof.Authentication, nil)
+		e, err := piv.Read(patient(t), k.wanted(), proof.Authentication)
 		if err != nil || e.Chain.Slot != nil || e.Slot.Generated || !e.Slot.Key.Equal(k.public) {
 			t.Errorf("firmware %v: %+v, %v", v, e, err)
 		}
