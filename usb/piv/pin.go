@@ -8,12 +8,6 @@ import (
 	"github.com/go-piv/piv-go/v2/piv"
 )
 
-// A PIN's length in bytes (SP 800-73-4 part 2, 2.4.3).
-const (
-	minPIN = 6
-	maxPIN = 8
-)
-
 // Tries are what is left of a PIN.
 type Tries struct {
 	// Left is how many wrong PINs in a row would block it, 15 if it is more; 0: it is

@@ -63,7 +63,6 @@ var (
 	// ErrTouch: it was not touched as long as it waited, some 15 s.
 	ErrTouch = errors.New("the key was not touched")
 
-	ErrPINLength = errors.New("a PIN has 6 to 8 characters")
 	ErrPINNeeded = errors.New("the key wants its PIN")
 	// ErrLastTry: nothing was sent.
 	ErrLastTry = errors.New("one more wrong PIN blocks the key")

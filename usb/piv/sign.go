@@ -76,11 +76,10 @@ func (r Request) check() error {
 	if _, _, err := r.Key.Digest(r.Message); err != nil {
 		return err
 	}
-	if n := len(r.PIN); n != 0 && (n < minPIN || n > maxPIN) {
-		return ErrPINLength
+	if _, err := slotOf(r.Slot); err != nil || len(r.PIN) == 0 {
+		return err
 	}
-	_, err := slotOf(r.Slot)
-	return err
+	return proof.FitPIN(r.PIN)
 }
 
 // ready makes sure, before the PIN is sent, that it is the key that is meant, and

@@ -55,8 +55,8 @@ func TestSign(t *testing.T) {
 func TestPIN(t *testing.T) {
 	r := reader.New(t, reader.Config{})
 	k := insert(t, r, card.Config{}, ec(gopiv.PINPolicyAlways, gopiv.TouchPolicyNever))
-	for _, bad := range []string{"12345", "123456789", strings.Repeat("1", 64)} {
-		wants(t, bad, k.sign(t, k.request(bad)), piv.ErrPINLength)
+	for _, bad := range []string{"12345", "123456789", "1234567\xff", strings.Repeat("1", 64)} {
+		wants(t, bad, k.sign(t, k.request(bad)), proof.ErrPIN)
 	}
 	if k.pins() != 0 {
 		t.Error("a PIN of a wrong length was sent")
@@ -180,6 +180,21 @@ func TestWrongKey(t *testing.T) {
 	err = k.sign(t, k.request(pin))
 	wants(t, "a signature of another nonce", err, piv.ErrWrongKey)
 	wants(t, "a signature of another nonce", err, proof.ErrSignature)
+}
+
+// TestFinger: a YubiKey Bio may want a finger for the key, which nobody is asked for.
+func TestFinger(t *testing.T) {
+	r := reader.New(t, reader.Config{})
+	k := insert(t, r, card.Config{}, ec(gopiv.PINPolicyOnce, gopiv.TouchPolicyNever))
+	for _, policy := range []byte{4, 5} {
+		k.spoil(metadata, 0x01, 0x01, 0x11, 0x02, 0x02, policy, 0x01, 0x90, 0x00)
+		if err := k.sign(t, k.request(pin)); err == nil || !strings.Contains(err.Error(), "finger") {
+			t.Errorf("policy %d: %v", policy, err)
+		}
+	}
+	if k.pins() != 0 {
+		t.Error("the PIN was sent")
+	}
 }
 
 // TestImported: a key from elsewhere has no attestation. Firmware before 5.3 does not
