@@ -100,6 +100,10 @@ func TestRead(t *testing.T) {
 		if err != nil || a != want {
 			t.Errorf("attested %+v, %v, want %+v", a, err, want)
 		}
+		if said := goPIVSays(t, root, e.Chain); said.Serial != a.Serial || said.Slot != gopiv.SlotAuthentication ||
+			int(said.PINPolicy) != int(a.PIN) || int(said.TouchPolicy) != int(a.Touch) {
+			t.Errorf("go-piv reads %+v, and we %+v", said, a)
+		}
 		if _, err := yubico.Verify(e.Chain, claim, time.Now()); err == nil {
 			t.Error("Yubico vouches for a virtual key")
 		}
@@ -107,6 +111,20 @@ func TestRead(t *testing.T) {
 		wants(t, "an empty slot", err, piv.ErrEmpty)
 		k.Remove()
 	}
+}
+
+// goPIVSays is what go-piv's own verifier makes of an attestation.
+func goPIVSays(t *testing.T, root *card.Authority, c proof.Chain) *gopiv.Attestation {
+	t.Helper()
+	slot, err := x509.ParseCertificate(c.Slot)
+	must(t, err)
+	device, err := x509.ParseCertificate(c.Device)
+	must(t, err)
+	roots := x509.NewCertPool()
+	roots.AddCert(root.Certificate)
+	said, err := (&gopiv.Verifier{Roots: roots}).Verify(device, slot)
+	must(t, err)
+	return said
 }
 
 func pemOf(c *x509.Certificate) []byte {
