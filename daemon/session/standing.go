@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/store"
@@ -21,9 +22,28 @@ type standing struct {
 	enrolled bool   // has any factor, usable here or not
 	asked    bool   // so that who is not enrolled has none: all that keep something were asked
 	records  map[string][]factor.Record
-	offers   []offer  // usable in this attempt, in the rule's order
-	outages  []outage // of factors that could not be asked what they offer
-	refused  []string // why factors are of no use in this attempt
+	offers   []offer   // usable in this attempt, in the rule's order
+	outages  []outage  // of factors that could not be asked what they offer
+	useless  []useless // factors that are of no use in this attempt
+}
+
+// useless is a factor that is of no use, and why, for the person.
+type useless struct {
+	factor string
+	why    string
+	quiet  bool // said only where nothing else is left
+	log    string
+}
+
+// why says why nothing can be used.
+func (s *standing) why() string {
+	var all []string
+	for _, u := range s.useless {
+		if !slices.Contains(all, u.why) {
+			all = append(all, u.why)
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 type offer struct {
@@ -43,6 +63,7 @@ func (s *standing) unguessable() bool {
 
 // readStanding reads the user's records and asks each factor what it offers.
 func (a *attempt) readStanding(ctx context.Context) error {
+	a.seat(ctx) // also of nobody's name, which takes as long
 	if !a.known {
 		return nil
 	}
@@ -125,7 +146,8 @@ func (a *attempt) weigh(ctx context.Context) error {
 	for _, f := range a.Factors {
 		o, err := a.offerOf(ctx, f)
 		if errors.Is(err, factor.ErrUnavailable) && ctx.Err() == nil {
-			s.outages, asked = append(s.outages, outage{f.Name(), err}), false
+			s.outages, asked = append(s.outages, outage{f.Name(), err}), asked && isLocal(f)
+			s.enrolled = s.enrolled || isLocal(f) && len(s.records[f.Name()]) > 0 // which is no question for a key
 			if !a.alone && !errors.Is(err, errQuota) {
 				a.Log.Warn("a factor can't be asked", "factor", f.Name(), "user", a.name(), "error", err)
 			}
@@ -139,7 +161,11 @@ func (a *attempt) weigh(ctx context.Context) error {
 		if o.Usable && !(a.proves && o.Waived != "") {
 			offers[f.Name()] = offer{Offer: o, factor: f}
 		} else if o.Refused != "" {
-			s.refused = append(s.refused, o.Refused)
+			u := useless{factor: f.Name(), why: o.Refused, quiet: isLocal(f)}
+			if u.quiet {
+				u.log = a.whyNotLocal()
+			}
+			s.useless = append(s.useless, u)
 		}
 	}
 	s.asked = asked
@@ -162,7 +188,7 @@ var errAlone = fmt.Errorf("%w: not asked", factor.ErrUnavailable)
 // stops when the client goes away.
 func (a *attempt) offerOf(ctx context.Context, f factor.Factor) (factor.Offer, error) {
 	l := a.facts(f.Name())
-	if _, outside := f.(factor.Asker); !outside || !l.Wanted {
+	if !keptElsewhere(f) || !l.Wanted {
 		return f.Offer(ctx, l)
 	}
 	if a.alone {
