@@ -380,7 +380,7 @@ func TestNobody(t *testing.T) {
 func TestForeignServer(t *testing.T) {
 	factordtest.NeedRoot(t)
 	const foreign = 65533
-	dir := t.TempDir()
+	dir := factordtest.OpenDir(t)
 	if err := os.Chown(dir, foreign, -1); err != nil {
 		t.Fatal(err)
 	}
