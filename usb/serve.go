@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/factord/factord/daemon/wire"
@@ -56,8 +55,8 @@ type Talk interface {
 // Config of a connection.
 type Config struct {
 	Operations Operations
-	// Callers are the uids that may ask, beside this process's own.
-	Callers []uint32
+	// May reports whether a uid may ask that is not this process's own; nil: none.
+	May func(uid uint32) bool
 }
 
 // Causes with which an operation is cancelled.
@@ -78,7 +77,7 @@ func (c Config) Serve(ctx context.Context, nc *net.UnixConn) error {
 	t := newTalk(nc)
 	defer t.end()
 	self := uint32(os.Geteuid())
-	if peer.UID != self && !slices.Contains(c.Callers, peer.UID) {
+	if peer.UID != self && (c.May == nil || !c.May(peer.UID)) {
 		err := &agent.Error{Code: agent.NotPermitted, Text: fmt.Sprintf("uid %d may not ask for keys", peer.UID)}
 		t.finish(nil, err)
 		return err

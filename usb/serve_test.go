@@ -240,7 +240,7 @@ func TestGarbledLines(t *testing.T) {
 func TestForeignCaller(t *testing.T) {
 	factordtest.NeedRoot(t)
 	path := filepath.Join(factordtest.OpenDir(t), "usb.sock")
-	usbtest.Listen(t, path, usb.Config{Callers: []uint32{65533}, Operations: usbtest.Keys{}})
+	usbtest.Listen(t, path, usb.Config{May: func(uid uint32) bool { return uid == 65533 }, Operations: usbtest.Keys{}})
 	if err := os.Chmod(path, 0o666); err != nil {
 		t.Fatal(err)
 	}
