@@ -228,11 +228,17 @@ func attribute(dir, name string) ([]byte, error) {
 }
 
 func hexAttribute(dir, name string, bits int) (uint64, error) {
+	return number(dir, name, 16, bits)
+}
+
+func decimalAttribute(dir, name string) (uint64, error) { return number(dir, name, 10, 16) }
+
+func number(dir, name string, base, bits int) (uint64, error) {
 	b, err := attribute(dir, name)
 	if err != nil {
 		return 0, fmt.Errorf("reading %s: %w", name, fault(err))
 	}
-	n, err := strconv.ParseUint(strings.TrimSpace(string(b)), 16, bits)
+	n, err := strconv.ParseUint(strings.TrimSpace(string(b)), base, bits)
 	if err != nil {
 		return 0, fmt.Errorf("reading %s: %q is no number", name, b)
 	}
