@@ -86,6 +86,8 @@ type Login struct {
 	Presence bool
 	// CanAsk: somebody can type an answer.
 	CanAsk bool
+	// RecordsOf are what another factor keeps for this user, to a Borrower of it.
+	RecordsOf func(factor string) []Record
 	// Origin stands for the client's address and key, or its session and
 	// terminal, where all of that is known and the rule remembers; else it is
 	// empty.
@@ -122,7 +124,8 @@ type Offer struct {
 	// Enter names the first of them in the prompt: "a push".
 	Enter string
 	// Auto: the first of the choices costs and disturbs nobody, so that it may begin with
-	// the question and beside it: a key waits to be touched.
+	// the question and beside it: a key waits to be touched. If something else decides
+	// while it has nothing to log, nothing is kept of it.
 	Auto bool
 	// Held says to the person why nothing would come of the choices at this moment:
 	// they are not offered then, though who takes one hears it.

@@ -48,7 +48,12 @@ type Enrolment struct {
 	// URI. Empty: make a new one.
 	Seed     Secret
 	Existing []Record
-	Now      time.Time
+	// RecordsOf are what another factor keeps for the user, to a Borrower of it.
+	RecordsOf func(factor string) []Record
+	// NoPresence: the record may do without a person who shows to be there. Only root
+	// may wish for that.
+	NoPresence bool
+	Now        time.Time
 }
 
 // Draft is an enrolment that is not kept yet.
@@ -62,12 +67,13 @@ type Draft struct {
 	// Begin asks a server for what is to be shown; nil: Show has it. Check asks it
 	// about the answer, or whether the person has done what was asked, before the
 	// transaction of Commit: ErrFirstCode in an error's chain says no, or not yet.
-	// nil: there is nothing to ask. Both end with their context. Begun says for the
-	// record what Begin has changed at the server, if anything, which stays even if
-	// nothing comes of the enrolment.
-	Begin func(ctx context.Context) (show any, err error)
+	// nil: there is nothing to ask. Both end with their context, tell the person with say
+	// what to do meanwhile, which returns at once, and are called again after a *Question.
+	// Begun says for the record what Begin has changed at the server, if anything, which
+	// stays even if nothing comes of the enrolment.
+	Begin func(ctx context.Context, say func(text string)) (show any, err error)
 	Begun func() string
-	Check func(ctx context.Context, first Secret) error
+	Check func(ctx context.Context, say func(text string), first Secret) error
 	// Commit keeps the record. first is the confirming code, which is spent
 	// with it; nil skips the confirmation. A wrong one is ErrFirstCode.
 	Commit func(rs Records, first Secret, now time.Time) error

@@ -32,8 +32,12 @@ type Outside struct {
 	Admit func(Records) error
 	// Ask asks. It returns nil if the decision is known with that, else what
 	// there is to wait for. An error that is a *Question is put to the person, and
-	// then Ask is called again.
+	// then Ask is called again. ctx ends when the client hangs up, and when nobody waits
+	// for the decision any more: what goes on behind Ask may go on for as long.
 	Ask func(ctx context.Context) (*Wait, error)
+	// Guessed reports, once there is a decision, whether it rests on a code of 6 to 8
+	// digits. Settle is then not called while guesses have to wait. nil: it never does.
+	Guessed func() bool
 }
 
 // Question is what a person has to answer before somebody outside can be asked: the
@@ -46,6 +50,18 @@ type Question struct {
 }
 
 func (q *Question) Error() string { return "there is a question to answer first" }
+
+// Lapse is an error of Outside that ends neither the attempt nor a question which is open
+// beside it: the key was not touched, or its PIN was wrong. It costs nothing.
+type Lapse struct {
+	Text string // for the person, with what to do next
+	Late bool   // nobody did anything in time
+	Err  error  // for the log
+}
+
+func (l *Lapse) Error() string { return l.Err.Error() }
+
+func (l *Lapse) Unwrap() error { return l.Err }
 
 // Local is a factor that asks a key which is plugged into this machine. It is told
 // where the login comes from.
@@ -75,8 +91,9 @@ type Wait struct {
 	// names nothing of what the user has.
 	Cue string
 	// Until returns when there is a decision, or an error. It may say on the
-	// way how things stand; say returns at once. It is never called if the client
-	// went away in the meantime: what is held has to be let go in Settle.
+	// way how things stand; say returns at once. Its ctx is that of Ask. It is never
+	// called if the client went away in the meantime: what is held has to be let go in
+	// Settle, or with ctx.
 	Until func(ctx context.Context, say func(text string)) error
 }
 

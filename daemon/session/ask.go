@@ -19,15 +19,23 @@ import (
 func (a *attempt) ask(ctx context.Context) wire.Verdict {
 	defer a.abandon()
 	a.announce()
-	last := ruling{reason: wire.ReasonCancelled, text: "cancelled", unasked: true}
-	for left := maxAnswers - 1; ; left-- {
+	a.last = ruling{reason: wire.ReasonCancelled, text: "cancelled", unasked: true}
+	v, more := a.beginAuto(ctx)
+	for left := maxAnswers - 1; more; left-- {
+		if v.Text != "" {
+			a.info(v.Text)
+		}
+		if v, more = a.concludeLapsed(ctx, left); !more {
+			break
+		}
+		if v.Text != "" {
+			a.info(v.Text)
+		}
 		answer, err := a.question(ctx)
 		if err != nil {
-			return a.left(ctx, err, last)
+			return a.left(ctx, err, a.last)
 		}
 		typed := trim(answer)
-		var v wire.Verdict
-		var more bool
 		if a.pending != nil && (len(typed) == 0 || left < 0 || a.pending.decided()) {
 			left++ // what is waited for has had its answer
 			v, more = a.conclude(ctx, a.pending, a.await(ctx, a.pending), left)
@@ -35,22 +43,17 @@ func (a *attempt) ask(ctx context.Context) wire.Verdict {
 			v, more = a.judge(ctx, typed, left)
 		}
 		answer.Wipe()
-		if !more {
-			return v
-		}
-		if len(typed) > 0 && v.Text != "" {
-			last = ruling{reason: v.Reason, text: v.Text, log: "given up after a wrong answer"}
-		}
-		if v.Text != "" {
-			a.info(v.Text)
+		if more && len(typed) > 0 && v.Text != "" {
+			a.last = ruling{reason: v.Reason, text: v.Text, log: "given up after a wrong answer"}
 		}
 	}
+	return v
 }
 
 // left rules when no answer came, after what was waited for beside the question.
 func (a *attempt) left(ctx context.Context, err error, last ruling) wire.Verdict {
 	if a.pending != nil {
-		last.unasked = false // somebody was asked, and the records say so
+		last.unasked = last.unasked && a.pending.auto // somebody was asked, and the records say so
 		if a.abandon() {
 			return a.verdict(ruling{reason: wire.ReasonPushDenied, text: textDenied})
 		}
@@ -186,7 +189,7 @@ func (a *attempt) settle(tx *store.Tx, name string, claim factor.Claim, guess bo
 	finding := factor.Finding{Log: "no factor of this user takes such an answer"}
 	if claim.Settle != nil {
 		var err error
-		if finding, err = claim.Settle(tx.Scope(a.identity.Name, name)); err != nil {
+		if finding, err = claim.Settle(a.scope(tx, a.identity.Name, name)); err != nil {
 			return ruling{}, fmt.Errorf("%s: %w", name, err)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
@@ -23,6 +22,7 @@ type attempt struct {
 	plan     policy.Plan
 	place    Place // of the client's process, where it matters
 	lost     error // why place is not known
+	located  bool  // place was looked for
 	source   string
 	key      string // fingerprint of the first factor's key, "" if unknown
 	begun    time.Time
@@ -30,6 +30,7 @@ type attempt struct {
 	invite   factor.Secret // root's code, where one is needed to set up a factor
 	doubt    string        // what the form of the last answer asks for, if it is wrong
 	pending  *pending      // somebody outside is asked, and has not decided yet
+	last     ruling        // what it comes to if no further answer is given
 	proves   bool          // it serves to show a factor: that none is asked for does not do
 	alone    bool          // nobody outside is asked
 	paid     bool          // the quota has been taken for the next record
@@ -265,12 +266,12 @@ func (a *attempt) askable(context.Context) *ruling {
 	s := &a.standing
 	_, log, text := a.starter()
 	switch {
-	case text != "" && (text != textNoFactor || len(s.refused) == 0):
+	case text != "" && (text != textNoFactor || len(s.useless) == 0):
 		return &ruling{reason: wire.ReasonNotEnrolled, text: text, log: "not enrolled, and not in this login: " + log}
 	case len(s.offers) == 0 && len(s.outages) > 0:
 		return a.outage()
 	case !a.auth.Conv.CanAsk() && a.enterOffer() == nil && !(a.proven() && len(s.offers) == 0):
-		why := strings.Join(s.refused, "; ")
+		why := s.why()
 		r := &ruling{reason: wire.ReasonDenied, text: "this login can't ask for a code",
 			log: joined("conv="+a.auth.Conv.String()+" can't ask, and no factor does without", why)}
 		if why != "" && a.proven() {
@@ -279,8 +280,8 @@ func (a *attempt) askable(context.Context) *ruling {
 		return r
 	case !a.proven():
 		return nil
-	case len(s.offers) == 0 && len(s.refused) > 0:
-		return s.useless()
+	case len(s.offers) == 0 && len(s.useless) > 0:
+		return s.refusal()
 	case len(s.offers) == 0 && !s.enrolled:
 		return &ruling{reason: wire.ReasonNotEnrolled, log: "not enrolled", text: textNoFactor}
 	case len(s.offers) == 0:

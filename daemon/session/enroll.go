@@ -56,7 +56,13 @@ func (r *request) enroll() (any, error) {
 		return nil, problemf(wire.ReasonNotPermitted, "%s", k.NotYourSeed())
 	}
 	e := factor.Enrolment{Kind: kind, Name: r.args.Take("name")}
+	if e.NoPresence, err = r.noPresence(keeper); err != nil {
+		return nil, err
+	}
 	id, err := r.subject()
+	if err == nil {
+		err = r.here(keeper)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -77,13 +83,12 @@ func (r *request) enroll() (any, error) {
 
 // keep drafts the record, shows it, asks for its first code and commits it.
 func (r *request) keep(id Identity, keeper factor.Keeper, e factor.Enrolment, l leave, unconfirmed bool) (any, error) {
-	err := r.Store.View(func(tx *store.Tx) (err error) {
-		e.Existing, err = tx.Scope(id.Name, keeper.Name()).List()
-		return err
-	})
+	records, err := r.records(id.Name, keeper)
 	if err != nil {
 		return nil, err
 	}
+	e.Existing = records[keeper.Name()]
+	e.RecordsOf = func(other string) []factor.Record { return records[other] }
 	draft, err := keeper.Enroll(e)
 	if err != nil {
 		return nil, problemf(wire.ReasonDenied, "%s", err)
@@ -106,7 +111,7 @@ func (r *request) keep(id Identity, keeper factor.Keeper, e factor.Enrolment, l 
 			return nil, err
 		}
 		if err = nil; draft.Check != nil {
-			_, err = r.outside(func(ctx context.Context) (any, error) { return nil, draft.Check(ctx, first) })
+			_, err = r.outside(func(ctx context.Context) (any, error) { return nil, draft.Check(ctx, r.say, first) })
 		}
 		if err == nil {
 			err = r.commit(id, keeper, draft, l, first)
@@ -131,7 +136,8 @@ func (r *request) keep(id Identity, keeper factor.Keeper, e factor.Enrolment, l 
 
 // begin has a server prepare a draft, and records what that has changed there.
 func (r *request) begin(id Identity, keeper factor.Keeper, draft factor.Draft) (show any, err error) {
-	if show, err = r.outside(draft.Begin); err != nil || draft.Begun == nil {
+	begin := func(ctx context.Context) (any, error) { return draft.Begin(ctx, r.say) }
+	if show, err = r.outside(begin); err != nil || draft.Begun == nil {
 		return show, err
 	}
 	if log := draft.Begun(); log != "" {
@@ -140,15 +146,39 @@ func (r *request) begin(id Identity, keeper factor.Keeper, draft factor.Draft) (
 	return show, err
 }
 
-// outside asks a server, until the client hangs up. Its errors are for the person.
+// outside asks somebody outside, until the client hangs up, and puts to the person what
+// has to be answered before. Its errors are for the person.
 func (r *request) outside(do func(context.Context) (any, error)) (any, error) {
+	for asked := 0; ; asked++ {
+		done, err := r.outsideOnce(do)
+		var q *factor.Question
+		switch {
+		case !errors.As(err, &q):
+			return done, err
+		case asked == maxQuestions:
+			return nil, errQuestions
+		}
+		if err := r.put(q); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (r *request) outsideOnce(do func(context.Context) (any, error)) (any, error) {
 	ctx, stop := r.watch(r.ctx)
 	done, err := do(ctx)
 	if gone := stop(); gone != nil {
 		return nil, gone
 	}
+	var q *factor.Question
+	if errors.As(err, &q) {
+		return nil, q
+	}
+	var lapse *factor.Lapse
 	var o *factor.Outage
 	switch {
+	case errors.As(err, &lapse):
+		return nil, problemf(wire.ReasonDenied, "%s", lapse.Text)
 	case errors.As(err, &o):
 		r.Log.Error("command failed", "verb", r.verb, "error", o.Err)
 		if r.trusted() {
@@ -175,7 +205,7 @@ func (r *request) commit(id Identity, keeper factor.Keeper, draft factor.Draft, 
 		if _, err := tx.Forget(id.Name); err != nil {
 			return "", err
 		}
-		err = draft.Commit(tx.Scope(id.Name, keeper.Name()), first, now)
+		err = draft.Commit(r.scope(tx, id.Name, keeper.Name()), first, now)
 		return r.called(tx, id.Name, keeper.Name(), draft.ID), err
 	})
 	var no factor.Refusal
@@ -287,7 +317,7 @@ func (a *attempt) demand(ctx context.Context, why string) (leave, error) {
 func (r *request) proof(id Identity) (*attempt, error) {
 	a := &attempt{conn: r.conn, caller: policy.CallerUser, identity: id, known: true, source: selfSource, begun: r.Clock(), proves: true}
 	a.auth = wire.Auth{User: id.Name, Service: "factorctl", Command: lower[r.verb], Conv: wire.ConvPrompt}
-	a.plan = policy.Plan{Refuse: policy.NotRefused}
+	a.plan = policy.Plan{Refuse: policy.NotRefused, Presence: true}
 	for _, f := range r.Factors {
 		if f.Name() != bypassName {
 			a.plan.Factors = append(a.plan.Factors, f.Name())

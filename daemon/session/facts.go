@@ -19,7 +19,9 @@ import (
 // request states the facts that the rules may need.
 func (a *attempt) request(ctx context.Context) policy.Request {
 	q := policy.Request{User: a.name(), Service: a.auth.Service, Caller: a.caller, Now: a.now()}
-	a.locate(ctx)
+	if a.caller == policy.CallerRoot && a.auth.RHost != "" || a.Rules.PlaceNeeded(a.auth.Service, a.name(), a.caller) {
+		a.locate(ctx)
+	}
 	q.Addr, q.AddrKnown = a.client()
 	q.Local = a.place.Local
 	if a.known {
@@ -30,16 +32,19 @@ func (a *attempt) request(ctx context.Context) policy.Request {
 	return q
 }
 
-// locate asks where the client's process is, if it matters. Root's word counts
-// for a client address, and then the session is at no seat of this machine; an
-// empty one proves nothing.
+// locate asks where the client's process is. Root's word counts for a client
+// address, and then the session is at no seat of this machine; an empty one proves
+// nothing.
 func (a *attempt) locate(ctx context.Context) {
 	switch {
+	case a.located:
+		return
 	case a.caller == policy.CallerRoot && a.auth.RHost != "":
 		a.place = Place{Local: policy.No}
-	case a.Rules.PlaceNeeded(a.auth.Service, a.name(), a.caller):
+	default:
 		a.place, a.lost = a.process.Place(ctx)
 	}
+	a.located = true
 	if a.caller == policy.CallerUser && a.place.Addr.IsValid() {
 		a.auth.RHost = a.place.Addr.String() // for the record
 	}
@@ -90,6 +95,8 @@ func (a *attempt) facts(name string) factor.Login {
 		Wanted: a.wanted(name), Discreet: a.discreet(), Proven: a.proven(), Origin: a.origin(),
 		ServiceTold: a.caller == policy.CallerUser, Mute: a.auth.Conv == wire.ConvNone, Proves: a.proves,
 		Lenient: a.plan.UnavailableAllow && !a.standing.enrolled,
+		Local:   a.local(), Presence: a.plan.Presence, CanAsk: a.auth.Conv.CanAsk(),
+		RecordsOf: lending(&a.Settings, name, func(other string) []factor.Record { return a.standing.records[other] }),
 	}
 	for _, o := range a.standing.offers {
 		if o.factor.Name() == name {
@@ -97,16 +104,6 @@ func (a *attempt) facts(name string) factor.Login {
 		}
 	}
 	return l
-}
-
-// scope is what a factor keeps for a user, with notes about whom it knows the user as.
-func (c *conn) scope(tx *store.Tx, user, name string) factor.Records {
-	for _, f := range c.Factors {
-		if n, ok := f.(factor.Namer); ok && f.Name() == name && user != "" {
-			return tx.ScopeNoting(user, name, n.Subject(user))
-		}
-	}
-	return tx.Scope(user, name)
 }
 
 // note is what a factor has noted about the user. It serves to say beforehand what

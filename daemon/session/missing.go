@@ -12,7 +12,7 @@ import (
 // say, who is not always asked.
 func keptElsewhere(f factor.Factor) bool {
 	_, asks := f.(factor.Asker)
-	return asks
+	return asks && !isLocal(f)
 }
 
 // elsewhere are the factors of which the records here do not tell who has them.
@@ -64,8 +64,11 @@ func (a *attempt) whyMissing(name string) string {
 			return outageText(o.err) + " (" + strings.TrimPrefix(o.err.Error(), name+": ") + ")"
 		}
 	}
-	if keptElsewhere(a.Factors[built]) {
-		return strings.Join(s.refused, "; ") // nobody else is refused
+	if isLocal(a.Factors[built]) && len(s.records[name]) > 0 && !a.local() {
+		return a.whyNotLocal()
+	}
+	if i := slices.IndexFunc(s.useless, func(u useless) bool { return u.factor == name }); i >= 0 {
+		return s.useless[i].why
 	}
 	return ""
 }

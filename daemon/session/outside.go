@@ -24,12 +24,15 @@ type pending struct {
 	claim  factor.Claim
 	guess  bool
 	chosen bool    // and not typed
+	auto   bool    // and begun with the question
 	before *budget // as it was before the guess was booked; nil if none was
 	after  budget
 
+	ctx context.Context // from asking until nobody waits for the decision any more
+	end context.CancelFunc
+
 	// While a person is waited for:
 	cue     string
-	end     context.CancelFunc
 	says    chan string   // how things stand
 	ready   chan struct{} // closed when err is set
 	done    chan struct{} // closed when nobody waits any more
@@ -66,29 +69,20 @@ func (a *attempt) consult(ctx context.Context, p *pending, left int) (v wire.Ver
 		return a.refuse(*r), false
 	}
 	wait, err := a.askOutside(ctx, p)
+	var no *noReply
+	if errors.As(err, &no) {
+		a.drop(p)
+		return a.unanswered(ctx, no.err, a.last), false
+	}
 	if err != nil || wait == nil {
 		return a.conclude(ctx, p, err, left)
 	}
-	a.begin(ctx, p, wait)
+	a.begin(p, wait)
 	if a.auth.Conv.CanAsk() && (a.auth.Race || a.auth.Conv == wire.ConvFlush) {
 		a.pending = p // the next question is about it
 		return wire.Verdict{}, true
 	}
 	return a.conclude(ctx, p, a.await(ctx, p), left)
-}
-
-// askOutside asks, for as long as the client is there.
-func (a *attempt) askOutside(ctx context.Context, p *pending) (wait *factor.Wait, err error) {
-	ctx, stop := a.watch(ctx)
-	defer func() {
-		if r := recover(); r != nil {
-			wait, err = nil, fmt.Errorf("%w: asking: %v", errPanicked, r)
-		}
-		if gone := stop(); gone != nil {
-			wait, err = nil, gone
-		}
-	}()
-	return p.claim.Outside.Ask(ctx)
 }
 
 // book puts on disk what asking takes: a place in the factor's own limits, and,
@@ -153,6 +147,7 @@ func (a *attempt) conclude(ctx context.Context, p *pending, err error, left int)
 	if a.pending == p { // and not what this one was typed beside
 		a.pending = nil
 	}
+	p.end()
 	if err == nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
@@ -167,13 +162,19 @@ func (a *attempt) conclude(ctx context.Context, p *pending, err error, left int)
 
 // settleOutside is settle for a claim that was decided outside.
 func (a *attempt) settleOutside(tx *store.Tx, p *pending, failed error, left int) (ruling, error) {
-	finding, err := p.claim.Settle(a.scope(tx, a.identity.Name, p.name))
-	if err != nil {
-		return ruling{}, fmt.Errorf("%s: %w", p.name, err)
-	}
 	var b budget
 	if _, err := tx.Budget(a.subject(), &b); err != nil {
 		return ruling{}, err
+	}
+	guess := p.guess || failed == nil && p.claim.Outside.Guessed != nil && p.claim.Outside.Guessed()
+	if guess && p.before == nil { // it is known only now to be one
+		if d, reason := b.wait(a.source, a.Clock()); d > 0 {
+			return a.waiting(d, reason), nil
+		}
+	}
+	finding, err := p.claim.Settle(a.scope(tx, a.identity.Name, p.name))
+	if err != nil {
+		return ruling{}, fmt.Errorf("%s: %w", p.name, err)
 	}
 	if a.raced { // nothing can be asked after a question that factord has ended
 		left = 0
@@ -189,7 +190,7 @@ func (a *attempt) settleOutside(tx *store.Tx, p *pending, failed error, left int
 		if p.before == nil {
 			b.fail(a.source, a.Clock())
 		}
-		return a.miss(tx, &b, p.name, finding, p.guess, left)
+		return a.miss(tx, &b, p.name, finding, guess, left)
 	}
 	if errors.Is(failed, factor.ErrUnavailable) || finding.Outcome == factor.Waived { // nobody has looked at it
 		if err := a.giveBack(tx, &b, p); err != nil {
@@ -223,6 +224,14 @@ func (a *attempt) settleOutside(tx *store.Tx, p *pending, failed error, left int
 // failed says what an error of asking means for the attempt.
 func (a *attempt) failed(r *ruling, err error, again bool) {
 	r.reason, r.log = reasonOf(err), joined(r.log, err.Error())
+	var lapse *factor.Lapse
+	if errors.As(err, &lapse) {
+		r.text, r.more, r.reason = lapse.Text, again, wire.ReasonDenied
+		if lapse.Late {
+			r.reason = wire.ReasonTimeout
+		}
+		return
+	}
 	switch r.reason {
 	case wire.ReasonCancelled:
 		r.gone = true
@@ -300,9 +309,9 @@ func (a *attempt) outage() *ruling {
 	return &ruling{reason: wire.ReasonUnavailable, text: text, log: log}
 }
 
-// useless rules where whoever was asked outside refuses the user.
-func (s *standing) useless() *ruling {
-	text := strings.Join(s.refused, "; ")
+// refusal rules where all that the user has is of no use.
+func (s *standing) refusal() *ruling {
+	text := s.why()
 	r := &ruling{reason: wire.ReasonNotEnrolled, text: text, log: "of no use here: " + text}
 	if s.enrolled {
 		r.reason = wire.ReasonDenied

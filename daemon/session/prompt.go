@@ -63,8 +63,10 @@ func (a *attempt) announce() {
 		}
 		a.info(outageText(o.err) + ": use another factor")
 	}
-	for _, text := range a.standing.refused {
-		a.info(text)
+	for _, u := range a.standing.useless {
+		if !u.quiet {
+			a.info(u.why)
+		}
 	}
 	var list []string
 	for _, o := range a.standing.offers {
@@ -94,6 +96,9 @@ func (a *attempt) question(ctx context.Context) (factor.Secret, error) {
 	case p == nil:
 		return a.inquire(wire.Secret, a.prompt(), wire.MaxAnswer)
 	case a.auth.Race:
+		if !a.typable() && p.auto {
+			return a.inquireRacing(p.cue+": ", p)
+		}
 		return a.inquireRacing(p.cue+", or type a code: ", p)
 	default:
 		return a.inquire(wire.Secret, p.cue+", then press Enter: ", wire.MaxAnswer)

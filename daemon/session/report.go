@@ -111,11 +111,26 @@ func describeOne(tx *store.Tx, describers map[string]factor.Describer, user, sco
 	if err != nil || d == nil || !found {
 		return damaged
 	}
-	described, err := d.Describe(factor.Record{ID: id, Value: value})
+	describe := d.Describe
+	if b, ok := d.(factor.Borrower); ok {
+		describe = func(r factor.Record) (factor.Item, error) {
+			return b.DescribeBeside(r, func(other string) []factor.Record { return readable(tx, user, other) })
+		}
+	}
+	described, err := describe(factor.Record{ID: id, Value: value})
 	if err != nil {
 		return damaged
 	}
 	return described
+}
+
+// readable are those records of a factor that can be read.
+func readable(tx *store.Tx, user, name string) []factor.Record {
+	list, err := tx.Scope(user, name).List()
+	if err != nil && !errors.Is(err, factor.ErrDamaged) {
+		return nil
+	}
+	return list
 }
 
 // called is what an audit record says of a record beside its id, which may be another

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/store"
@@ -21,9 +22,27 @@ type standing struct {
 	enrolled bool   // has any factor, usable here or not
 	asked    bool   // so that who is not enrolled has none: all that keep something were asked
 	records  map[string][]factor.Record
-	offers   []offer  // usable in this attempt, in the rule's order
-	outages  []outage // of factors that could not be asked what they offer
-	refused  []string // why factors are of no use in this attempt
+	offers   []offer   // usable in this attempt, in the rule's order
+	outages  []outage  // of factors that could not be asked what they offer
+	useless  []useless // factors that are of no use in this attempt
+}
+
+// useless is a factor that is of no use, and why, for the person.
+type useless struct {
+	factor string
+	why    string
+	quiet  bool // said only where nothing else is left
+}
+
+// why says why nothing can be used.
+func (s *standing) why() string {
+	var all []string
+	for _, u := range s.useless {
+		if !slices.Contains(all, u.why) {
+			all = append(all, u.why)
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 type offer struct {
@@ -52,6 +71,7 @@ func (a *attempt) readStanding(ctx context.Context) error {
 		err = a.resolveAlias(ctx)
 	}
 	if err == nil {
+		a.seat(ctx)
 		err = a.weigh(ctx)
 	}
 	if err != nil && reasonOf(err) == wire.ReasonInternal && s.onlyBypass(ctx, a) {
@@ -139,7 +159,7 @@ func (a *attempt) weigh(ctx context.Context) error {
 		if o.Usable && !(a.proves && o.Waived != "") {
 			offers[f.Name()] = offer{Offer: o, factor: f}
 		} else if o.Refused != "" {
-			s.refused = append(s.refused, o.Refused)
+			s.useless = append(s.useless, useless{factor: f.Name(), why: o.Refused, quiet: isLocal(f)})
 		}
 	}
 	s.asked = asked
@@ -162,7 +182,7 @@ var errAlone = fmt.Errorf("%w: not asked", factor.ErrUnavailable)
 // stops when the client goes away.
 func (a *attempt) offerOf(ctx context.Context, f factor.Factor) (factor.Offer, error) {
 	l := a.facts(f.Name())
-	if _, outside := f.(factor.Asker); !outside || !l.Wanted {
+	if !keptElsewhere(f) || !l.Wanted {
 		return f.Offer(ctx, l)
 	}
 	if a.alone {

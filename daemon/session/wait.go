@@ -23,8 +23,17 @@ func (a *attempt) abandon() (denied bool) {
 		return false
 	}
 	a.pending = nil
+	return a.drop(p)
+}
+
+// drop is abandon for a claim that nobody may wait for yet. What came to nothing, and
+// had nothing to book, leaves no record.
+func (a *attempt) drop(p *pending) (denied bool) {
 	p.end()
-	<-p.done
+	if p.done != nil {
+		<-p.done
+	}
+	unbooked := (p.auto || p.done == nil) && p.claim.Outside.Admit == nil && !p.guess
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), settleTime)
 	defer cancel()
 	a.paid = true // by book
@@ -32,6 +41,7 @@ func (a *attempt) abandon() (denied bool) {
 		r, err := a.settleOutside(tx, p, errAbandoned, 0)
 		denied = err == nil && r.reason == wire.ReasonPushDenied
 		r.more = true // the attempt's own verdict comes beside it
+		r.unasked = unbooked && r.log == errAbandoned.Error()
 		return r, err
 	})
 	return denied
@@ -41,8 +51,7 @@ func (a *attempt) abandon() (denied bool) {
 var errAbandoned = fmt.Errorf("given up: %w", wire.ErrCancelled)
 
 // begin waits for a person in the background, until the attempt's end.
-func (a *attempt) begin(ctx context.Context, p *pending, w *factor.Wait) {
-	ctx, p.end = context.WithCancel(ctx)
+func (a *attempt) begin(p *pending, w *factor.Wait) {
 	p.cue, p.says, p.ready, p.done = w.Cue, make(chan string, 1), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(p.done)
@@ -53,7 +62,7 @@ func (a *attempt) begin(ctx context.Context, p *pending, w *factor.Wait) {
 				p.err = fmt.Errorf("%w: waiting: %v", errPanicked, r)
 			}
 		}()
-		p.err = w.Until(ctx, func(text string) {
+		p.err = w.Until(p.ctx, func(text string) {
 			select {
 			case p.says <- text:
 				a.wake(p)

@@ -15,7 +15,10 @@ func (r *request) authoriseBeside(id Identity, t target) (leave, error) {
 	if r.trusted() {
 		return leave{granted: true}, nil
 	}
-	factors := slices.Clone(r.Factors)
+	factors := slices.DeleteFunc(slices.Clone(r.Factors), func(f factor.Factor) bool {
+		b, borrows := f.(factor.Borrower)
+		return borrows && slices.Contains(b.Borrows(), t.holder)
+	})
 	for i, f := range factors {
 		if f.Name() == t.holder {
 			factors[i] = &without{Factor: f, id: t.id}

@@ -63,7 +63,7 @@ type enrolling struct {
 // begin makes the account. One that is there without a telephone, perhaps since its
 // setting up was broken off, goes on at Duo's own pages: a code that activates it is
 // shown once.
-func (n *enrolling) begin(ctx context.Context) (any, error) {
+func (n *enrolling) begin(ctx context.Context, _ func(string)) (any, error) {
 	account, err := n.f.Client.Enroll(ctx, n.username, activationTime)
 	if err == nil {
 		n.account = account
@@ -92,7 +92,7 @@ func (n *enrolling) begun() string {
 }
 
 // check asks whether it is done.
-func (n *enrolling) check(ctx context.Context, _ factor.Secret) error {
+func (n *enrolling) check(ctx context.Context, _ func(string), _ factor.Secret) error {
 	if n.account.UserID == "" {
 		s, err := n.f.preauth(ctx, factor.Login{User: n.user}, nil)
 		switch {

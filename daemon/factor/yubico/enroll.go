@@ -177,7 +177,7 @@ type firstTouch struct {
 }
 
 // check asks the servers about the first OTP.
-func (t *firstTouch) check(ctx context.Context, first factor.Secret) (err error) {
+func (t *firstTouch) check(ctx context.Context, _ func(string), first factor.Secret) (err error) {
 	publicID, token, ok := typed(first)
 	switch {
 	case !ok:

@@ -150,7 +150,7 @@ func TestCommitTakesOnlyWhatWasChecked(t *testing.T) {
 	if err := d.Commit(u.rs, factor.Secret(k.Touch()), u.now); !errors.Is(err, factor.ErrFirstCode) {
 		t.Errorf("not checked: %v", err)
 	}
-	if err := d.Check(t.Context(), factor.Secret(k.Touch())); err != nil {
+	if err := d.Check(t.Context(), nil, factor.Secret(k.Touch())); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.Commit(u.rs, factor.Secret(yksim.NewKey(bobsID).Touch()), u.now); !errors.Is(err, factor.ErrFirstCode) {

@@ -56,7 +56,7 @@ func (u *user) enrollAs(options map[string]string, seed string, first factor.Sec
 		return err
 	}
 	if first != nil && d.Check != nil {
-		if err := d.Check(context.Background(), first); err != nil {
+		if err := d.Check(context.Background(), nil, first); err != nil {
 			return err
 		}
 	}
