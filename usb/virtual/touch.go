@@ -2,6 +2,7 @@ package virtual
 
 import (
 	"context"
+	"time"
 
 	"github.com/factord/factord/usb/virtual/otpkey"
 )
@@ -29,19 +30,31 @@ func (k *Key) Touch(ctx context.Context, long bool) (string, error) {
 	return text, k.press(ctx, strokes)
 }
 
-// Blinks says what waits for a touch: "" if nothing does.
+// SetTouches says who touches when FIDO or PIV waits, from now on.
+func (k *Key) SetTouches(who Touches) { k.finger.set(who) }
+
+// Blinks says what waits for a touch: "challenge", "fido", "piv", "" for nothing.
 func (k *Key) Blinks() string {
 	if k.config.OTP != nil && k.config.OTP.Waiting() {
 		return "challenge"
 	}
-	return ""
+	return k.finger.blinks()
 }
 
 func (k *Key) confirm() (string, bool) {
 	if k.config.OTP != nil && k.config.OTP.Confirm() {
 		return "challenge", true
 	}
-	return "", false
+	return k.finger.touch()
+}
+
+// pivTouch is how long a PIV operation waits for its touch.
+const pivTouch = 15 * time.Second
+
+func (k *Key) touchPIV(ctx context.Context, _ byte) bool {
+	ctx, stop := context.WithTimeout(ctx, pivTouch)
+	defer stop()
+	return k.finger.await(ctx, "piv")
 }
 
 // Type types text with the keys of the US layout, as another keyboard would; "\r" is

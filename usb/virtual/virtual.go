@@ -10,13 +10,17 @@ import (
 	"net"
 	"sync"
 
+	"github.com/factord/factord/usb/virtual/card"
+	"github.com/factord/factord/usb/virtual/fido"
 	"github.com/factord/factord/usb/virtual/otpkey"
 	"github.com/factord/factord/usb/virtual/usbip"
 )
 
 // Config is what a key has: which of the applications, at least one.
 type Config struct {
-	OTP *otpkey.Key
+	OTP  *otpkey.Key
+	FIDO *fido.Key // New sets its Touch
+	PIV  *card.Card // New sets its touch
 }
 
 // Key is a YubiKey 5. Its methods are safe for concurrent use.
@@ -24,6 +28,7 @@ type Key struct {
 	config   Config
 	device   *device
 	keyboard *keyboard // nil without OTP
+	finger   finger
 
 	mu      sync.Mutex
 	session *session // nil: not plugged in
@@ -51,11 +56,28 @@ func New(c Config) (*Key, error) {
 		k.keyboard = &keyboard{otp: c.OTP}
 		functions = append(functions, k.keyboard)
 	}
+	if c.FIDO != nil {
+		c.FIDO.Change(func(o *fido.Options) {
+			o.Touch = func(ctx context.Context) bool { return k.finger.await(ctx, "fido") }
+		})
+		functions = append(functions, &authenticator{key: c.FIDO, used: k.reclaim})
+	}
+	if c.PIV != nil {
+		c.PIV.SetTouch(k.touchPIV)
+		functions = append(functions, &reader{card: c.PIV, used: k.reclaim})
+	}
 	if functions == nil {
 		return nil, errors.New("a key without any application")
 	}
 	k.device = newDevice(functions)
 	return k, nil
+}
+
+// reclaim tells OTP that another application is in use.
+func (k *Key) reclaim() {
+	if k.config.OTP != nil {
+		k.config.OTP.Elsewhere()
+	}
 }
 
 // Descriptor is what USB/IP tells of the key.
