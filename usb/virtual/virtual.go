@@ -19,7 +19,7 @@ import (
 // Config is what a key has: which of the applications, at least one.
 type Config struct {
 	OTP  *otpkey.Key
-	FIDO *fido.Key // New sets its Touch
+	FIDO *fido.Key  // New sets its Touch
 	PIV  *card.Card // New sets its touch
 }
 
