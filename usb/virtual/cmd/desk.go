@@ -25,6 +25,9 @@ is one key:
   unplug [SERIAL]
   blinks [SERIAL] [TIME]
                      wait until the key blinks, so long at most; default 10s
+  fido-touch [SERIAL] never|grant|deny
+                     who touches when FIDO or PIV waits: nobody, but for "touch" (so
+                     it is at first); somebody at once; or the key says no at once
   status             the keys, and how they stand
   help               this list
   quit
@@ -86,6 +89,11 @@ func (d *desk) do(ctx context.Context, line string) (string, error) {
 		err = d.plug(ctx, e)
 	case "unplug":
 		err = e.key.Unplug()
+	case "fido-touch":
+		var who virtual.Touches
+		if who, err = parseTouches(rest); err == nil {
+			e.key.SetTouches(who)
+		}
 	case "blinks":
 		text, err = awaitBlink(ctx, e.key, rest)
 	default:

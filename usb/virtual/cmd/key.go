@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/factord/factord/usb/virtual"
+	"github.com/factord/factord/usb/virtual/card"
+	"github.com/factord/factord/usb/virtual/fido"
 	"github.com/factord/factord/usb/virtual/otpkey"
 )
 
@@ -14,12 +16,15 @@ import (
 const keyUsage = `Words of --key, with spaces between them:
 
   serial=N           decimal; what commands call the key. Default 12345678
+  apps=APPS          of otp+fido+piv; default all three. The USB product follows
   short=SLOT         slot 1, a short touch;  long=SLOT: slot 2, a long one
   touch-wait=TIME    for a touch, until a challenge is given up; default 15s
   busy=TIME          how long the key takes nothing after each report of a frame
   reclaim=TIME       how long OTP is deaf after FIDO or PIV was used (old firmware)
   hide-serial        the serial number is not told over USB
   scan=HEX           45 usages, as of ykpersonalize -S
+  fido-pin=PIN       set from the start; PIV's is 123456, its PUK 12345678
+  fido-touch=WHO     as the command fido-touch has it
   out                not plugged in at first
 
 SLOT is one of these, then options, with commas between them:
@@ -39,33 +44,48 @@ SLOT is one of these, then options, with commas between them:
 type entry struct {
 	serial uint32
 	key    *virtual.Key
-	otp    *otpkey.Key
 	out    bool
 }
 
 // builder reads the words of a key.
 type builder struct {
-	otp otpkey.Config
-	out bool
+	apps    []string
+	otp     otpkey.Config
+	fido    fido.Options
+	touches virtual.Touches
+	out     bool
 }
 
 // defaultSerial is that of a key without one.
 const defaultSerial = 12345678
 
 func newEntry(words string) (*entry, error) {
-	b := builder{otp: otpkey.Config{Serial: defaultSerial}}
+	b := builder{apps: []string{"otp", "fido", "piv"}, otp: otpkey.Config{Serial: defaultSerial}}
 	for _, word := range strings.Fields(words) {
 		name, value, _ := strings.Cut(word, "=")
 		if err := b.word(name, value); err != nil {
 			return nil, fmt.Errorf("%q: %v", word, err)
 		}
 	}
-	otp := otpkey.New(b.otp)
-	key, err := virtual.New(virtual.Config{OTP: otp})
+	var c virtual.Config
+	for _, app := range b.apps {
+		switch app {
+		case "otp":
+			c.OTP = otpkey.New(b.otp)
+		case "fido":
+			c.FIDO = fido.New(b.fido)
+		case "piv":
+			c.PIV = card.New(card.Config{Serial: b.otp.Serial})
+		default:
+			return nil, fmt.Errorf("no application %q", app)
+		}
+	}
+	key, err := virtual.New(c)
 	if err != nil {
 		return nil, err
 	}
-	return &entry{b.otp.Serial, key, otp, b.out}, nil
+	key.SetTouches(b.touches)
+	return &entry{b.otp.Serial, key, b.out}, nil
 }
 
 func (b *builder) word(name, value string) (err error) {
@@ -74,6 +94,12 @@ func (b *builder) word(name, value string) (err error) {
 		var n uint64
 		n, err = strconv.ParseUint(value, 10, 32)
 		b.otp.Serial = uint32(n)
+	case "apps":
+		b.apps = strings.Split(value, "+")
+	case "fido-pin":
+		b.fido.PIN = value
+	case "fido-touch":
+		b.touches, err = parseTouches(value)
 	case "short":
 		b.otp.Short, err = parseSlot(value)
 	case "long":
@@ -97,4 +123,16 @@ func (b *builder) word(name, value string) (err error) {
 		err = fmt.Errorf("no such word")
 	}
 	return err
+}
+
+func parseTouches(text string) (virtual.Touches, error) {
+	switch text {
+	case "never":
+		return virtual.TouchAsked, nil
+	case "grant":
+		return virtual.TouchGranted, nil
+	case "deny":
+		return virtual.TouchDenied, nil
+	}
+	return 0, fmt.Errorf("never, grant or deny?")
 }
