@@ -55,6 +55,9 @@ func readRequest(r io.Reader) (request, error) {
 	}
 	field := func(i int) uint32 { return binary.BigEndian.Uint32(h[4*i:]) }
 	q := request{seq: field(1)}
+	if q.seq == 0 {
+		return request{}, fmt.Errorf("message without a number")
+	}
 	switch field(0) {
 	case cmdUnlink:
 		q.unlink = field(5)
@@ -68,8 +71,6 @@ func readRequest(r io.Reader) (request, error) {
 	}
 	direction, endpoint, length, packets := field(3), field(4), field(6), field(8)
 	switch {
-	case q.seq == 0:
-		return request{}, fmt.Errorf("URB without a number")
 	case direction > 1:
 		return request{}, fmt.Errorf("direction %d", direction)
 	case endpoint > maxEndpoint:
