@@ -53,14 +53,15 @@ func (d *device) Out(endpoint uint8, data []byte) error {
 	return usbip.ErrStall
 }
 
-func (d *device) plug(ctx context.Context) {
+// Plug is for usbip, as Unplug is.
+func (d *device) Plug(ctx context.Context) {
 	d.config = 0
 	for _, f := range d.functions {
 		f.plug(ctx)
 	}
 }
 
-func (d *device) unplug() {
+func (d *device) Unplug() {
 	for _, f := range d.functions {
 		f.unplug()
 	}

@@ -138,7 +138,6 @@ func (k *Key) power(ctx context.Context) (*session, error) {
 	s := &session{done: make(chan struct{})}
 	s.ctx, s.end = context.WithCancel(ctx)
 	k.session = s
-	k.device.plug(s.ctx)
 	return s, nil
 }
 
@@ -149,7 +148,6 @@ func (k *Key) serve(s *session, conn net.Conn) error {
 
 func (k *Key) powerOff(s *session) {
 	s.end()
-	k.device.unplug()
 	k.mu.Lock()
 	k.session = nil
 	k.mu.Unlock()

@@ -24,10 +24,16 @@ type session struct {
 // both are no error. It closes conn.
 func Serve(ctx context.Context, conn net.Conn, d Device) error {
 	defer conn.Close()
+	ctx, end := context.WithCancel(ctx)
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	s := &session{conn: conn, device: d}
 	s.each((*Pipe).plug)
-	defer s.each((*Pipe).unplug)
+	d.Plug(ctx)
+	defer func() {
+		end()
+		d.Unplug()
+		s.each((*Pipe).unplug)
+	}()
 	r := bufio.NewReader(conn)
 	for {
 		q, err := readRequest(r)

@@ -16,6 +16,9 @@ type device struct {
 	pipe Pipe
 }
 
+func (d *device) Plug(context.Context) {}
+func (d *device) Unplug()              {}
+
 func (d *device) Descriptor() Descriptor {
 	return Descriptor{0x1050, 0x0407, 0x0543, [][3]byte{{3, 1, 1}, {3, 0, 0}}}
 }

@@ -7,6 +7,7 @@
 package usbip
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 )
@@ -15,6 +16,10 @@ import (
 // requests wait for them. They are called by one goroutine at a time.
 type Device interface {
 	Descriptor() Descriptor
+	// Plug gives the device power, until ctx ends. Then Unplug waits until nothing of
+	// it is at work any more.
+	Plug(ctx context.Context)
+	Unplug()
 	// Control answers a request to endpoint 0. data is what the host sent with it; the
 	// answer is cut to what the host asked for. An error stalls the request.
 	Control(setup Setup, data []byte) ([]byte, error)
