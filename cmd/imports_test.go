@@ -34,6 +34,9 @@ func TestImportsRunOneWay(t *testing.T) {
 		{"cmd/factord-usb", "net/http " + dbus + " " + module + "daemon " + module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/factor " +
 			module + "daemon/factor/key " + module + "daemon/device " + module + "conf " + module + "helper"},
 		{"cmd/factord", module + "usb " + module + "usb/ " + module + "helper " + module + "daemon/factordtest"},
+		{"usb/hid", "net os/user runtime/cgo " + module},
+		{"usb/otp", "net os/user runtime/cgo " + module + "daemon/ " + module + "conf"},
+		{"usb/hid/libusb", "net os/user " + module + "daemon/ " + module + "conf"},
 		{"cmd/factor-helper", "net fmt net/http os/user " + dbus + " " + module + "daemon/session " + module + "conf"},
 		{"cmd/factorctl", "net/http " + dbus + " " + module + "daemon/session " + module + "daemon/store " + module + "daemon/factor"},
 	} {
