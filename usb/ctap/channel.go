@@ -54,6 +54,7 @@ type channel struct {
 	touch  func()
 	cid    uint32
 	caps   byte
+	begun  bool // the key is at work on our request: there was a KEEPALIVE
 }
 
 func (c *channel) knowsCBOR() bool { return c.caps&capCBOR != 0 }
@@ -103,9 +104,13 @@ func outer(ctx context.Context, err error) error {
 
 // whileBusy tries again until the key is free.
 func (c *channel) whileBusy(ctx context.Context, try func() error) error {
-	for {
+	for busy := false; ; busy = true {
+		c.begun = false
 		err := try()
 		if !errors.Is(err, ErrBusy) {
+			if busy && !c.begun && errors.Is(err, context.DeadlineExceeded) {
+				err = fmt.Errorf("%w: %w", ErrBusy, err)
+			}
 			return err
 		}
 		select {
@@ -156,6 +161,7 @@ func (c *channel) answer(ctx context.Context, cmd byte) ([]byte, error) {
 			}
 			return m.data, nil
 		case m.cmd == cmdKeepalive && len(m.data) == 1:
+			c.begun = true
 			if m.data[0] == userNeeded && !told {
 				told = true
 				c.touch()
