@@ -23,6 +23,8 @@ func TestImportsRunOneWay(t *testing.T) {
 		{"daemon/qr", module},
 		{"daemon/factor/duo/authapi", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/wire " + module + "conf"},
 		{"daemon/factor/yubico", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/wire " + module + "conf"},
+		{"daemon/factor/piv/proof", module},
+		{"usb/piv", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "conf net/http"},
 		{"daemon/store", module + "daemon/session " + module + "daemon/policy " + module + "daemon/wire " + module + "conf net/http"},
 		{"daemon/audit", module + "daemon/session " + module + "daemon/policy " + module + "daemon/factor/ " + module + "conf net/http"},
 		{"daemon/session", module + "daemon/audit " + module + "conf " + module + "daemon/factor/ " + module + "daemon/logind net/http " + dbus},
