@@ -38,6 +38,9 @@ func (c *slowCard) Transmit(apdu []byte) []byte {
 	c.mu.Lock()
 	power := c.power
 	c.mu.Unlock()
+	if power == nil {
+		return nil
+	}
 	select {
 	case <-power:
 		return nil

@@ -291,8 +291,10 @@ func TestTouchOrder(t *testing.T) {
 			t.Errorf("%q, %v, want %q", got, err, want)
 		}
 	}
-	if !<-confirmed || !<-confirmed {
-		t.Error("touched in vain")
+	for range 2 {
+		if !<-confirmed {
+			t.Error("touched in vain")
+		}
 	}
 	if _, err := k.Touch(t.Context(), true); !errors.Is(err, ErrNothing) {
 		t.Errorf("%v", err)
