@@ -330,3 +330,10 @@ func TestTouches(t *testing.T) {
 		t.Error("a wait that ended")
 	}
 }
+
+// count is how many wait.
+func (f *finger) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.waiting)
+}

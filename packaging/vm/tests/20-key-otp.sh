@@ -16,7 +16,7 @@ has "$tree" "If 1, Class=Human Interface Device, Driver=usbhid, 12M" "FIDO"
 has "$tree" "If 2, Class=Chip/SmartCard" "the reader"
 descriptors=$(lsusb -v -d 1050: 2>/dev/null)
 has "$descriptors" "wTotalLength       0x0096" "the configuration"
-has "$descriptors" "dwMaxCCIDMessageLen" "the reader's descriptor"
+has "$descriptors" "dwMaxCCIDMsgLen      3072" "the reader's descriptor"
 
 proves "ykinfo reads the status and the serial number"
 info=$(ykinfo -a)
@@ -32,10 +32,10 @@ pressed() {
 	sed -n 's/.*(EV_KEY), code [0-9]* (KEY_\([A-Z0-9]*\)), value 1$/\1/p' "$1" | sed 's/^ENTER$/./' | tr -d '\n' | tr A-Z a-z
 }
 ends() { case $(pressed "$1") in *.) ;; *) return 1 ;; esac; }
-evtest "$(keyboard /sys/bus/usb/devices/1-1:1.0)" >"$mine/events" &
+evtest "$(keyboard /sys/bus/usb/devices/1-1:1.0)" >"$mine/events" 2>&1 &
 eventually "evtest is ready" grep -q "Testing" "$mine/events"
 typed=$(key touch short)
-eventually "Enter: $(tail -n 3 "$mine/events")" ends "$mine/events"
+eventually "evtest sees Enter" ends "$mine/events"
 equal "$(pressed "$mine/events")" "${typed#ok }." "what evtest saw"
 equal "$(expr length "${typed#ok }")" 44 "the length"
 equal "$(grep -c 'EV_KEY), .* value 0$' "$mine/events")" 45 "the releases"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -32,7 +33,7 @@ SLOT is one of these, then options, with commas between them:
   yubico:PUBLIC:PRIVATE:AES[:USE]   types Yubico OTP: public id in modhex, private id
                                     and AES key in hex, how often it had power
   hotp:SECRET[:ID[:COUNTER]]        types OATH-HOTP; secret in hex
-  static:TEXT                       types TEXT, without spaces
+  static:TEXT                       types TEXT, without space, comma, colon
   hmac:SECRET                       answers challenges, HMAC-SHA1; 20 bytes in hex
   challenge:PRIVATE:AES             answers challenges, Yubico OTP
   options: touch (an answer wants one), lt64 (challenges of variable length), digits=8
@@ -62,8 +63,12 @@ const defaultSerial = 12345678
 func newEntry(words string) (*entry, error) {
 	b := builder{apps: []string{"otp", "fido", "piv"}, otp: otpkey.Config{Serial: defaultSerial}}
 	for _, word := range strings.Fields(words) {
-		name, value, _ := strings.Cut(word, "=")
-		if err := b.word(name, value); err != nil {
+		name, value, given := strings.Cut(word, "=")
+		err := b.word(name, value)
+		if flag := name == "hide-serial" || name == "out"; err == nil && given == flag {
+			err = errors.New("with or without a value?")
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%q: %v", word, err)
 		}
 	}
