@@ -29,6 +29,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		{"daemon/logind", module + "conf " + module + "daemon/factor/ net/http"},
 		{"conf", module + "daemon/session " + module + "daemon/store " + module + "daemon/factor"},
 		{"cmd/factord", module + "usb/ " + module + "helper " + module + "daemon/factordtest"},
+		{"usb/virtual/cmd", module + "daemon/ " + module + "conf " + module + "helper " + module + "usb/hid " + module + "usb/ctap"},
 		{"cmd/factor-helper", "net fmt net/http os/user " + dbus + " " + module + "daemon/session " + module + "conf"},
 		{"cmd/factorctl", "net/http " + dbus + " " + module + "daemon/session " + module + "daemon/store " + module + "daemon/factor"},
 	} {

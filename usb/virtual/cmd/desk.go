@@ -29,7 +29,6 @@ is one key:
                      who touches when FIDO or PIV waits: nobody, but for "touch" (so
                      it is at first); somebody at once; or the key says no at once
   status             the keys, and how they stand
-  help               this list
   quit
 `
 
@@ -67,8 +66,6 @@ func (d *desk) do(ctx context.Context, line string) (string, error) {
 	case "quit":
 		d.quit()
 		return "ok", nil
-	case "help":
-		return deskUsage, nil
 	case "status":
 		return d.status(), nil
 	}
@@ -97,7 +94,7 @@ func (d *desk) do(ctx context.Context, line string) (string, error) {
 	case "blinks":
 		text, err = awaitBlink(ctx, e.key, rest)
 	default:
-		err = fmt.Errorf("%q is no command; \"help\" lists them", verb)
+		err = fmt.Errorf("%q is no command; virtual-yubikey -h lists them", verb)
 	}
 	return "ok " + text, err
 }
