@@ -53,7 +53,7 @@ func (c *slowCard) Transmit(apdu []byte) []byte {
 func inserted(t *testing.T) (*slowCard, *usbip.Host, func()) {
 	t.Helper()
 	c := &slowCard{answer: make(chan []byte)}
-	d := newDevice([]function{&reader{card: c, used: func() {}}})
+	d := newDevice([]function{&reader{card: c, used: func() {}}}, [3]uint8{5, 4, 3})
 	ours, theirs := net.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
 	var served sync.WaitGroup

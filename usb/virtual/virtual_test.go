@@ -248,6 +248,12 @@ func TestPlugs(t *testing.T) {
 	if err := k.Unplug(); !errors.Is(err, ErrUnplugged) {
 		t.Errorf("unplugged twice: %v", err)
 	}
+	c := full()
+	c.Version = [3]uint8{5, 7, 1}
+	other, err := New(c)
+	if err != nil || other.Descriptor().Release != 0x0571 || k.Descriptor().Release != 0x0543 {
+		t.Errorf("releases %+v, %+v, %v", other.Descriptor(), k.Descriptor(), err)
+	}
 	if _, err := New(Config{}); err == nil {
 		t.Error("a key without any application")
 	}
