@@ -48,6 +48,7 @@ type session struct {
 var (
 	ErrPlugged   = errors.New("the key is plugged in already")
 	ErrUnplugged = errors.New("the key is not plugged in")
+	ErrUnread    = errors.New("nobody reads the key's keyboard")
 	ErrNothing   = errors.New("nothing waits for a touch, and the slot types nothing")
 )
 

@@ -6,7 +6,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/factord/factord/usb/virtual/card"
@@ -227,6 +229,40 @@ func TestTyping(t *testing.T) {
 	if _, err := k.Touch(t.Context(), false); !errors.Is(err, ErrUnplugged) {
 		t.Errorf("touched after that: %v", err)
 	}
+}
+
+// TestUnread: a key gives up typing to a host that does not ask, and what it had to say
+// is not there for who asks later.
+func TestUnread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := &keyboard{otp: full().OTP}
+		d := newDevice([]function{k}, [3]uint8{5, 4, 3})
+		ours, theirs := net.Pipe()
+		ctx, unplug := context.WithCancel(t.Context())
+		var served sync.WaitGroup
+		served.Go(func() { usbip.Serve(ctx, ours, d) })
+		h := usbip.NewHost(theirs)
+		must(t, func() ([]byte, error) { return descriptor(t, h, descDevice<<8, 18) })
+		strokes, err := otpkey.Strokes("ab")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := k.press(t.Context(), strokes); !errors.Is(err, ErrUnread) {
+			t.Errorf("%v", err)
+		}
+		served.Go(func() {
+			if err := k.press(t.Context(), strokes[2:]); err != nil {
+				t.Error(err)
+			}
+		})
+		for _, want := range []byte{0x05, 0} {
+			if got := must(t, func() ([]byte, error) { return h.In(t.Context(), keyboardIn, 8) }); got[2] != want {
+				t.Errorf("%x, want %x", got[2], want)
+			}
+		}
+		unplug()
+		served.Wait()
+	})
 }
 
 // TestPlugs: a key is in one port at a time, and can be plugged in anew.

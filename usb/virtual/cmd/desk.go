@@ -56,6 +56,10 @@ func (d *desk) read(ctx context.Context, in io.Reader, out io.Writer) {
 			answer = "error: " + strings.ReplaceAll(err.Error(), "\n", "; ")
 		}
 		fmt.Fprintln(out, strings.TrimSpace(answer))
+		if line == "quit" { // not before it is answered
+			d.quit()
+			return
+		}
 	}
 }
 
@@ -63,8 +67,7 @@ func (d *desk) read(ctx context.Context, in io.Reader, out io.Writer) {
 func (d *desk) do(ctx context.Context, line string) (string, error) {
 	verb, rest, _ := strings.Cut(line, " ")
 	switch verb {
-	case "quit":
-		d.quit()
+	case "quit": // read does it
 		return "ok", nil
 	case "status":
 		return d.status(), nil
