@@ -42,6 +42,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		{"usb/hid", "net os/user runtime/cgo " + module},
 		{"usb/otp", "net os/user runtime/cgo " + module + "daemon/ " + module + "conf"},
 		{"usb/hid/libusb", "net os/user " + module + "daemon/ " + module + "conf"},
+		{"usb/virtual/cmd", module + "daemon/ " + module + "conf " + module + "helper " + module + "usb/hid " + module + "usb/ctap"},
 		{"cmd/factor-helper", "net fmt net/http os/user " + dbus + " " + module + "daemon/session " + module + "conf"},
 		{"cmd/factorctl", "net/http " + dbus + " " + module + "daemon/session " + module + "daemon/store " + module + "daemon/factor"},
 	} {
