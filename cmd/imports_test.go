@@ -33,10 +33,16 @@ func TestImportsRunOneWay(t *testing.T) {
 		{"daemon/session", module + "daemon/audit " + module + "conf " + module + "daemon/factor/ " + module + "daemon/logind net/http " + dbus},
 		{"daemon/logind", module + "conf " + module + "daemon/factor/ net/http"},
 		{"conf", module + "daemon/session " + module + "daemon/store " + module + "daemon/factor"},
+		{"daemon/wire/agent", module},
+		{"daemon/device", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "conf " + module + "usb " + module + "usb/ net/http"},
+		{"usb", "net/http os/exec " + module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/factor " + module + "conf"},
+		{"cmd/factord-usb", "net/http " + dbus + " " + module + "daemon " + module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/factor " +
+			module + "daemon/factor/key " + module + "daemon/device " + module + "conf " + module + "helper"},
+		{"cmd/factord", module + "usb " + module + "usb/ " + module + "helper " + module + "daemon/factordtest"},
 		{"usb/hid", "net os/user runtime/cgo " + module},
 		{"usb/otp", "net os/user runtime/cgo " + module + "daemon/ " + module + "conf"},
 		{"usb/hid/libusb", "net os/user " + module + "daemon/ " + module + "conf"},
-		{"cmd/factord", module + "usb/ " + module + "helper " + module + "daemon/factordtest"},
+		{"usb/virtual/cmd", module + "daemon/ " + module + "conf " + module + "helper " + module + "usb/hid " + module + "usb/ctap"},
 		{"cmd/factor-helper", "net fmt net/http os/user " + dbus + " " + module + "daemon/session " + module + "conf"},
 		{"cmd/factorctl", "net/http " + dbus + " " + module + "daemon/session " + module + "daemon/store " + module + "daemon/factor"},
 	} {

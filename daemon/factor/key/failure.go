@@ -51,6 +51,14 @@ func failure(key string, err error) error {
 		lapse.Text = "pull out " + key + ", plug it in and try again"
 	case agent.NoPIN:
 		lapse.Text = key + " has no PIN, and one is needed: set one with the maker's program"
+	case agent.PINNeeded:
+		lapse.Text = key + " wants its PIN: log in again and give it"
+	case agent.PINLength:
+		lapse.Text = "no PIN of " + key + " is so short or long: it was not tried"
+	case agent.WrongUV:
+		lapse.Text = key + " did not recognise the finger"
+	case agent.Excluded:
+		lapse.Text = key + " is enrolled already"
 	case agent.LastTry:
 		lapse.Text = "one try of the PIN is left, and was not used"
 	case agent.Unsupported:

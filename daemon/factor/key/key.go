@@ -5,6 +5,7 @@ package key
 
 import (
 	"context"
+	"time"
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/wire/agent"
@@ -24,8 +25,14 @@ type Job struct {
 	// Queue names the key: operations with the same name are done one after the other,
 	// in the order in which they came. Empty: nobody else is waited for.
 	Queue string
+	// Also names other keys that may do as well: the job's turn comes when it has come at
+	// all of them.
+	Also []string
 	// For says what it is for, to others who wait for the same key: "sudo".
 	For string
+	// Wait is how long a key that is not there is waited for, and a touch; 0: as long as
+	// the context lasts. Less than 0: not at all.
+	Wait time.Duration
 	// Request and Reply are pointers to the verb's types in package agent. The device
 	// fills in Common.
 	Request, Reply any

@@ -23,6 +23,8 @@ package agent
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -76,6 +78,9 @@ type Common struct {
 	Device string `json:"device,omitempty"`
 }
 
+// Base is the Common of any request.
+func (c *Common) Base() *Common { return c }
+
 // WaitTime is Wait as a duration, of at most MaxWait.
 func (c Common) WaitTime() time.Duration {
 	return min(time.Duration(c.Wait)*time.Millisecond, MaxWait)
@@ -124,9 +129,21 @@ const (
 	Garbled
 	// Late: the time was over for another reason.
 	Late
+	// PINNeeded: the key wants its PIN, and none was given.
+	PINNeeded
+	// PINLength: no PIN is so short or long. The key was not asked.
+	PINLength
+	// WrongUV: the key did not recognise the finger.
+	WrongUV
+	// Excluded: the key has one of the credentials that a new one must not be beside.
+	Excluded
 )
 
-// Error is an operation without evidence. Text is for the log, and short.
+// lastCode is the last one.
+const lastCode = Excluded
+
+// Error is an operation without evidence. Text is for the log, and short. As a line it
+// is "ERR code tries text".
 type Error struct {
 	Code  Code
 	Tries int // with WrongPIN and LastTry: how many are left; else 0
@@ -134,6 +151,20 @@ type Error struct {
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("factord-usb: %s", e.Text) }
+
+// maxTries is more than any key's counter of tries has.
+const maxTries = 255
+
+// ParseError reads what stands in an ERR line: the code, and what follows it. nil is
+// no error of an operation.
+func ParseError(code int, rest string) *Error {
+	number, text, _ := strings.Cut(rest, " ")
+	tries, err := strconv.Atoi(number)
+	if err != nil || tries < 0 || tries > maxTries || code < int(Internal) || code > int(lastCode) {
+		return nil
+	}
+	return &Error{Code: Code(code), Tries: tries, Text: text}
+}
 
 // Key is a key that is plugged in.
 type Key struct {
@@ -171,7 +202,7 @@ type FIDO struct {
 // PIV is what a key's PIV application has.
 type PIV struct {
 	Reader string    `json:"reader"`
-	Tries  int       `json:"tries"` // of the PIN
+	Tries  int       `json:"tries"` // of the PIN; -1: unknown
 	Slots  []PIVSlot `json:"slots,omitempty"`
 }
 
@@ -221,8 +252,8 @@ type CaptureReply struct {
 // HMACRequest asks for the answer of a challenge-response slot.
 type HMACRequest struct {
 	Common
-	Serial uint32 `json:"serial"`
-	Slot   int    `json:"slot"` // 1 or 2
+	Serial uint32 `json:"serial"` // 0: the one key that shows none
+	Slot   int    `json:"slot"`   // 1 or 2
 	// Challenge is up to 63 bytes, of which the last is not 0; see otp.ChallengeResponse.
 	Challenge []byte `json:"challenge"`
 }
@@ -246,7 +277,7 @@ type CardReply struct {
 	Serial   uint32 `json:"serial"`
 	Firmware string `json:"firmware"`
 	Reader   string `json:"reader"`
-	Tries    int    `json:"tries"` // of the PIN that are left
+	Tries    int    `json:"tries"` // of the PIN that are left; -1: unknown
 	PIVSlot
 	// Attestation is the slot's attestation certificate and Intermediate the one that
 	// signed it (slot F9), in DER; empty for a key that was imported.
@@ -317,6 +348,9 @@ type Credential struct {
 	ID []byte `json:"id"`
 	// AppID: it is one of U2F, made for this application; else empty.
 	AppID string `json:"app_id,omitempty"`
+	// Protected: its key may hide it from who shows neither PIN nor finger (credProtect
+	// level 3). Then the PIN is shown to a key of which that is not sure.
+	Protected bool `json:"protected,omitempty"`
 }
 
 // AssertReply is an assertion.
