@@ -26,8 +26,7 @@ func TestBad(t *testing.T) {
 		// Unknown keys.
 		{"colour = 'red'", "f:1: colour: unknown key"},
 		{"\n[duos]\nikey = 'DI'", "f:2: [duos]: this factord has no such section"},
-		{"[usb]\n[fido2]\n[piv]", "f:1: [usb]: this factord has no such section\n" +
-			"f:2: [fido2]: this factord has no such section\nf:3: [piv]: this factord has no such section"},
+		{"[usb]\nrp_id = 'a'\n[fido2]\nbackend = 'hidraw'\n[piv]\nroots = '/a'", "f:2: rp_id: unknown key\nf:4: backend: unknown key\nf:6: roots: unknown key"},
 		{"[daemon]\nidle_exit = '5m'\nidle-exit = '5m'", "f:3: idle-exit: unknown key"},
 		{"[totp]\nWindow = 1", "f:2: Window: unknown key"},
 		{"[audit]\na.b = 1", "f:2: a: unknown key"},
@@ -56,6 +55,15 @@ func TestBad(t *testing.T) {
 		{"[audit]\nfile = 'audit.jsonl'", `f:2: file: "audit.jsonl" is not a clean absolute path`},
 		{"[audit]\nfile = '/var/log/../x'", `f:2: file: "/var/log/../x" is not a clean absolute path`},
 		{"[audit]\nstrict = 'yes'", "f:2: strict: is a string, not a boolean"},
+
+		{"[usb]\nbackend = 'usbfs'", `f:2: backend: unknown value "usbfs"`},
+		{"[fido2]\nrp_id = ''", `f:2: rp_id: "" is not the name of a relying party`},
+		{"[fido2]\nrp_id = 'pam://'", `f:2: rp_id: "pam://" is not the name of a relying party`},
+		{"[fido2]\nrp_id = 'Example.com'", `f:2: rp_id: "Example.com" is not the name of a relying party`},
+		{"[fido2]\nrp_id = '" + strings.Repeat("a", 254) + "'", `f:2: rp_id: "` + strings.Repeat("a", 254) + `" is not the name of a relying party`},
+		{"[piv]\nattestation = true", "f:2: attestation: is a boolean, not a string"},
+		{"[piv]\nattestation = 'always'", `f:2: attestation: unknown value "always"`},
+		{"[piv]\nca_file = 'ca.pem'", `f:2: ca_file: "ca.pem" is not a clean absolute path`},
 
 		// Names of rules.
 		{in("name = ''\n" + ok), "f:2: name: is empty"},
@@ -127,8 +135,8 @@ func TestBad(t *testing.T) {
 		{in("networks = ['nowhere']\n"+ok) + in(ok), `f:2: networks: "nowhere" is not a network`},
 
 		// All at once, in the order of lines.
-		{in("name = '#1'\n"+ok+"colour = 1") + "[totp]\nwindow = 99\n[fido2]\n" + in("mode = 1"), `f:2: name: "#1" looks like the number of a rule without a name` + "\n" +
-			"f:4: colour: unknown key\nf:6: window: 99 is not from 0 to 10\nf:7: [fido2]: this factord has no such section\nf:9: mode: is an integer, not a string"},
+		{in("name = '#1'\n"+ok+"colour = 1") + "[totp]\nwindow = 99\n[hmac]\n" + in("mode = 1"), `f:2: name: "#1" looks like the number of a rule without a name` + "\n" +
+			"f:4: colour: unknown key\nf:6: window: 99 is not from 0 to 10\nf:7: [hmac]: this factord has no such section\nf:9: mode: is an integer, not a string"},
 	}
 	for _, tt := range tests {
 		c, err := Parse("f", []byte(tt.text), builtIn)

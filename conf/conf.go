@@ -24,6 +24,9 @@ type Config struct {
 	Audit    Audit
 	Duo      *Duo // nil: there is no [duo]
 	Yubico   []YubicoServer
+	USB      USB
+	FIDO2    FIDO2
+	PIV      PIV
 	Rules    policy.Rules
 	Warnings []string // of what is permitted but surely not meant, one line each
 }
@@ -56,6 +59,9 @@ func (c *Config) read(file *table, known Factors) {
 	c.Audit = readAudit(file.section("audit"))
 	c.Duo = readDuo(file)
 	c.Yubico = readYubico(file.section("yubico"))
+	c.USB = readUSB(file.section("usb"))
+	c.FIDO2 = readFIDO2(file.section("fido2"))
+	c.PIV = readPIV(file.section("piv"))
 	c.Rules = readRules(file, known)
 	warnUnasked(file, c.Yubico, c.Rules)
 	file.done()

@@ -54,7 +54,7 @@ func TestSampleComments(t *testing.T) {
 			whole[section] = append(lines, key+" = "+value)
 			continue
 		}
-		if !slices.Contains([]string{"idle_exit", "issuer", "window", "file", "strict"}, strings.TrimSpace(key)) {
+		if !slices.Contains([]string{"idle_exit", "issuer", "window", "file", "strict", "backend", "rp_id", "attestation", "ca_file"}, strings.TrimSpace(key)) {
 			text = "[[rule]]\n" + key + " = " + value
 		}
 		if strings.TrimSpace(key) == "enroll_until" {
@@ -96,7 +96,7 @@ func TestDefaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := &Config{Daemon: Daemon{IdleExit: 5 * time.Minute}, TOTP: TOTP{Window: 1}, Warnings: []string{"f: no rule: every login is refused"}}
+		want := &Config{Daemon: Daemon{IdleExit: 5 * time.Minute}, TOTP: TOTP{Window: 1}, USB: USB{Backend: "hidraw"}, FIDO2: FIDO2{RPID: "factord"}, Warnings: []string{"f: no rule: every login is refused"}}
 		if !reflect.DeepEqual(c, want) {
 			t.Errorf("%q:\n got %+v\nwant %+v", text, c, want)
 		}
@@ -112,6 +112,13 @@ window = 0
 [audit]
 strict = true
 file = "/var/log/factord.jsonl"
+[usb]
+backend = "libusb"
+[fido2]
+rp_id = "pam://host.example"
+[piv]
+attestation = "required"
+ca_file = "/etc/factord/piv-ca.pem"
 
 [[rule]]
 name = "all"
@@ -141,15 +148,16 @@ func TestEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Warnings) != 3 { // of keys that have no effect yet
+	if len(c.Warnings) != 2 { // of keys that have no effect yet
 		t.Errorf("warnings: %q", c.Warnings)
 	}
 	c.Warnings = nil
 	want := &Config{
 		TOTP:  TOTP{Issuer: "example.com"},
 		Audit: Audit{Strict: true, File: "/var/log/factord.jsonl", Line: 9},
+		USB:   USB{Backend: "libusb"}, FIDO2: FIDO2{RPID: "pam://host.example"}, PIV: PIV{Attested: true, CAFile: "/etc/factord/piv-ca.pem"},
 		Rules: policy.Rules{{
-			Name: "all", Line: 11,
+			Name: "all", Line: 18,
 			Services: []string{"sshd", "polkit-1"},
 			Users:    []string{"alice", `CORP\bob smith`, "host1$"},
 			Groups:   []string{"wheel", "Domain Users"},
@@ -167,7 +175,7 @@ func TestEverything(t *testing.T) {
 			NoBypass:         true,
 			NoPresence:       true,
 		}, {
-			Name: "#2", Line: 29, Mode: policy.Exempt,
+			Name: "#2", Line: 36, Mode: policy.Exempt,
 			Callers: []policy.Caller{policy.CallerUser, policy.CallerRoot},
 		}},
 	}
@@ -206,6 +214,9 @@ func TestWarnings(t *testing.T) {
 				"f:5: rule #1: enroll has no effect for a caller that is not root\n" +
 				"f:6: rule #1: unavailable has no effect in this factord: no factor asks a server"},
 		{"[[rule]]\ncallers = ['user', 'root']\nfactors = ['totp']\nremember = '1h'", ""},
+		{"[[rule]]\nfactors = ['hmac']\npresence = false", "f:2: rule #1: factor \"hmac\" is not built into this factord, it is passed over\n" +
+			"f:2: rule #1: no factor of it is built into this factord, so nobody can pass it\n" +
+			"f:3: rule #1: presence has no effect in this factord: no factor is a key"},
 		{"[[rule]]\nfactors = ['backup', 'totp']\nenroll = 'login'\nenroll_until = 2027-01-31", ""},
 		{"[[rule]]\nfactors = ['backup']\nenroll = 'login'", "f:3: rule #1: enroll has no effect: of its factors none can be set up in a login, as totp, duo can"},
 		{"[[rule]]\nfactors = ['totp']\nenroll = 'login'\nsubject = 'caller'",

@@ -65,6 +65,7 @@ func (c *Config) checkKeys(file string, k keyCheck) (doubts []string, err error)
 		note(err)
 		note(within("reading ca_file of [[yubico.server]]", k.roots(c.Yubico[i].CAFile)))
 	}
+	note(within("piv: reading ca_file", k.roots(c.PIV.CAFile)))
 	return doubts, errors.Join(refused...)
 }
 

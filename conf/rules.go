@@ -43,10 +43,10 @@ func warnWithoutEffect(t *table, r *policy.Rule, known Factors) {
 	for _, k := range []struct{ key, why string }{
 		{"unavailable", "no factor asks a server"}, {"presence", "no factor is a key"},
 	} {
-		if k.key == "unavailable" && slices.Contains(known, "duo") {
-			continue
+		works := func(f string) bool {
+			return slices.Contains(known, f) && (f == "duo") == (k.key == "unavailable")
 		}
-		if t.has(k.key) {
+		if t.has(k.key) && !slices.ContainsFunc(append(deviceFactors(), "duo"), works) {
 			t.report.warn(t.line(k.key), "rule %s: %s has no effect in this factord: %s", title(r), k.key, k.why)
 		}
 	}

@@ -75,15 +75,7 @@ func (l *Lines) callLine(line []byte, conv Conversation) (done bool, err error) 
 	case verb == "OK":
 		return true, nil
 	case verb == "ERR":
-		code, err := strconv.Atoi(kind)
-		if err != nil {
-			return true, ErrGrammar
-		}
-		decoded, err := Unescape([]byte(text))
-		if err != nil {
-			return true, err
-		}
-		return true, &Refused{Code: code, Text: printableLines(string(decoded))}
+		return true, refusal(rest)
 	case verb == "S" && kind == "INFO":
 		decoded, err := Unescape([]byte(text))
 		if err != nil {
@@ -99,6 +91,20 @@ func (l *Lines) callLine(line []byte, conv Conversation) (done bool, err error) 
 		return err != nil, err
 	}
 	return true, ErrGrammar
+}
+
+// refusal reads what follows an ERR. It is a *Refused, or says what is wrong with it.
+func refusal(rest string) error {
+	number, text := Split([]byte(rest))
+	code, err := strconv.Atoi(number)
+	if err != nil {
+		return ErrGrammar
+	}
+	decoded, err := Unescape([]byte(text))
+	if err != nil {
+		return err
+	}
+	return &Refused{Code: code, Text: printableLines(string(decoded))}
 }
 
 // printableLines is Printable for a text that may have a hint on a line of its

@@ -47,15 +47,22 @@ func Login(l *Lines, a Auth, conv Conversation) (Verdict, error) {
 }
 
 // Greet reads factord's greeting.
-func Greet(l *Lines) error {
+func Greet(l *Lines) error { return GreetAs(l, Greeting) }
+
+// GreetAs reads the greeting of a server that begins with greeting. One that is
+// refused at once is told so by a *Refused.
+func GreetAs(l *Lines, greeting string) error {
 	line, err := l.Read()
 	if err != nil {
 		return err
 	}
-	if s := string(line); s != Greeting && !strings.HasPrefix(s, Greeting+" ") {
-		return ErrGrammar
+	if s := string(line); s == greeting || strings.HasPrefix(s, greeting+" ") {
+		return nil
 	}
-	return nil
+	if verb, rest := Split(line); verb == "ERR" {
+		return refusal(rest)
+	}
+	return ErrGrammar
 }
 
 // awaitVerdict serves inquiries until the verdict has come with its final line.

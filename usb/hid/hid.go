@@ -91,6 +91,9 @@ var (
 	ErrAccess = errors.New("no access to the key's device files")
 	// ErrNone: the key has no such interface, or it is switched off.
 	ErrNone = errors.New("the key has no such interface")
+	// ErrDriver: the kernel's own driver is not on that interface, as after a program
+	// that took the key and was killed.
+	ErrDriver = errors.New("the kernel's driver is not on the key's interface")
 	// ErrLost: reports were lost on their way.
 	ErrLost = errors.New("input from the key was lost")
 )

@@ -5,6 +5,7 @@ package key
 
 import (
 	"context"
+	"time"
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/wire/agent"
@@ -26,6 +27,9 @@ type Job struct {
 	Queue string
 	// For says what it is for, to others who wait for the same key: "sudo".
 	For string
+	// Wait is how long a key that is not there is waited for, and a touch; 0: as long as
+	// the context lasts. Less than 0: not at all.
+	Wait time.Duration
 	// Request and Reply are pointers to the verb's types in package agent. The device
 	// fills in Common.
 	Request, Reply any

@@ -23,6 +23,8 @@ package agent
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -76,6 +78,9 @@ type Common struct {
 	Device string `json:"device,omitempty"`
 }
 
+// Base is the Common of any request.
+func (c *Common) Base() *Common { return c }
+
 // WaitTime is Wait as a duration, of at most MaxWait.
 func (c Common) WaitTime() time.Duration {
 	return min(time.Duration(c.Wait)*time.Millisecond, MaxWait)
@@ -126,7 +131,8 @@ const (
 	Late
 )
 
-// Error is an operation without evidence. Text is for the log, and short.
+// Error is an operation without evidence. Text is for the log, and short. As a line it
+// is "ERR code tries text".
 type Error struct {
 	Code  Code
 	Tries int // with WrongPIN and LastTry: how many are left; else 0
@@ -134,6 +140,20 @@ type Error struct {
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("factord-usb: %s", e.Text) }
+
+// maxTries is more than any key's counter of tries has.
+const maxTries = 255
+
+// ParseError reads what stands in an ERR line: the code, and what follows it. nil is
+// no error of an operation.
+func ParseError(code int, rest string) *Error {
+	number, text, _ := strings.Cut(rest, " ")
+	tries, err := strconv.Atoi(number)
+	if err != nil || tries < 0 || tries > maxTries || code < int(Internal) || code > int(Late) {
+		return nil
+	}
+	return &Error{Code: Code(code), Tries: tries, Text: text}
+}
 
 // Key is a key that is plugged in.
 type Key struct {
@@ -221,8 +241,8 @@ type CaptureReply struct {
 // HMACRequest asks for the answer of a challenge-response slot.
 type HMACRequest struct {
 	Common
-	Serial uint32 `json:"serial"`
-	Slot   int    `json:"slot"` // 1 or 2
+	Serial uint32 `json:"serial"` // 0: the one key that shows none
+	Slot   int    `json:"slot"`   // 1 or 2
 	// Challenge is up to 63 bytes, of which the last is not 0; see otp.ChallengeResponse.
 	Challenge []byte `json:"challenge"`
 }

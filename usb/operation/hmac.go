@@ -1,0 +1,95 @@
+package operation
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/factord/factord/daemon/wire/agent"
+	"github.com/factord/factord/usb"
+	"github.com/factord/factord/usb/hid"
+	"github.com/factord/factord/usb/otp"
+)
+
+// errOther: the key is not the one that is meant.
+var errOther = errors.New("another key")
+
+// HMAC implements usb.Operations.
+func (m Machine) HMAC(ctx context.Context, q agent.HMACRequest, t usb.Talk) (r agent.HMACReply, err error) {
+	b, err := m.backend(q.Common)
+	if err != nil {
+		return r, err
+	}
+	if len(q.Challenge) != otp.ChallengeSize {
+		return r, failuref(agent.Unsupported, "challenges have %d bytes", otp.ChallengeSize)
+	}
+	s := newSearch(b, q.Common, t)
+	for {
+		keys, err := s.round(ctx, hasOTP)
+		if err != nil {
+			return r, failure(err)
+		}
+		for _, at := range keys {
+			switch r, err = m.hmacOf(ctx, s, at.Port, q); {
+			case err == nil:
+				return r, nil
+			case errors.Is(err, errOther):
+				s.pass(at)
+			case errors.Is(err, otp.ErrTouch) && !s.over(): // the key is less patient than the login
+				s.hindrance = err
+			default:
+				if err = s.note(err); err != nil {
+					return r, failure(err)
+				}
+			}
+		}
+		if errors.Is(s.hindrance, otp.ErrTouch) {
+			continue
+		}
+		if err := s.pause(ctx); err != nil {
+			return r, err
+		}
+	}
+}
+
+// hmacOf asks a key, if it is the one that is meant.
+func (m Machine) hmacOf(ctx context.Context, s *search, port string, q agent.HMACRequest) (r agent.HMACReply, err error) {
+	unlock, err := m.lock(port)
+	if err != nil {
+		return r, err
+	}
+	defer unlock()
+	f, err := s.backend.Features(ctx, port)
+	if err != nil {
+		return r, err
+	}
+	defer f.Close()
+	switch n, err := serial(ctx, f); {
+	case err != nil:
+		return r, err
+	case n != q.Serial:
+		return r, errOther
+	}
+	s.talk.State(agent.Ready)
+	return hmacWith(ctx, s, f, q)
+}
+
+// hmacWith asks the key that is meant. A touch is waited for until the search ends.
+func hmacWith(ctx context.Context, s *search, f hid.Features, q agent.HMACRequest) (r agent.HMACReply, err error) {
+	asking, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var touched atomic.Bool
+	onTouch := func() {
+		if !touched.Swap(true) {
+			s.talk.State(agent.Touch)
+			timer := time.AfterFunc(time.Until(s.end), func() { cancel(otp.ErrTouch) })
+			context.AfterFunc(asking, func() { timer.Stop() })
+		}
+	}
+	answer, err := otp.ChallengeResponse(asking, f, q.Slot, [otp.ChallengeSize]byte(q.Challenge), onTouch)
+	if err != nil && ctx.Err() == nil && context.Cause(asking) != nil {
+		err = context.Cause(asking)
+	}
+	return agent.HMACReply{Answer: answer[:], Touched: touched.Load()}, err
+}

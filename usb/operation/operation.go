@@ -1,0 +1,76 @@
+// Package operation is what factord-usb does with keys. It finds the one that is meant,
+// by its serial number or by what is in it and never because it is the first, waits for
+// it to be plugged in, and keeps other processes of factord-usb off it meanwhile.
+package operation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/factord/factord/daemon/wire/agent"
+	"github.com/factord/factord/usb"
+	"github.com/factord/factord/usb/hid"
+	"github.com/factord/factord/usb/otp"
+)
+
+// Machine has the keys of this machine. It implements usb.Operations.
+type Machine struct {
+	// Hidraw and Libusb are the ways to them; nil is one that can't be gone.
+	Hidraw, Libusb hid.Backend
+	// Dev and Sys are where device files and sysfs are; "" is /dev and /sys.
+	Dev, Sys string
+}
+
+var _ usb.Operations = Machine{}
+
+// backend returns the way that is asked for.
+func (m Machine) backend(c agent.Common) (hid.Backend, error) {
+	name, b := "hidraw", m.Hidraw
+	if c.Backend == "libusb" {
+		name, b = c.Backend, m.Libusb
+	}
+	if b == nil {
+		return nil, &agent.Error{Code: agent.Unsupported, Text: "this factord-usb is built without " + name}
+	}
+	return b, nil
+}
+
+// codes are what errors mean for the caller, the first that fits.
+var codes = []struct {
+	err  error
+	code agent.Code
+}{
+	{hid.ErrGone, agent.Gone}, {hid.ErrBusy, agent.Held}, {hid.ErrAccess, agent.NoAccess}, {hid.ErrDriver, agent.NoAccess},
+	{hid.ErrNone, agent.WrongKey},
+	{otp.ErrTouch, agent.NoTouch}, {otp.ErrEmpty, agent.WrongKey}, {otp.ErrRejected, agent.WrongKey}, {otp.ErrOld, agent.Unsupported},
+	{otp.ErrStuck, agent.Garbled}, {otp.ErrGarbled, agent.Garbled}, {otp.ErrChallenge, agent.Protocol},
+}
+
+// codeOf is what an error means for the caller; Internal if it is none of a key's.
+func codeOf(err error) agent.Code {
+	var known *agent.Error
+	if errors.As(err, &known) {
+		return known.Code
+	}
+	for _, c := range codes {
+		if errors.Is(err, c.err) {
+			return c.code
+		}
+	}
+	return agent.Internal
+}
+
+// failure is an error as the caller is told it. The end of a context stays what it is.
+func failure(err error) error {
+	var known *agent.Error
+	switch {
+	case err == nil, errors.As(err, &known), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	}
+	return &agent.Error{Code: codeOf(err), Text: err.Error()}
+}
+
+func failuref(code agent.Code, format string, args ...any) error {
+	return &agent.Error{Code: code, Text: fmt.Sprintf(format, args...)}
+}
