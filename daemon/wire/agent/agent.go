@@ -304,6 +304,7 @@ type CreateRequest struct {
 	Resident   bool     `json:"resident,omitempty"`
 	UV         bool     `json:"uv,omitempty"`        // the key has to know the person, by itself
 	NeedsPIN   bool     `json:"needs_pin,omitempty"` // or by a PIN
+	LastTry    bool     `json:"last_try,omitempty"`  // the last try of the PIN may be spent
 }
 
 // CreateReply is a fresh credential, in the form of WebAuthn.
@@ -327,6 +328,7 @@ type AssertRequest struct {
 	UP          bool         `json:"up"` // a touch is demanded
 	UV          bool         `json:"uv,omitempty"`
 	NeedsPIN    bool         `json:"needs_pin,omitempty"`
+	LastTry     bool         `json:"last_try,omitempty"` // the last try of the PIN may be spent
 	// Find: the credential is only looked for, silently. The reply says which it is, and
 	// Tries.
 	Find bool `json:"find,omitempty"`
