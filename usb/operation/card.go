@@ -24,6 +24,9 @@ func waiting(ctx context.Context, c agent.Common) (context.Context, context.Canc
 func (m Machine) Card(ctx context.Context, q agent.CardRequest, t usb.Talk) (r agent.CardReply, err error) {
 	ctx, cancel := waiting(ctx, q.Common)
 	defer cancel()
+	if q.Tries {
+		return triesOf(ctx, q.Serial)
+	}
 	slot, err := proof.ParseSlot(q.Slot)
 	if err != nil {
 		return r, failuref(agent.Protocol, "%v", err)
@@ -46,6 +49,20 @@ func (m Machine) Card(ctx context.Context, q agent.CardRequest, t usb.Talk) (r a
 		Serial: e.Serial, Firmware: e.Firmware.String(), Reader: reader, Tries: tries.Left, PIVSlot: slotOf(e.Slot),
 		Attestation: e.Chain.Slot, Intermediate: e.Chain.Device,
 	}, nil
+}
+
+// triesOf looks at the tries of a card's PIN, if the card can be had at once.
+func triesOf(ctx context.Context, serial uint32) (r agent.CardReply, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	tries, err := piv.Retries(ctx, serial, func(piv.State) { cancel() })
+	if err == nil && !tries.Verified && tries.Left == 0 {
+		err = piv.ErrBlocked
+	}
+	if err != nil {
+		return r, cardFailure(err)
+	}
+	return agent.CardReply{Serial: serial, Tries: tries.Left}, nil
 }
 
 // onlyCard finds the one YubiKey that there is.
@@ -98,6 +115,9 @@ func (m Machine) Sign(ctx context.Context, q agent.SignRequest, t usb.Talk) (r a
 			return r, err
 		}
 		defer clear(s.PIN)
+		if len(s.PIN) == 0 { // a card that wants none would sign
+			return r, cardFailure(piv.ErrPINNeeded)
+		}
 	}
 	ctx, cancel := waiting(ctx, q.Common)
 	defer cancel()

@@ -36,6 +36,9 @@ func (m Machine) Keys(ctx context.Context, q agent.KeysRequest, t usb.Talk) (r a
 		}
 		r.Keys = append(r.Keys, k)
 	}
+	if q.Cards {
+		addCards(ctx, &r)
+	}
 	return r, ctx.Err()
 }
 

@@ -44,7 +44,10 @@ func failure(key string, err error) error {
 	case agent.WrongKey:
 		lapse.Text = key + " has not what was enrolled: was it set up anew? ask your administrator"
 	case agent.WrongPIN:
-		lapse.Text = "wrong PIN: " + triesLeft(e.Tries)
+		lapse.Text = "wrong PIN"
+		if e.Tries > 0 { // else it was not tried
+			lapse.Text += ": " + triesLeft(e.Tries)
+		}
 	case agent.Blocked:
 		lapse.Text = "the PIN of " + key + " is blocked: use another factor, and unblock it with the maker's program"
 	case agent.Replug:

@@ -191,7 +191,7 @@ type FIDO struct {
 // PIV is what a key's PIV application has.
 type PIV struct {
 	Reader string    `json:"reader"`
-	Tries  int       `json:"tries"` // of the PIN
+	Tries  int       `json:"tries"` // of the PIN that are left; 0: it does not tell, or it is blocked
 	Slots  []PIVSlot `json:"slots,omitempty"`
 }
 
@@ -259,6 +259,9 @@ type CardRequest struct {
 	Common
 	Serial uint32 `json:"serial,omitempty"` // 0: the one card that there is
 	Slot   string `json:"slot"`             // "9a"
+	// Tries: only those of the PIN are looked at, of the named card as it is: it is not
+	// waited for. A PIN that is blocked is the error Blocked.
+	Tries bool `json:"tries,omitempty"`
 }
 
 // CardReply is what a card says of a slot.
@@ -266,7 +269,7 @@ type CardReply struct {
 	Serial   uint32 `json:"serial"`
 	Firmware string `json:"firmware"`
 	Reader   string `json:"reader"`
-	Tries    int    `json:"tries"` // of the PIN that are left
+	Tries    int    `json:"tries"` // of the PIN that are left; 0: it does not tell, or it is blocked
 	PIVSlot
 	// Attestation is the slot's attestation certificate and Intermediate the one that
 	// signed it (slot F9), in DER; empty for a key that was imported.
