@@ -148,9 +148,10 @@ var cardCodes = []struct {
 	code agent.Code
 }{
 	{piv.ErrService, agent.NoAccess}, {piv.ErrAbsent, agent.Gone}, {piv.ErrBusy, agent.Held}, {piv.ErrRemoved, agent.Gone},
-	{piv.ErrSilent, agent.Late}, {piv.ErrGarbled, agent.Garbled}, {piv.ErrEmpty, agent.WrongKey}, {piv.ErrWrongKey, agent.WrongKey},
+	{piv.ErrSilent, agent.Late}, {piv.ErrEmpty, agent.WrongKey}, {piv.ErrWrongKey, agent.WrongKey},
 	{piv.ErrTouch, agent.NoTouch}, {piv.ErrPINLength, agent.WrongPIN}, {piv.ErrPINNeeded, agent.NoPIN}, {piv.ErrBlocked, agent.Blocked},
 	{piv.ErrLastTry, agent.LastTry},
+	{piv.ErrGarbled, agent.Garbled}, // which is what the others are wrapped around
 }
 
 // cardFailure is an error as the caller is told it.

@@ -143,14 +143,11 @@ var errPINLength = fmt.Errorf("a PIN of another length than %d to %d", minPIN, m
 
 // next is PIN.Next. A password that was typed for the PIN costs no try.
 func next(p *key.PIN) error {
-	if err := p.Next(); err != nil {
-		return err
-	}
-	if n := len(p.Secret()); n < minPIN || n > maxPIN {
+	if n := len(p.Secret()); n > 0 && (n < minPIN || n > maxPIN) {
 		p.Wipe()
 		return &factor.Lapse{Text: fmt.Sprintf("the PIN of a YubiKey has %d to %d characters: nothing was sent to it", minPIN, maxPIN), Err: errPINLength}
 	}
-	return nil
+	return p.Next()
 }
 
 // again reads a slot as it is kept now. It is nil if it is not there any more, or is
