@@ -145,7 +145,8 @@ func (a *attempt) weigh(ctx context.Context) error {
 	for _, f := range a.Factors {
 		o, err := a.offerOf(ctx, f)
 		if errors.Is(err, factor.ErrUnavailable) && ctx.Err() == nil {
-			s.outages, asked = append(s.outages, outage{f.Name(), err}), false
+			s.outages, asked = append(s.outages, outage{f.Name(), err}), asked && isLocal(f)
+			s.enrolled = s.enrolled || isLocal(f) && len(s.records[f.Name()]) > 0 // which is no question for a key
 			if !a.alone && !errors.Is(err, errQuota) {
 				a.Log.Warn("a factor can't be asked", "factor", f.Name(), "user", a.name(), "error", err)
 			}

@@ -28,14 +28,18 @@ type function interface {
 
 // device is the whole of them.
 type device struct {
+	release   uint16
 	functions []function
 	pipes     map[uint8]*usbip.Pipe
 	outs      map[uint8]function
 	config    uint8 // that the host has chosen
 }
 
-func newDevice(functions []function) *device {
-	d := &device{functions: functions, pipes: map[uint8]*usbip.Pipe{}, outs: map[uint8]function{}}
+func newDevice(functions []function, version [3]uint8) *device {
+	d := &device{
+		release:   uint16(version[0])<<8 | uint16(version[1])<<4 | uint16(version[2]),
+		functions: functions, pipes: map[uint8]*usbip.Pipe{}, outs: map[uint8]function{},
+	}
 	for _, f := range functions {
 		for n, p := range f.endpoints() {
 			d.pipes[n], d.outs[n] = p, f

@@ -47,8 +47,6 @@ func (s Shown) Show(out io.Writer, whom string, columns int) error {
 	case s.Link != "":
 		_, err := fmt.Fprintf(out, "The account at Duo for %s is there already, and has no phone. Set it up at:\n%s\n\n", whom, wire.Printable(s.Link))
 		return err
-	}
-	switch {
 	case s.Command != "":
 		return s.showCommand(out)
 	case s.Token != "":

@@ -148,7 +148,7 @@ func (n *enrolling) look(ctx context.Context, say func(string)) (err error) {
 		say(fmt.Sprintf("It is not proven where the key was made: %v", n.doubt))
 	}
 	if s.NeedsPIN {
-		n.pin = &key.PIN{Key: key.Name(s.Serial), Tries: r.Tries}
+		n.pin = &key.PIN{Key: key.Name(s.Serial), Tries: max(r.Tries, 0)}
 	}
 	n.read = true
 	return nil

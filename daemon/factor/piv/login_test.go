@@ -115,7 +115,7 @@ func TestRemoved(t *testing.T) {
 	before := k.pins()
 	v, p := d.login("", pin)
 	d.denied(v, p)
-	if !strings.Contains(p.read(), k.name+" is not plugged in: plug it in and log in again") {
+	if !strings.Contains(p.read(), k.name+" is not plugged in: plug it in and try again") {
 		t.Errorf("read %q", p.Shown)
 	}
 	if n := k.pins() - before; n > 1 {
@@ -348,13 +348,13 @@ func TestFailures(t *testing.T) {
 	k := d.insert(card.Config{}, gopiv.PINPolicyOnce, gopiv.TouchPolicyNever)
 	d.mustEnroll("", pin)
 	for code, text := range map[agent.Code]string{
-		agent.Held:     "another program holds " + k.name + ": close it and log in again",
-		agent.Gone:     k.name + " is not plugged in: plug it in and log in again",
-		agent.NoTouch:  k.name + " was not touched in time",
-		agent.Late:     k.name + " did not answer in time: log in again",
-		agent.WrongPIN: "wrong PIN|",
-		agent.NoAccess: "keys that are plugged in here can't be asked now",
-		agent.Internal: "keys that are plugged in here can't be asked now",
+		agent.Held:      "another program holds " + k.name + ": close it and try again",
+		agent.Gone:      k.name + " is not plugged in: plug it in and try again",
+		agent.NoTouch:   k.name + " was not touched in time",
+		agent.Late:      k.name + " did not answer in time: try again",
+		agent.PINNeeded: k.name + " wants its PIN: log in again and give it",
+		agent.NoAccess:  "keys that are plugged in here can't be asked now",
+		agent.Internal:  "keys that are plugged in here can't be asked now",
 	} {
 		d.device.instead = func(j key.Job) (bool, error) {
 			return j.Verb == agent.Sign, &agent.Error{Code: code, Text: "test"}

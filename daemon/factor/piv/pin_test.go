@@ -28,7 +28,7 @@ func TestPIN(t *testing.T) {
 		for _, typed := range []string{"", "12345", "123456789", "correct horse battery staple"} {
 			v, p := d.login("", typed)
 			d.denied(v, p)
-			want := "nothing was sent to it"
+			want := "it was not tried"
 			if typed == "" {
 				want = "no PIN was given"
 			}
@@ -98,7 +98,7 @@ func TestEnrolPIN(t *testing.T) {
 		t.Errorf("%v, %d PINs", err, k.pins())
 	}
 	d.hasRead(p, ask, "Wrong, 2 tries are left. "+ask, "Wrong, 1 try is left. "+ask, "A wrong PIN would block it now. Type yes to try: ")
-	d.refused("nothing was sent to it", "", "12345")
+	d.refused("it was not tried", "", "12345")
 	d.refused("no PIN was given", "", "")
 	d.refused("cancelled", "")
 	_, p, err = d.enroll("", pin, "yes")

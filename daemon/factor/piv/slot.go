@@ -133,19 +133,11 @@ func (s *slot) job(why string, challenge []byte, p *key.PIN, reply *agent.SignRe
 	return j
 }
 
-// A PIN's length in bytes (SP 800-73-4 part 2, 2.4.3).
-const (
-	minPIN = 6
-	maxPIN = 8
-)
-
-var errPINLength = fmt.Errorf("a PIN of another length than %d to %d", minPIN, maxPIN)
-
 // next is PIN.Next. A password that was typed for the PIN costs no try.
 func next(p *key.PIN) error {
-	if n := len(p.Secret()); n > 0 && (n < minPIN || n > maxPIN) {
+	if err := proof.FitPIN(p.Secret()); err != nil && len(p.Secret()) > 0 {
 		p.Wipe()
-		return &factor.Lapse{Text: fmt.Sprintf("the PIN of a YubiKey has %d to %d characters: nothing was sent to it", minPIN, maxPIN), Err: errPINLength}
+		return &factor.Lapse{Text: err.Error() + ": it was not tried", Err: err}
 	}
 	return p.Next()
 }

@@ -27,7 +27,7 @@ func (t *transaction) makeCredential(r makeRequest) (any, error) {
 	}
 	alg := 0
 	for _, p := range r.Params {
-		if p.Type == publicKey && (p.Alg == algES256 || p.Alg == algEdDSA) && alg == 0 {
+		if p.Type == publicKey && (p.Alg == algES256 && !t.NoES256 || p.Alg == algEdDSA) && alg == 0 {
 			alg = p.Alg
 		}
 	}
@@ -54,6 +54,7 @@ func (t *transaction) makeCredential(r makeRequest) (any, error) {
 	}
 	c := newCredential(hash, alg)
 	c.user, c.resident = r.User, r.Options["rk"]
+	c.protect = t.Protect
 	if level, ok := r.Extensions["credProtect"].(uint64); ok && level <= 3 {
 		c.protect = int(level)
 	}
