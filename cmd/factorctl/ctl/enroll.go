@@ -45,6 +45,9 @@ func (a *app) enrollCommand() *cobra.Command {
            "enroll yubico"
   hmac     a YubiKey's challenge-response slot (--slot). A command is shown that puts a
            new secret into the slot; then the slot is tried
+  piv      the key that is in a slot of a YubiKey (--slot, 9a if left out), which is plugged
+           in: its PIN is asked for, and it signs once. Whether it was made there and
+           what it asks for is kept, if its attestation proves it
   duo      a new account at Duo, where factord is set up for it. The QR code is for
            the app Duo Mobile. It is kept at Duo alone: "list" does not show it
 
@@ -64,6 +67,7 @@ the exit status says.`,
   factorctl enroll yubico --name blue
   factorctl enroll touch
   factorctl enroll hmac --slot 2
+  factorctl enroll piv --serial 12345678
   sudo factorctl enroll yubico --user alice --public-id vvcccccchbtu --private-id-file ./id --aes-key-file ./key`,
 	}
 	flags := cmd.Flags()
@@ -80,7 +84,7 @@ the exit status says.`,
 	flags.String("public-id", "", "what a YubiKey types before the last 32 characters: `ID`")
 	flags.StringVar(&e.privateIDFile, "private-id-file", "", "take a YubiKey's private id from `FILE`: 12 hexadecimal digits (only root)")
 	flags.StringVar(&e.aesKeyFile, "aes-key-file", "", "take a YubiKey's AES key from `FILE`: 32 hexadecimal digits (only root)")
-	flags.Uint("slot", 2, "the slot (`N`) of a YubiKey: 1 or 2")
+	flags.String("slot", "", "the `SLOT` of a YubiKey: 1 or 2 for hmac, 9a, 9c, 9d or 9e for piv")
 	flags.String("serial", "", "the YubiKey with the serial `NUMBER`, where several are plugged in")
 	flags.String("scan-map", "", "a YubiKey's own scan map, if it was changed: `HEX`, 90 digits")
 	flags.BoolVar(&e.noPresence, "no-presence", false, "take a key that asks for neither touch nor PIN (only root): for rules with\npresence = false")

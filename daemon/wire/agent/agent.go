@@ -270,6 +270,9 @@ type CardRequest struct {
 	Common
 	Serial uint32 `json:"serial,omitempty"` // 0: the one card that there is
 	Slot   string `json:"slot"`             // "9a"
+	// Tries: only those of the PIN are looked at, of the named card as it is: it is not
+	// waited for. A PIN that is blocked is the error Blocked.
+	Tries bool `json:"tries,omitempty"`
 }
 
 // CardReply is what a card says of a slot.
@@ -315,6 +318,7 @@ type CreateRequest struct {
 	Resident   bool     `json:"resident,omitempty"`
 	UV         bool     `json:"uv,omitempty"`        // the key has to know the person, by itself
 	NeedsPIN   bool     `json:"needs_pin,omitempty"` // or by a PIN
+	LastTry    bool     `json:"last_try,omitempty"`  // the last try of the PIN may be spent
 }
 
 // CreateReply is a fresh credential, in the form of WebAuthn.
@@ -338,6 +342,7 @@ type AssertRequest struct {
 	UP          bool         `json:"up"` // a touch is demanded
 	UV          bool         `json:"uv,omitempty"`
 	NeedsPIN    bool         `json:"needs_pin,omitempty"`
+	LastTry     bool         `json:"last_try,omitempty"` // the last try of the PIN may be spent
 	// Find: the credential is only looked for, silently. The reply says which it is, and
 	// Tries.
 	Find bool `json:"find,omitempty"`
