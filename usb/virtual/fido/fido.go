@@ -45,6 +45,8 @@ type Options struct {
 	AlwaysUV bool
 	// NoCTAP2 and NoU2F leave out one of the two.
 	NoCTAP2, NoU2F bool
+	// NoES256: credentials are of EdDSA.
+	NoES256 bool
 	// Attestation is what comes with a new credential.
 	Attestation Attestation
 	// OmitCredential: an assertion doesn't repeat the one credential it was asked for.

@@ -28,7 +28,7 @@ func (t *transaction) info() any {
 	return map[int]any{
 		1: versions, 2: []string{"credProtect"}, 3: AAGUID[:], 4: options, 5: t.maxMsgSize(), 6: t.protocols(),
 		7: maxList, 8: maxCredentialID, 9: []string{"usb"},
-		10:  []any{parameter{Alg: algES256, Type: publicKey}, parameter{Alg: algEdDSA, Type: publicKey}},
+		10:  t.algorithms(),
 		0xd: 4, 0xe: firmware,
 	}
 }
@@ -38,4 +38,11 @@ func (t *transaction) protocols() []uint {
 		return []uint{2, 1}
 	}
 	return t.Protocols
+}
+
+func (t *transaction) algorithms() []parameter {
+	if t.NoES256 {
+		return []parameter{{algEdDSA, publicKey}}
+	}
+	return []parameter{{algES256, publicKey}, {algEdDSA, publicKey}}
 }

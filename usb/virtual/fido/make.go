@@ -27,7 +27,7 @@ func (t *transaction) makeCredential(r makeRequest) (any, error) {
 	}
 	alg := 0
 	for _, p := range r.Params {
-		if p.Type == publicKey && (p.Alg == algES256 || p.Alg == algEdDSA) && alg == 0 {
+		if p.Type == publicKey && (p.Alg == algES256 && !t.NoES256 || p.Alg == algEdDSA) && alg == 0 {
 			alg = p.Alg
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -80,6 +81,24 @@ func extended(b []byte) (data []byte, ok bool) {
 	return rest[:n], true
 }
 
+// RegisterU2F makes a credential as register does, without a touch. The point has 65
+// bytes.
+func (k *Key) RegisterU2F(appID string) (handle, point []byte) {
+	k.turn.Lock()
+	defer k.turn.Unlock()
+	c := newCredential(sha256.Sum256([]byte(appID)), algES256)
+	k.keep(c)
+	return c.id, c.point()
+}
+
+func (c *credential) point() []byte {
+	b, err := c.key.Public().(*ecdsa.PublicKey).Bytes()
+	if err != nil {
+		panic(err) // the key was made here
+	}
+	return b
+}
+
 func (t *transaction) register(data []byte) ([]byte, int) {
 	if !t.touched() {
 		return nil, swConditions
@@ -87,10 +106,7 @@ func (t *transaction) register(data []byte) ([]byte, int) {
 	challenge, app := data[:32], data[32:]
 	c := newCredential([32]byte(app), algES256)
 	t.key.keep(c)
-	point, err := c.key.Public().(*ecdsa.PublicKey).Bytes()
-	if err != nil {
-		panic(err) // the key was made here
-	}
+	point := c.point()
 	key, certificate := attestationKey(false)
 	b := slices.Concat([]byte{5}, point, []byte{byte(len(c.id))}, c.id, certificate)
 	return append(b, sign(key, slices.Concat([]byte{0}, app, challenge, c.id, point))...), swOK
