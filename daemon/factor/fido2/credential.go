@@ -49,7 +49,9 @@ func (c *credential) Check() (err error) {
 		return errors.New("relying party's id has a wrong size")
 	case len(c.Credential) == 0 || len(c.Credential) > assertion.MaxCredentialID:
 		return errors.New("credential id has a wrong size")
-	case c.U2F && (c.PIN || c.UV || c.NoPresence):
+	case c.NoPresence:
+		return errors.New("a security key is always touched")
+	case c.U2F && (c.PIN || c.UV):
 		return errors.New("a U2F credential knows of a touch only")
 	case c.PIN && c.UV:
 		return errors.New("both PIN and built-in verification are demanded")
@@ -60,12 +62,12 @@ func (c *credential) Check() (err error) {
 
 // terms are what credentials have to have in common to be asked for at once.
 type terms struct {
-	rpID                string
-	pin, uv, noPresence bool
+	rpID    string
+	pin, uv bool
 }
 
 func (c *credential) terms() terms {
-	return terms{c.RPID, c.PIN, c.UV, c.NoPresence}
+	return terms{c.RPID, c.PIN, c.UV}
 }
 
 // wanted is the credential as factord-usb is asked for it.

@@ -38,7 +38,10 @@ func (f *Factor) Enroll(e factor.Enrolment) (factor.Draft, error) {
 	if err := key.Full(len(existing)); err != nil {
 		return factor.Draft{}, err
 	}
-	c := &credential{Head: key.Head{Head: record.Head{Version: version}, NoPresence: e.NoPresence}, RPID: f.RPID}
+	if e.NoPresence {
+		return factor.Draft{}, errors.New("a security key is always touched\nhint: leave out --no-presence")
+	}
+	c := &credential{Head: key.Head{Head: record.Head{Version: version}}, RPID: f.RPID}
 	record.Name(c, e.Name, existing)
 	if err := factor.CheckName(c.Name); err != nil {
 		return factor.Draft{}, err
@@ -65,7 +68,7 @@ func (n *enrolling) set(options map[string]string) (err error) {
 		case name == "verification":
 			return fmt.Errorf("a security key has no verification %q\nhint: pin or built-in; or leave it out, then a touch will do", value)
 		default:
-			return fmt.Errorf("a security key has no %q\nhint: --verification, --serial and --no-presence", name)
+			return fmt.Errorf("a security key has no %q\nhint: --verification and --serial", name)
 		}
 	}
 	return nil
@@ -139,9 +142,7 @@ func (n *enrolling) prove(ctx context.Context, say func(string)) error {
 		if err := n.c.admit(n.existing); err != nil {
 			return err
 		}
-		if !n.c.NoPresence {
-			say("Now once more, as in a login.")
-		}
+		say("Now once more, as in a login.")
 	}
 	challenge, err := key.Challenge(n.f.Rand, kind, n.f.Host, n.login)
 	if err != nil {

@@ -19,9 +19,6 @@ type group []*credential
 func serving(l factor.Login) (all []*credential, groups []group, err error) {
 	all, err = record.DecodeAll[credential](l.Records)
 	for _, c := range all {
-		if !c.Serves(l) {
-			continue
-		}
 		n := slices.IndexFunc(groups, func(g group) bool { return g[0].terms() == c.terms() })
 		if n < 0 {
 			groups = append(groups, group{c})
@@ -42,17 +39,10 @@ func (g group) names() string {
 
 func (g group) choice() key.Choice {
 	what := "touch of " + g.names()
-	switch {
-	case g[0].PIN:
+	if g[0].PIN {
 		what = "PIN and " + what
-	case g[0].NoPresence:
-		what = "answer of " + g.names()
 	}
-	article := "a "
-	if g[0].NoPresence {
-		article = "an "
-	}
-	return key.Choice{Text: what, Enter: article + what, Auto: !g[0].PIN}
+	return key.Choice{Text: what, Enter: "a " + what, Auto: !g[0].PIN}
 }
 
 // find is the credential of the group with an id.
@@ -79,7 +69,7 @@ func (g group) queue() string {
 // request asks for an assertion by one of the group.
 func (g group) request(clientHash []byte) *agent.AssertRequest {
 	t := g[0].terms()
-	q := &agent.AssertRequest{RPID: t.rpID, ClientHash: clientHash, UP: !t.noPresence, UV: t.uv, NeedsPIN: t.pin}
+	q := &agent.AssertRequest{RPID: t.rpID, ClientHash: clientHash, UP: true, UV: t.uv, NeedsPIN: t.pin}
 	for _, c := range g {
 		q.Credentials = append(q.Credentials, c.wanted())
 	}

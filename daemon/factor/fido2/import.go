@@ -90,7 +90,8 @@ func (f *Factor) fromPAMU2F(i factor.Import) ([]imported, error) {
 	return rows, nil
 }
 
-// take makes a record of what another program keeps.
+// take makes a record of what another program keeps. A touch is asked for, whether that
+// program did or not.
 func (r *imported) take(from keyfile.Credential, rpID string) error {
 	switch {
 	case from.ID == nil:
@@ -98,7 +99,7 @@ func (r *imported) take(from keyfile.Credential, rpID string) error {
 	case from.PIN && from.Verification:
 		return errors.New("it demands both PIN and built-in verification, of which factord takes one")
 	}
-	r.c = credential{Head: key.Head{Head: record.Head{Version: version}, NoPresence: !from.Presence && !from.PIN && !from.Verification}, RPID: rpID, U2F: from.U2F,
+	r.c = credential{Head: key.Head{Head: record.Head{Version: version}}, RPID: rpID, U2F: from.U2F,
 		Credential: from.ID, COSE: from.Key.COSE(), PIN: from.PIN, UV: from.Verification, public: from.Key}
 	if factor.CheckName(r.name) != nil {
 		r.name = ""
