@@ -54,6 +54,7 @@ type channel struct {
 	touch  func()
 	cid    uint32
 	caps   byte
+	begun  bool // the key is at work on our request: there was a KEEPALIVE
 }
 
 func (c *channel) knowsCBOR() bool { return c.caps&capCBOR != 0 }
@@ -92,17 +93,24 @@ func (c *channel) init(ctx context.Context) error {
 
 // outer is what an error of a short wait means to one with a longer time.
 func outer(ctx context.Context, err error) error {
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return ErrSilent
+	switch {
+	case !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
+		return err
+	case errors.Is(err, ErrBusy):
+		return ErrBusy
 	}
-	return err
+	return ErrSilent
 }
 
 // whileBusy tries again until the key is free.
 func (c *channel) whileBusy(ctx context.Context, try func() error) error {
-	for {
+	for busy := false; ; busy = true {
+		c.begun = false
 		err := try()
 		if !errors.Is(err, ErrBusy) {
+			if busy && !c.begun && errors.Is(err, context.DeadlineExceeded) {
+				err = fmt.Errorf("%w: %w", ErrBusy, err)
+			}
 			return err
 		}
 		select {
@@ -153,6 +161,7 @@ func (c *channel) answer(ctx context.Context, cmd byte) ([]byte, error) {
 			}
 			return m.data, nil
 		case m.cmd == cmdKeepalive && len(m.data) == 1:
+			c.begun = true
 			if m.data[0] == userNeeded && !told {
 				told = true
 				c.touch()

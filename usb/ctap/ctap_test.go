@@ -112,6 +112,7 @@ func TestAssert(t *testing.T) {
 		{name: "finger, CTAP 2.0", uv: true, options: fido.Options{Verify: finger, Old: true}},
 		{name: "finger always", uv: true, options: fido.Options{Verify: finger, AlwaysUV: true}},
 		{name: "PIN of a key with a reader", pin: pin, options: fido.Options{Verify: finger, PIN: string(pin)}},
+		{name: "PIN, protected", pin: pin, options: fido.Options{PIN: string(pin), Protect: 3}},
 		{name: "late touch", options: fido.Options{Touch: fido.After(250 * time.Millisecond)}},
 		{name: "small messages", options: fido.Options{MaxMsgSize: 1024}},
 	} {
@@ -284,6 +285,9 @@ func TestBusyUntilTheDeadline(t *testing.T) {
 	defer cancel()
 	if _, err := two.Assert(ctx, request(fresh.ID)); !errors.Is(err, ctap.ErrBusy) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the second program: %v", err)
+	}
+	if _, err := two.Holds(within(t), ctap.Look{RPID: rpID, ID: fresh.ID}); !errors.Is(err, ctap.ErrBusy) {
+		t.Errorf("a silent look: %v", err)
 	}
 	button.Press(within(t), true)
 	if err := <-ended; err != nil {

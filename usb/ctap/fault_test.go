@@ -123,6 +123,42 @@ func TestUnpluggedWhileItBlinks(t *testing.T) {
 	}
 }
 
+// Pulled out before any of its messages, from the greeting to the last.
+func TestUnpluggedAtEveryStep(t *testing.T) {
+	t.Parallel()
+	k := fido.New(fido.Options{PIN: string(pin)})
+	handle, _ := k.RegisterU2F(rpID)
+	for step := 0; ; step++ {
+		s := plug(t, k)
+		left := step
+		k.Change(func(o *fido.Options) {
+			o.Frames = func(frames []fido.Frame) []fido.Frame {
+				if left == 0 {
+					s.Unplug()
+				}
+				left--
+				return frames
+			}
+		})
+		c, err := ctap.Open(within(t), s.Open(), nil)
+		if err == nil {
+			r := request(handle)
+			r.PIN = pin
+			_, err = c.Assert(within(t), r)
+		}
+		s.Unplug()
+		if err == nil {
+			if step < 5 { // greeting, info, agreement, token, assertion
+				t.Errorf("all was done in %d messages", step)
+			}
+			return
+		}
+		if !errors.Is(err, hid.ErrGone) {
+			t.Errorf("at message %d: %v", step, err)
+		}
+	}
+}
+
 func TestOpenUnplugged(t *testing.T) {
 	t.Parallel()
 	s := plug(t, fido.New(fido.Options{}))

@@ -22,47 +22,52 @@ const (
 // hold up a login.
 const holdsWithin = time.Second
 
-// Holds asks, without a touch, whether the key has a credential, of which it signs
-// nothing that would be of use. Nil is any that the key keeps for the relying party.
-func (k *Key) Holds(ctx context.Context, rpID string, id []byte, u2f bool) (Held, error) {
+// Look is what Holds looks for.
+type Look struct {
+	RPID string
+	ID   []byte // nil: any that the key keeps for RPID
+	U2F  bool   // as in Request
+	// Protected: the credential serves only with PIN or finger, and keys can hide such
+	// ones from whoever shows neither (credProtect, 12.1).
+	Protected bool
+}
+
+// Holds asks, without a touch, whether the key has a credential. What it signs for
+// that is of no use.
+func (k *Key) Holds(ctx context.Context, l Look) (Held, error) {
 	short, cancel := context.WithTimeout(ctx, holdsWithin)
 	defer cancel()
-	held, err := k.holds(short, rpID, id, u2f)
+	held, err := k.holds(short, l)
 	return held, outer(ctx, err)
 }
 
-func (k *Key) holds(ctx context.Context, rpID string, id []byte, u2f bool) (Held, error) {
+func (k *Key) holds(ctx context.Context, l Look) (Held, error) {
 	var ids [][]byte
-	if id != nil {
-		ids = [][]byte{id}
+	if l.ID != nil {
+		ids = [][]byte{l.ID}
 	}
 	if err := checkIDs(ids); err != nil {
 		return No, err
 	}
-	if k.byU2F(u2f) {
-		return k.holdsU2F(ctx, rpID, id)
+	if k.byU2F(l.U2F) {
+		return k.holdsU2F(ctx, l.RPID, l.ID)
 	}
 	hash := make([]byte, 32) // of nothing that anybody would accept
 	rand.Read(hash)
 	var reply assertionReply
 	err := k.command(ctx, getAssertion, assertionRequest{
-		RPID: rpID, ClientDataHash: hash, Allow: descriptors(ids), Options: map[string]bool{"up": false},
+		RPID: l.RPID, ClientDataHash: hash, Allow: descriptors(ids), Options: map[string]bool{"up": false},
 	}, &reply)
+	if err == nil {
+		_, err = reply.check(ids)
+	}
+	hidden := (l.ID == nil || l.Protected) && (k.info.PINSet() || k.info.UV())
 	switch {
 	case err == nil:
-		_, err = reply.check(ids)
-		if err != nil {
-			return No, err
-		}
 		return Yes, nil
-	case errors.Is(err, ErrNoCredentials) && id == nil: // credProtect hides them
-		if k.info.PINSet() || k.info.UV() {
-			return Maybe, nil
-		}
+	case errors.Is(err, ErrNoCredentials) && !hidden:
 		return No, nil
-	case errors.Is(err, ErrNoCredentials):
-		return No, nil
-	case errors.Is(err, ErrPINRequired), errors.Is(err, ErrUnsupported):
+	case errors.Is(err, ErrNoCredentials), errors.Is(err, ErrPINRequired), errors.Is(err, ErrUnsupported):
 		return Maybe, nil
 	}
 	return No, err

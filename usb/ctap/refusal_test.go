@@ -157,6 +157,7 @@ func TestHolds(t *testing.T) {
 		{"CTAP 2.0", fido.Options{Old: true}, ctap.Yes, ctap.No},
 		{"omitted credential", fido.Options{OmitCredential: true}, ctap.Yes, ctap.No},
 		{"PIN", fido.Options{PIN: string(pin)}, ctap.Yes, ctap.No},
+		{"protected", fido.Options{PIN: string(pin), Protect: 3}, ctap.Maybe, ctap.Maybe},
 		{"always", fido.Options{AlwaysUV: true, PIN: string(pin)}, ctap.Maybe, ctap.Maybe},
 		{"finger always", fido.Options{AlwaysUV: true, Verify: finger}, ctap.Maybe, ctap.Maybe},
 	} {
@@ -186,7 +187,7 @@ func TestHolds(t *testing.T) {
 				{"another's", []byte("another's credential"), rpID, test.other},
 				{"of another relying party", fresh.ID, "pam://other", test.other},
 			} {
-				if held, err := c.Holds(within(t), look.rpID, look.id, false); held != look.want || err != nil {
+				if held, err := c.Holds(within(t), ctap.Look{RPID: look.rpID, ID: look.id, Protected: test.options.Protect != 0}); held != look.want || err != nil {
 					t.Errorf("%s: %d, %v", look.name, held, err)
 				}
 			}
@@ -197,13 +198,13 @@ func TestHolds(t *testing.T) {
 func TestHoldsKept(t *testing.T) {
 	t.Parallel()
 	c := open(t, fido.New(fido.Options{}))
-	if held, err := c.Holds(within(t), rpID, nil, false); held != ctap.No || err != nil {
+	if held, err := c.Holds(within(t), ctap.Look{RPID: rpID}); held != ctap.No || err != nil {
 		t.Errorf("before: %d, %v", held, err)
 	}
 	e := enrolment("alice")
 	e.Resident = true
 	enroll(t, c, e)
-	if held, err := c.Holds(within(t), rpID, nil, false); held != ctap.Yes || err != nil {
+	if held, err := c.Holds(within(t), ctap.Look{RPID: rpID}); held != ctap.Yes || err != nil {
 		t.Errorf("after: %d, %v", held, err)
 	}
 }

@@ -39,7 +39,7 @@ func TestU2F(t *testing.T) {
 				t.Error("CTAP2:", c.CTAP2())
 			}
 			for id, want := range map[string]ctap.Held{string(handle): ctap.Yes, "another's handle": ctap.No} {
-				if held, err := c.Holds(within(t), rpID, []byte(id), true); held != want || err != nil {
+				if held, err := c.Holds(within(t), ctap.Look{RPID: rpID, ID: []byte(id), U2F: true}); held != want || err != nil {
 					t.Errorf("%d, %v", held, err)
 				}
 			}

@@ -47,6 +47,8 @@ type Options struct {
 	NoCTAP2, NoU2F bool
 	// NoES256: credentials are of EdDSA.
 	NoES256 bool
+	// Protect is credProtect's level of new credentials for which none is asked (12.1).
+	Protect int
 	// Attestation is what comes with a new credential.
 	Attestation Attestation
 	// OmitCredential: an assertion doesn't repeat the one credential it was asked for.

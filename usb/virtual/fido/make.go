@@ -54,6 +54,7 @@ func (t *transaction) makeCredential(r makeRequest) (any, error) {
 	}
 	c := newCredential(hash, alg)
 	c.user, c.resident = r.User, r.Options["rk"]
+	c.protect = t.Protect
 	if level, ok := r.Extensions["credProtect"].(uint64); ok && level <= 3 {
 		c.protect = int(level)
 	}

@@ -102,7 +102,7 @@ func credential(t *testing.T, device, pin, alg, flags string) (id, key string) {
 	verify := []string{"-V"}
 	for _, flag := range strings.Fields(flags) {
 		args = append(args, flag)
-		if flag == "-v" {
+		if flag != "-r" && flag != "-u" {
 			verify = append(verify, flag)
 		}
 	}
@@ -153,6 +153,7 @@ func TestMakeAndAssert(t *testing.T) {
 		{"U2F alone", "es256", "", "-p -u", fido.Options{NoCTAP2: true}},
 		{"U2F by choice", "es256", "-u", "-p", fido.Options{}},
 		{"fingerprint", "es256", "-v", "-p -t uv=true", fido.Options{Verify: fido.After(0)}},
+		{"protected", "es256", "-v -r -c 3", "-p -r -t uv=true", fido.Options{Verify: fido.After(0)}},
 		{"fingerprint, CTAP 2.0", "es256", "-v", "-p -t uv=true", fido.Options{Verify: fido.After(0), Old: true}},
 		{"late touch", "es256", "", "-p", fido.Options{Touch: fido.After(300 * time.Millisecond)}},
 		{"omitted credential", "es256", "", "-p", fido.Options{OmitCredential: true}},
