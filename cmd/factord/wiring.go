@@ -18,6 +18,7 @@ import (
 	"github.com/factord/factord/daemon/factor/backup"
 	"github.com/factord/factord/daemon/factor/duo"
 	"github.com/factord/factord/daemon/factor/duo/authapi"
+	"github.com/factord/factord/daemon/factor/key"
 	"github.com/factord/factord/daemon/factor/totp"
 	"github.com/factord/factord/daemon/factor/yubico/ykval"
 	"github.com/factord/factord/daemon/logind"
@@ -95,7 +96,7 @@ func (s *settings) enforce(o options, c *conf.Config, log *slog.Logger) error {
 	}
 	s.copies.Configure(copiesOf(c))
 	s.conf.Store(c)
-	s.session.Store(&session.Settings{Rules: c.Rules, Factors: factors(c, keys, client)})
+	s.session.Store(&session.Settings{Rules: c.Rules, Factors: factors(c, keys, client, nil)})
 	if old := s.duo.Swap(client); old != nil {
 		old.Close()
 	}
@@ -107,17 +108,14 @@ func (s *settings) enforce(o options, c *conf.Config, log *slog.Logger) error {
 
 // factors builds the factors of conf.BuiltIn and root's bypass codes, in the order
 // in which they see an answer: Duo is asked about what is no local token's.
-func factors(c *conf.Config, keys *ykval.Client, client *authapi.Client) []factor.Factor {
+func factors(c *conf.Config, keys *ykval.Client, client *authapi.Client, device key.Device) []factor.Factor {
 	issuer := c.TOTP.Issuer
 	if issuer == "" {
 		issuer, _ = os.Hostname()
 	}
-	all := []factor.Factor{
-		totp.New(totp.Config{Issuer: issuer, Window: c.TOTP.Window}),
-		backup.New(backup.Config{}),
-		backup.NewBypass(backup.Config{}),
-		yubicoFactor(keys),
-	}
+	codes, otps := totp.New(totp.Config{Issuer: issuer, Window: c.TOTP.Window}), yubicoFactor(keys)
+	all := []factor.Factor{codes, backup.New(backup.Config{}), backup.NewBypass(backup.Config{}), otps}
+	all = append(all, localFactors(device, otps, codes)...)
 	if client != nil {
 		all = append(all, duoFactor(c.Duo, client))
 	}
@@ -129,7 +127,7 @@ func factors(c *conf.Config, keys *ykval.Client, client *authapi.Client) []facto
 // another one when a code was used: the widest voids the most.
 func restorers() map[string]factor.Restorer {
 	holders := map[string]any{"invite": backup.NewInvite(backup.Config{})}
-	for _, f := range factors(&conf.Config{TOTP: conf.TOTP{Window: conf.MaxWindow}}, nil, nil) {
+	for _, f := range factors(&conf.Config{TOTP: conf.TOTP{Window: conf.MaxWindow}}, nil, nil, nil) {
 		holders[f.Name()] = f
 	}
 	all := map[string]factor.Restorer{}

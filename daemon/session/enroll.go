@@ -122,7 +122,7 @@ func (r *request) keep(id Identity, keeper factor.Keeper, e factor.Enrolment, l 
 		}
 		text, hint, _ := strings.Cut(err.Error(), "\nhint: ")
 		switch {
-		case tries == 1 && draft.Begin != nil: // what it has made at a server is there
+		case tries == 1 && draft.Begun != nil: // what it has made at a server is there
 			return nil, problemf(wire.ReasonDenied, "%s: this is not finished\nhint: factorctl enroll %s again goes on with it", text, e.Kind)
 		case tries == 1:
 			return nil, problemf(wire.ReasonDenied, "%s: nothing was enrolled\nhint: %s", text, cmp.Or(hint, "check the clocks of this machine and of the phone"))

@@ -19,6 +19,7 @@ import (
 type enrolment struct {
 	factor, user, name string
 	noConfirm          bool
+	noPresence         bool
 	secretFile         string
 	privateIDFile      string // of a YubiKey
 	aesKeyFile         string
@@ -38,6 +39,12 @@ func (a *app) enrollCommand() *cobra.Command {
   yubico   a YubiKey that types its OTP: touch it once, and the validation server that
            factord asks confirms it. With its secrets, which only root may give, no
            server is needed. Many at once: factorctl import
+  touch    a YubiKey that is plugged into this machine and types its OTP when it is
+           touched: touch it once, when you are told to. It is linked to the token
+           (yubico, hotp) that its OTP is of; one that is not enrolled yet is, as by
+           "enroll yubico"
+  hmac     a YubiKey's challenge-response slot (--slot). A command is shown that puts a
+           new secret into the slot; then the slot is tried
   duo      a new account at Duo, where factord is set up for it. The QR code is for
            the app Duo Mobile. It is kept at Duo alone: "list" does not show it
 
@@ -55,6 +62,8 @@ the exit status says.`,
   sudo factorctl enroll totp --user alice --no-confirm --json
   factorctl enroll hotp --secret-file ./token.txt --digits 8
   factorctl enroll yubico --name blue
+  factorctl enroll touch
+  factorctl enroll hmac --slot 2
   sudo factorctl enroll yubico --user alice --public-id vvcccccchbtu --private-id-file ./id --aes-key-file ./key`,
 	}
 	flags := cmd.Flags()
@@ -71,6 +80,10 @@ the exit status says.`,
 	flags.String("public-id", "", "what a YubiKey types before the last 32 characters: `ID`")
 	flags.StringVar(&e.privateIDFile, "private-id-file", "", "take a YubiKey's private id from `FILE`: 12 hexadecimal digits (only root)")
 	flags.StringVar(&e.aesKeyFile, "aes-key-file", "", "take a YubiKey's AES key from `FILE`: 32 hexadecimal digits (only root)")
+	flags.Uint("slot", 2, "the slot (`N`) of a YubiKey: 1 or 2")
+	flags.String("serial", "", "the YubiKey with the serial `NUMBER`, where several are plugged in")
+	flags.String("scan-map", "", "a YubiKey's own scan map, if it was changed: `HEX`, 90 digits")
+	flags.BoolVar(&e.noPresence, "no-presence", false, "take a key that asks for neither touch nor PIN (only root): for rules with\npresence = false")
 	return a.does(cmd, func(ctx context.Context, args []string) error {
 		e.factor, e.options = args[0], given(flags)
 		return a.enroll(ctx, e)
@@ -80,7 +93,7 @@ the exit status says.`,
 // given returns the properties of a token that were said; factord knows which
 // of them its factors have, and what they are otherwise.
 func given(flags *pflag.FlagSet) []string {
-	properties := []string{"algorithm", "digits", "period", "look-ahead", "counter", "prefix", "public-id"}
+	properties := []string{"algorithm", "digits", "period", "look-ahead", "counter", "prefix", "public-id", "slot", "serial", "scan-map"}
 	var pairs []string
 	flags.Visit(func(f *pflag.Flag) {
 		if slices.Contains(properties, f.Name) {
@@ -162,7 +175,8 @@ func (e enrolment) seed(ctx context.Context, d *dialog.Dialog) ([]byte, error) {
 
 func (e enrolment) command(seed bool) string {
 	flag := map[bool]string{true: "1"}
-	pairs := []string{"factor", e.factor, "user", e.user, "name", e.name, "no-confirm", flag[e.noConfirm], "seed", flag[seed]}
+	pairs := []string{"factor", e.factor, "user", e.user, "name", e.name, "no-confirm", flag[e.noConfirm],
+		"no-presence", flag[e.noPresence], "seed", flag[seed]}
 	return wire.Command(wire.VerbEnroll, append(pairs, e.options...)...)
 }
 

@@ -25,6 +25,12 @@ type Shown struct {
 	// it, Link leads to Duo's own pages.
 	Activation string `json:"activation"`
 	Link       string `json:"link"`
+	// Command puts Secret, of hexadecimal digits, into a YubiKey's slot.
+	Command string `json:"command"`
+	Secret  string `json:"secret"`
+	// Token is for what a YubiKey types that is plugged in, and Added if it is new.
+	Token string `json:"token"`
+	Added bool   `json:"token-added"`
 }
 
 // Show writes what the person named whom has to take from s. columns is the
@@ -39,8 +45,11 @@ func (s Shown) Show(out io.Writer, whom string, columns int) error {
 	case s.Link != "":
 		_, err := fmt.Fprintf(out, "The account at Duo for %s is there already, and has no phone. Set it up at:\n%s\n\n", whom, wire.Printable(s.Link))
 		return err
-	}
-	if s.URI == "" {
+	case s.Command != "":
+		return s.showCommand(out)
+	case s.Token != "":
+		return s.showToken(out)
+	case s.URI == "":
 		return nil
 	}
 	fmt.Fprintf(out, "New %s token for %s:\n\n", wire.Printable(s.Factor), whom)
@@ -63,6 +72,22 @@ func (s Shown) ShowBrought(out io.Writer, whom string, confirm bool) error {
 	if err == nil && confirm {
 		_, err = fmt.Fprintf(out, "Let the token show a code, and type that.\n")
 	}
+	return err
+}
+
+// showCommand keeps the secret out of the command, which the shell would remember.
+func (s Shown) showCommand(out io.Writer) error {
+	_, err := fmt.Fprintf(out, "In another terminal, put this secret into the YubiKey. What the slot holds now is\nlost.\n\nCommand: %s\nSecret that it asks for: %s\n\n",
+		wire.Printable(s.Command), wire.Printable(s.Secret))
+	return err
+}
+
+func (s Shown) showToken(out io.Writer) error {
+	added := ""
+	if s.Added {
+		added = ", which is new: its OTPs can be typed too"
+	}
+	_, err := fmt.Fprintf(out, "The YubiKey types for the token %s%s.\n", wire.Printable(s.Token), added)
 	return err
 }
 
