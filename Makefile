@@ -8,10 +8,11 @@ FUZZTIME ?= 30s
 
 export PATH := $(PATH):/usr/local/go/bin
 
-# The version is for factor-helper; the others have it from the go command.
+# The version is for factor-helper and factord-usb; the others have it from the go command.
 VERSION ?= $(shell git describe --always --abbrev=12 --dirty=+dirty 2>/dev/null)
 static = CGO_ENABLED=0 $(GO) build $(GOFLAGS) -ldflags '-s -w -X main.version=$(VERSION)' -o bin/
-# The C library's NSS is what knows the users, so factord alone uses cgo.
+# The C library's NSS is what knows the users, and libpcsclite and libusb the keys, so
+# factord and factord-usb use cgo. libpcsclite is not linked in: it has to fit pcscd.
 cgo    = CGO_ENABLED=1 $(GO) build $(GOFLAGS) -o bin/
 tool   = $(GO) tool -modfile=packaging/tools/go.mod
 
@@ -30,6 +31,7 @@ MODSOURCES = pam/pam_factord.c pam/person.c pam/options.c pam/verdict.c pam/mark
 build:
 	@packaging/need build
 	$(cgo) ./cmd/factord
+	$(cgo) -ldflags '-s -w -X main.version=$(VERSION)' ./cmd/factord-usb
 	$(static) ./cmd/factor-helper
 	$(static) ./cmd/factorctl
 	@$(MAKE) module
@@ -73,10 +75,11 @@ bench: build
 	$(GO) run ./daemon/factordtest/bench -bin bin
 
 install:
-	@test -x bin/factord -a -x bin/factorctl -a -x bin/factor-helper -a -f bin/pam_factord.so || { echo "make build first"; exit 1; }
+	@test -x bin/factord -a -x bin/factord-usb -a -x bin/factorctl -a -x bin/factor-helper -a -f bin/pam_factord.so || { echo "make build first"; exit 1; }
 	install -D -m 0755 bin/factord $(DESTDIR)$(PREFIX)/sbin/factord
 	install -D -m 0755 bin/factorctl $(DESTDIR)$(PREFIX)/bin/factorctl
 	install -D -m 0755 bin/factor-helper $(DESTDIR)$(PREFIX)/libexec/factor-helper
+	install -D -m 0755 bin/factord-usb $(DESTDIR)$(PREFIX)/libexec/factord-usb
 	install -D -m 0644 bin/pam_factord.so $(DESTDIR)$(PAMDIR)/pam_factord.so
 	test -z "$(PAMCONFIGS)" || install -D -m 0644 packaging/pam-configs/factord $(DESTDIR)$(PAMCONFIGS)/factord
 	install -D -m 0644 packaging/man/pam_factord.8 $(DESTDIR)$(PREFIX)/share/man/man8/pam_factord.8
@@ -85,8 +88,10 @@ install:
 	for f in pam/snippets/*; do \
 		sed 's|/usr/libexec/|$(PREFIX)/libexec/|' $$f | install -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/doc/factord/pam/$${f##*/}; done
 	install -d -m 0755 $(DESTDIR)/etc/systemd/system $(DESTDIR)/etc/sysusers.d $(DESTDIR)/etc/tmpfiles.d
-	sed 's|@PREFIX@|$(PREFIX)|' packaging/systemd/factord.service | install -m 0644 /dev/stdin $(DESTDIR)/etc/systemd/system/factord.service
-	install -m 0644 packaging/systemd/factord.socket $(DESTDIR)/etc/systemd/system/
+	for unit in factord.service factord-usb@.service; do \
+		sed 's|@PREFIX@|$(PREFIX)|' packaging/systemd/$$unit | install -m 0644 /dev/stdin $(DESTDIR)/etc/systemd/system/$$unit; done
+	install -m 0644 packaging/systemd/factord.socket packaging/systemd/factord-usb.socket $(DESTDIR)/etc/systemd/system/
+	install -D -m 0644 packaging/udev/70-factord-usb.rules $(DESTDIR)/etc/udev/rules.d/70-factord-usb.rules
 	install -m 0644 packaging/systemd/factord.sysusers $(DESTDIR)/etc/sysusers.d/factord.conf
 	install -m 0644 packaging/systemd/factord.tmpfiles $(DESTDIR)/etc/tmpfiles.d/factord.conf
 	install -D -m 0644 packaging/logrotate $(DESTDIR)/etc/logrotate.d/factord

@@ -28,7 +28,12 @@ func TestImportsRunOneWay(t *testing.T) {
 		{"daemon/session", module + "daemon/audit " + module + "conf " + module + "daemon/factor/ " + module + "daemon/logind net/http " + dbus},
 		{"daemon/logind", module + "conf " + module + "daemon/factor/ net/http"},
 		{"conf", module + "daemon/session " + module + "daemon/store " + module + "daemon/factor"},
-		{"cmd/factord", module + "usb/ " + module + "helper " + module + "daemon/factordtest"},
+		{"daemon/wire/agent", module},
+		{"daemon/device", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "conf " + module + "usb " + module + "usb/ net/http"},
+		{"usb", "net/http os/exec " + module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/factor " + module + "conf"},
+		{"cmd/factord-usb", "net/http " + dbus + " " + module + "daemon " + module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/factor " +
+			module + "daemon/factor/key " + module + "daemon/device " + module + "conf " + module + "helper"},
+		{"cmd/factord", module + "usb " + module + "usb/ " + module + "helper " + module + "daemon/factordtest"},
 		{"cmd/factor-helper", "net fmt net/http os/user " + dbus + " " + module + "daemon/session " + module + "conf"},
 		{"cmd/factorctl", "net/http " + dbus + " " + module + "daemon/session " + module + "daemon/store " + module + "daemon/factor"},
 	} {

@@ -147,13 +147,12 @@ func checkHMAC(q *agent.HMACRequest) error {
 	return nil
 }
 
-// checkSlot accepts the slots of PIV that have keys: SP 800-73-4, and 82 to 95 are
-// retired ones.
+// checkSlot accepts the slots of PIV that can hold a key to log in with.
 func checkSlot(s string) error {
-	if slices.Contains([]string{"9a", "9c", "9d", "9e"}, s) || len(s) == 2 && s >= "82" && s <= "95" && strings.Trim(s, "0123456789abcdef") == "" {
-		return nil
+	if !slices.Contains([]string{"9a", "9c", "9d", "9e"}, s) {
+		return fmt.Errorf("slot: %q", s)
 	}
-	return fmt.Errorf("slot: %q", s)
+	return nil
 }
 
 func checkCard(q *agent.CardRequest) error { return checkSlot(q.Slot) }

@@ -9,8 +9,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/factord/factord/daemon/wire"
@@ -67,7 +69,8 @@ var (
 
 // Serve serves a connection and closes it. It returns within Grace of the caller's
 // hanging up, or of the end of ctx, whatever the operation does: the process has to end
-// then.
+// then. An error is for the log: what a key did not do is the caller's to know, and who
+// hangs up needs no reason.
 func (c Config) Serve(ctx context.Context, nc *net.UnixConn) error {
 	defer nc.Close()
 	peer, err := peerOf(nc)
@@ -86,7 +89,7 @@ func (c Config) Serve(ctx context.Context, nc *net.UnixConn) error {
 	job, err := hear(t, peer.UID == self)
 	if err != nil {
 		t.finish(nil, err)
-		return err
+		return forLog(err)
 	}
 	reply, err := t.run(ctx, job.wait+WorkTime, func(ctx context.Context) ([]byte, error) {
 		return job.do(ctx, c.Operations, t)
@@ -94,6 +97,15 @@ func (c Config) Serve(ctx context.Context, nc *net.UnixConn) error {
 	t.bound(time.Now().Add(replyTime))
 	t.finish(reply, err)
 	clear(reply)
+	return forLog(err)
+}
+
+// forLog drops what is no fault of this program or its caller.
+func forLog(err error) error {
+	var known *agent.Error
+	if errors.Is(err, errGone) || errors.As(err, &known) && known.Code > agent.NotPermitted {
+		return nil
+	}
 	return err
 }
 
@@ -124,6 +136,9 @@ func refused(err error) error {
 		if errors.Is(err, fault) {
 			return protocolf("%v", fault)
 		}
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
+		return errGone
 	}
 	return err
 }

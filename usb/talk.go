@@ -80,17 +80,14 @@ func (t *talk) run(ctx context.Context, limit time.Duration, do func(context.Con
 		}()
 		r.reply, r.err = do(ctx)
 	}()
+	late := make(chan struct{})
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(Grace, func() { close(late) }) })()
 	select {
 	case r := <-done:
-		return r.reply, r.err
-	case <-ctx.Done():
-	}
-	select {
-	case r := <-done:
-		if r.err == nil || errors.As(r.err, new(*agent.Error)) {
+		if ctx.Err() == nil || r.err == nil || errors.As(r.err, new(*agent.Error)) {
 			return r.reply, r.err
 		}
-	case <-time.After(Grace):
+	case <-late:
 	}
 	return nil, context.Cause(ctx)
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/factord/factord/usb"
 	"github.com/factord/factord/usb/hid"
+	"github.com/factord/factord/usb/hid/libusb"
 	"github.com/factord/factord/usb/operation"
 )
 
@@ -71,7 +72,7 @@ func run(args []string, stdout io.Writer) error {
 	case "--version":
 		fmt.Fprintln(stdout, "factord-usb "+version)
 	case "--repair":
-		return errUsage // TODO
+		return hid.Hidraw{}.Repair(context.Background())
 	default:
 		return errUsage
 	}
@@ -97,7 +98,7 @@ func serve() error {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
 	signal.Ignore(unix.SIGPIPE)
-	config := usb.Config{May: isFactord, Operations: operation.Machine{Hidraw: hid.Hidraw{}}}
+	config := usb.Config{May: isFactord, Operations: operation.Machine{Hidraw: hid.Hidraw{}, Libusb: libusb.Backend{}}}
 	return config.Serve(ctx, stream)
 }
 

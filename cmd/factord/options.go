@@ -10,7 +10,7 @@ import (
 	"github.com/factord/factord/conf"
 )
 
-const usage = `Usage: factord [--config FILE] [--state DIR] [--socket PATH]
+const usage = `Usage: factord [--config FILE] [--state DIR] [--socket PATH] [--usb-socket PATH]
        factord --init [--state DIR]
        factord --check-config [--config FILE] [--state DIR]
        factord --backup FILE | --restore FILE [--state DIR]
@@ -24,6 +24,10 @@ and factorctl.
   --config FILE    rules and settings (default /etc/factord/factord.toml)
   --state DIR      database and seal key (default /var/lib/factord)
   --socket PATH    where to listen (default /run/factord/factord.sock)
+  --usb-socket PATH
+                   where factord-usb is asked about keys that are plugged in here
+                   (default /run/factord/usb.sock); if nothing is there, and systemd
+                   has not started factord, the program beside factord is started
   --init           make an empty database and a seal key, once per machine;
                    a systemd credential "seal-key" is used if there is one
   --check-config   say what is wrong with the configuration and the keys it names,
@@ -51,6 +55,7 @@ Exit status: 0 after a clean stop, 1 on an error, 2 on wrong usage.
 
 type options struct {
 	config, state, socket string
+	usbSocket             string
 	init, checkConfig     bool
 	version               bool
 	backup, restore       string
@@ -67,6 +72,7 @@ func parse(args []string, stdout io.Writer) (o options, err error) {
 	f.StringVar(&o.config, "config", conf.DefaultFile, "")
 	f.StringVar(&o.state, "state", "/var/lib/factord", "")
 	f.StringVar(&o.socket, "socket", "/run/factord/factord.sock", "")
+	f.StringVar(&o.usbSocket, "usb-socket", "/run/factord/usb.sock", "")
 	f.BoolVar(&o.init, "init", false, "")
 	f.BoolVar(&o.checkConfig, "check-config", false, "")
 	f.BoolVar(&o.version, "version", false, "")

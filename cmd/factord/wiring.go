@@ -14,6 +14,7 @@ import (
 	"github.com/factord/factord/conf"
 	"github.com/factord/factord/daemon"
 	"github.com/factord/factord/daemon/audit"
+	"github.com/factord/factord/daemon/device"
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/factor/backup"
 	"github.com/factord/factord/daemon/factor/duo"
@@ -32,6 +33,7 @@ type settings struct {
 	session atomic.Pointer[session.Settings]
 	duo     atomic.Pointer[authapi.Client] // nil: there is no [duo]
 	yubico  atomic.Pointer[ykval.Client]   // nil: there is no [[yubico.server]]
+	keys    *device.Broker                 // to the keys that are plugged in here
 	copies  *audit.Copies
 	// refused is why the file as it is now is not in force; nil: it is.
 	refused atomic.Pointer[string]
@@ -54,6 +56,7 @@ func copiesOf(c *conf.Config) audit.Settings {
 // load reads the configuration for the first time.
 func load(o options, copies *audit.Copies, log *slog.Logger) (*settings, error) {
 	s := &settings{copies: copies}
+	s.keys = broker(o, func() string { return s.conf.Load().USB.Backend })
 	c, err := configuration(o)
 	if err != nil {
 		return nil, err
@@ -96,7 +99,7 @@ func (s *settings) enforce(o options, c *conf.Config, log *slog.Logger) error {
 	}
 	s.copies.Configure(copiesOf(c))
 	s.conf.Store(c)
-	s.session.Store(&session.Settings{Rules: c.Rules, Factors: factors(c, keys, client, nil)})
+	s.session.Store(&session.Settings{Rules: c.Rules, Factors: factors(c, keys, client, s.keys)})
 	if old := s.duo.Swap(client); old != nil {
 		old.Close()
 	}
@@ -171,6 +174,7 @@ func wire(o options, s *settings, db *store.Store, log *slog.Logger) *daemon.Ser
 		Invite:   backup.NewInvite(backup.Config{}),
 		Log:      log,
 		Refused:  s.copies.Refused,
+		Plugged:  plugged(s.keys),
 		Check: func(ctx context.Context) {
 			if client := s.duo.Load(); client != nil {
 				client.Check(ctx) // what comes of it is in its health

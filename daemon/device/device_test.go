@@ -436,3 +436,42 @@ func FuzzReply(f *testing.F) {
 		}
 	})
 }
+
+// A job that may use one of several keys waits for all of them, and holds up the others.
+func TestSeveralKeys(t *testing.T) {
+	touch := make(chan struct{})
+	b := broker(t, usbtest.Keys{OnCapture: func(ctx context.Context, q agent.CaptureRequest, talk usb.Talk) (agent.CaptureReply, error) {
+		talk.State(agent.Touch)
+		select {
+		case <-touch:
+			return agent.CaptureReply{Serial: q.Serials[0]}, nil
+		case <-ctx.Done():
+			return agent.CaptureReply{}, ctx.Err()
+		}
+	}})
+	said := newSteps()
+	done := make(chan error)
+	begin := func(name string, queues ...string) {
+		go func() {
+			done <- b.Do(context30(t), key.Job{Verb: agent.Capture, Queue: queues[0], Also: queues[1:], For: name, Say: said.of(name),
+				Request: &agent.CaptureRequest{Serials: []uint32{1}}, Reply: &agent.CaptureReply{}})
+		}()
+	}
+	begin("one", "1")
+	said.await(t, "one", key.Progress{State: agent.Touch})
+	begin("both", "2", "1", "2")
+	said.await(t, "both", key.Progress{Ahead: "one"})
+	begin("two", "2")
+	said.await(t, "two", key.Progress{Ahead: "both"})
+	begin("three", "3")
+	said.await(t, "three", key.Progress{State: agent.Touch})
+	for range 4 {
+		touch <- struct{}{}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if len(b.queues) > 0 {
+		t.Errorf("left behind: %v", b.queues)
+	}
+}

@@ -90,10 +90,28 @@ func build() (string, error) {
 	return dir, nil
 }
 
+// USB returns factord-usb, built beside factord, which then finds it there.
+func USB(t testing.TB) string {
+	t.Helper()
+	path, err := usbProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var usbProgram = sync.OnceValues(func() (string, error) {
+	dir, err := programs()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, "factord-usb"), buildOne(dir, "factord-usb")
+})
+
 func buildOne(dir, name string) error {
 	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, name), module+name)
 	cmd.Env = os.Environ()
-	if name != "factord" { // factord asks NSS through the C library
+	if name != "factord" && name != "factord-usb" { // which need the C library: NSS, pcscd
 		cmd.Env = append(cmd.Env, "CGO_ENABLED=0")
 	}
 	out, err := cmd.CombinedOutput()

@@ -55,6 +55,7 @@ var commands = map[string]command{
 	wire.VerbBypass:  {rootOnly: true, serve: (*request).bypass},
 	wire.VerbInvite:  {rootOnly: true, serve: (*request).invite},
 	wire.VerbForget:  {serve: (*request).forget},
+	wire.VerbKeys:    {serve: (*request).keys},
 	wire.VerbAudit:   {rootOnly: true, serve: (*request).audit},
 }
 

@@ -51,6 +51,8 @@ type Config struct {
 	Users Directory
 	// Places knows of login sessions; nil: there is no logind.
 	Places Places
+	// Plugged finds out which keys are plugged in here; nil: nobody can.
+	Plugged Plugged
 	// Settings returns what is in force; every command asks anew.
 	Settings func() Settings
 	// Clock is the time; nil means time.Now.

@@ -25,7 +25,7 @@ const (
 var permitted = [...][]string{
 	stateIdle: {wire.VerbAuth, wire.VerbNop, wire.VerbReset, wire.VerbBye,
 		wire.VerbStatus, wire.VerbList, wire.VerbEnroll, wire.VerbRemove, wire.VerbUnlock,
-		wire.VerbBypass, wire.VerbInvite, wire.VerbForget, wire.VerbResync, wire.VerbImport, wire.VerbExplain, wire.VerbAudit},
+		wire.VerbBypass, wire.VerbInvite, wire.VerbForget, wire.VerbResync, wire.VerbImport, wire.VerbExplain, wire.VerbAudit, wire.VerbKeys},
 	stateInquiring: {wire.VerbData, wire.VerbEnd, wire.VerbCancel, wire.VerbCancel2},
 	stateJudged:    {wire.VerbNop, wire.VerbReset, wire.VerbBye},
 }

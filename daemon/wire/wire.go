@@ -73,6 +73,7 @@ const (
 	VerbForget  = "FORGET"
 	VerbResync  = "RESYNC"
 	VerbImport  = "IMPORT"
+	VerbKeys    = "KEYS"
 )
 
 // Kinds of inquiry.

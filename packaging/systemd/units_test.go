@@ -59,6 +59,27 @@ func TestUnits(t *testing.T) {
 				"DynamicUser", "ProcSubset", "StartLimitBurst",
 			},
 		},
+		"factord-usb.socket": {
+			want: map[string]string{
+				"ListenStream": "/run/factord/usb.sock", "Accept": "yes", "SocketMode": "0660", "SocketUser": "root", "SocketGroup": "factord",
+				"MaxConnections": "32", "TriggerLimitIntervalSec": "0", "DirectoryMode": "0755",
+			},
+			absent: []string{"MaxConnectionsPerSource"}, // it is one user who connects
+		},
+		"factord-usb@.service": {
+			want: map[string]string{
+				"User": "factord-usb", "ExecStart": "-@PREFIX@/libexec/factord-usb", "ExecStopPost": "+@PREFIX@/libexec/factord-usb --repair",
+				"StartLimitIntervalSec": "0", "PrivateNetwork": "yes", "RestrictAddressFamilies": "AF_UNIX AF_NETLINK", // libusb needs the latter
+				"DevicePolicy": "closed", "DeviceAllow": "char-hidraw rw char-input r char-usb_device rw",
+				"CapabilityBoundingSet": "", "AmbientCapabilities": "", "NoNewPrivileges": "yes", "LimitCORE": "0", "ProtectSystem": "strict",
+				"StandardInput": "null", "StandardOutput": "null",
+			},
+			absent: []string{
+				"PrivateDevices", // hides the keys
+				"PrivateUsers",   // makes every peer's uid nobody's
+				"Type", "Restart", "SupplementaryGroups", "StateDirectory", "ReadWritePaths", "DynamicUser", "LoadCredential",
+			},
+		},
 	} {
 		got := unit(t, name)
 		for key, want := range tc.want {
@@ -82,11 +103,14 @@ func TestUnits(t *testing.T) {
 func TestVerify(t *testing.T) {
 	analyze := factordtest.NeedProgram(t, "systemd-analyze")
 	dir := factordtest.OpenDir(t)
-	if err := os.Symlink(factordtest.Build(t), filepath.Join(dir, "sbin")); err != nil {
-		t.Fatal(err)
+	factordtest.USB(t)
+	for _, name := range []string{"sbin", "libexec"} {
+		if err := os.Symlink(factordtest.Build(t), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var files []string
-	for _, name := range []string{"factord.service", "factord.socket"} {
+	for _, name := range []string{"factord.service", "factord.socket", "factord-usb@.service", "factord-usb.socket"} {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

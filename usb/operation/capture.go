@@ -125,7 +125,9 @@ func (c *capture) open(ctx context.Context, k hid.Key) (*listener, error) {
 	l := &listener{key: k, unlock: unlock}
 	if l.serial, err = serialAt(ctx, c.search.backend, k.Port); err == nil || c.request.Any && ctx.Err() == nil && !errors.Is(err, hid.ErrGone) {
 		if err = errOther; c.wants(l.serial) {
-			l.keyboard, err = c.search.backend.Keyboard(ctx, k.Port)
+			opening, cancel := context.WithTimeout(ctx, openTime)
+			l.keyboard, err = c.search.backend.Keyboard(opening, k.Port)
+			cancel()
 		}
 	}
 	if err != nil {

@@ -60,7 +60,7 @@ func (m Machine) hmacOf(ctx context.Context, s *search, port string, q agent.HMA
 		return r, err
 	}
 	defer unlock()
-	f, err := s.backend.Features(ctx, port)
+	f, err := features(ctx, s.backend, port)
 	if err != nil {
 		return r, err
 	}

@@ -53,7 +53,7 @@ func (m Machine) describe(ctx context.Context, b hid.Backend, at hid.Key, k *age
 }
 
 func describeOTP(ctx context.Context, b hid.Backend, port string, k *agent.Key) (err error) {
-	f, err := b.Features(ctx, port)
+	f, err := features(ctx, b, port)
 	if err != nil {
 		return err
 	}

@@ -18,8 +18,8 @@ import (
 type Machine struct {
 	// Hidraw and Libusb are the ways to them; nil is one that can't be gone.
 	Hidraw, Libusb hid.Backend
-	// Dev and Sys are where device files and sysfs are; "" is /dev and /sys.
-	Dev, Sys string
+	// Kernel knows the files of whole devices.
+	Kernel hid.Hidraw
 }
 
 var _ usb.Operations = Machine{}
@@ -61,14 +61,18 @@ func codeOf(err error) agent.Code {
 	return agent.Internal
 }
 
-// failure is an error as the caller is told it. The end of a context stays what it is.
+// failure is an error as the caller is told it. The end of a context stays what it is,
+// unless it was the end of waiting for something.
 func failure(err error) error {
 	var known *agent.Error
-	switch {
-	case err == nil, errors.As(err, &known), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	if err == nil || errors.As(err, &known) {
 		return err
 	}
-	return &agent.Error{Code: codeOf(err), Text: err.Error()}
+	code := codeOf(err)
+	if code == agent.Internal && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		return err
+	}
+	return &agent.Error{Code: code, Text: err.Error()}
 }
 
 func failuref(code agent.Code, format string, args ...any) error {

@@ -3,6 +3,7 @@ package operation
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/factord/factord/usb/hid"
 	"github.com/factord/factord/usb/otp"
@@ -17,9 +18,20 @@ func serial(ctx context.Context, f hid.Features) (uint32, error) {
 	return n, err
 }
 
+// openTime is how long it may take to open an interface, with waiting for another program
+// to let go of it.
+const openTime = 1500 * time.Millisecond
+
+// features opens the OTP interface of a key.
+func features(ctx context.Context, b hid.Backend, port string) (hid.Features, error) {
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	return b.Features(ctx, port)
+}
+
 // serialAt is serial for a key that is not open.
 func serialAt(ctx context.Context, b hid.Backend, port string) (uint32, error) {
-	f, err := b.Features(ctx, port)
+	f, err := features(ctx, b, port)
 	if err != nil {
 		return 0, err
 	}

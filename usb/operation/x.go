@@ -7,12 +7,6 @@ import (
 	"github.com/factord/factord/usb"
 )
 
-func (m Machine) Card(context.Context, agent.CardRequest, usb.Talk) (r agent.CardReply, err error) {
-	return
-}
-func (m Machine) Sign(context.Context, agent.SignRequest, usb.Talk) (r agent.SignReply, err error) {
-	return
-}
 func (m Machine) Create(context.Context, agent.CreateRequest, usb.Talk) (r agent.CreateReply, err error) {
 	return
 }

@@ -31,8 +31,7 @@ type card struct {
 	forget   bool      // a PIN was sent, so that the card has to forget it
 }
 
-// open holds the card in a reader. An error that is neither ErrBusy nor errGone may
-// leave the reader locked, by go-piv, until the process ends.
+// open holds the card in a reader.
 func open(ctx context.Context, reader string) (*card, error) {
 	c := &card{reader: reader, calls: make(chan func(*piv.YubiKey)), released: make(chan bool, 1)}
 	opened := make(chan error, 1)
@@ -58,7 +57,11 @@ func open(ctx context.Context, reader string) (*card, error) {
 
 // hold makes the calls.
 func (c *card) hold(opened chan<- error) {
-	yk, err := guard(func() (*piv.YubiKey, error) { return piv.Open(c.reader) })
+	err := probe(c.reader)
+	var yk *piv.YubiKey
+	if err == nil {
+		yk, err = guard(func() (*piv.YubiKey, error) { return piv.Open(c.reader) })
+	}
 	opened <- err
 	if err != nil {
 		return

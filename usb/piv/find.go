@@ -12,7 +12,7 @@ import (
 
 const (
 	pollInterval = 200 * time.Millisecond
-	// otherInterval is how long a reader with another key is left alone: to look at it
+	// otherInterval is how long a reader with another card is left alone: to look at it
 	// is to take it from whoever uses it.
 	otherInterval = 3 * time.Second
 	// serviceGrace is how long pcscd may be away, to begin anew.
@@ -59,10 +59,9 @@ type search struct {
 	say    func(State)
 
 	state State
-	// passed are readers that don't have it, until they are looked at again. The zero
-	// time is never: go-piv has locked the reader, or it is no YubiKey.
+	// passed are readers that don't have it, and when to look at them again.
 	passed map[string]time.Time
-	why    map[string]error
+	why    map[string]error // what is wrong with the card in a reader
 	// failing is since when pcscd can't be used.
 	failing time.Time
 	begun   bool
@@ -86,7 +85,7 @@ func (s *search) find(ctx context.Context) (*card, error) {
 		c, state, err := s.look(ctx)
 		switch {
 		case c != nil:
-			s.begun = true // one that is gone at once is not looked for at once
+			s.begun = true // one that is lost at once is not looked for at once
 			return c, nil
 		case ctx.Err() != nil:
 			return nil, s.ended(ctx)
@@ -153,9 +152,10 @@ func (s *search) look(ctx context.Context) (*card, State, error) {
 	s.unplugged(names)
 	state := Absent
 	for _, name := range names {
-		if again, there := s.passed[name]; there && (again.IsZero() || time.Now().Before(again)) {
+		if time.Now().Before(s.passed[name]) {
 			continue
 		}
+		delete(s.why, name)
 		c, err := open(ctx, name)
 		switch {
 		case err == nil && c.serial == s.serial:
@@ -171,7 +171,7 @@ func (s *search) look(ctx context.Context) (*card, State, error) {
 			return nil, 0, err
 		case errors.Is(err, errGone):
 		default:
-			s.passed[name], s.why[name] = time.Time{}, err
+			s.passed[name], s.why[name] = time.Now().Add(otherInterval), err
 		}
 	}
 	return nil, state, nil

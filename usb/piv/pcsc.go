@@ -75,6 +75,8 @@ func classify(err error) error {
 
 // Status words of ISO 7816-4.
 const (
+	success        = 0x9000
+	moreData       = 0x61   // SW1
 	notSatisfied   = 0x6982 // the PIN or a touch is missing
 	wrongData      = 0x6a80 // of ATTEST: no key, or one from elsewhere
 	notFound       = 0x6a82

@@ -20,6 +20,7 @@ factorctl manages second factors. For yourself, and as root with --user U for ot
   forget           let no login be remembered any more
   resync ID        find a counting token again, whose codes are refused
   test             try a login, without logging in
+  keys             show which keys are plugged in here, what they can do, and whose they are
   explain          show which rule decides about a login, and what it asks
 
 Only as root:
@@ -82,7 +83,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.socket, "socket", client.DefaultSocket, "factord's socket, at `PATH`")
 	flags.BoolVar(&a.json, "json", false, "print JSON")
 	flags.BoolP("help", "h", false, "this text")
-	root.AddCommand(a.statusCommand(), a.enrollCommand(), a.listCommand(), a.removeCommand(), a.resyncCommand(), a.importCommand(), a.inviteCommand(),
+	root.AddCommand(a.statusCommand(), a.enrollCommand(), a.listCommand(), a.keysCommand(), a.removeCommand(), a.resyncCommand(), a.importCommand(), a.inviteCommand(),
 		a.bypassCommand(), a.unlockCommand(), a.forgetCommand(), a.explainCommand(), a.auditCommand(), a.checkConfigCommand(),
 		a.testCommand(), a.demoCommand())
 	root.SetHelpCommand(&cobra.Command{Use: "help [VERB]", Hidden: true, Run: func(cmd *cobra.Command, args []string) {

@@ -25,6 +25,9 @@ type Job struct {
 	// Queue names the key: operations with the same name are done one after the other,
 	// in the order in which they came. Empty: nobody else is waited for.
 	Queue string
+	// Also names other keys that may do as well: the job's turn comes when it has come at
+	// all of them.
+	Also []string
 	// For says what it is for, to others who wait for the same key: "sudo".
 	For string
 	// Wait is how long a key that is not there is waited for, and a touch; 0: as long as

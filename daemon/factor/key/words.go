@@ -27,6 +27,14 @@ func Named(l factor.Login, serial uint32) string {
 // Queue is Job.Queue of a key; those that show no serial number wait for each other.
 func Queue(serial uint32) string { return fmt.Sprintf("serial %d", serial) }
 
+// Queues is Queue of several keys.
+func Queues(serials []uint32) (all []string) {
+	for _, n := range serials {
+		all = append(all, Queue(n))
+	}
+	return all
+}
+
 // maxFor bounds what others who wait hear of a login, in bytes.
 const maxFor = 32
 

@@ -28,6 +28,7 @@ type Attestation struct {
 	Serial                 uint32
 	PINPolicy, TouchPolicy byte
 	FormFactor             byte
+	Key                    crypto.PublicKey
 }
 
 // FormFactorKeychainA is a YubiKey 5A, as every card here says it is.
@@ -68,8 +69,8 @@ func (a *Authority) sign(template *x509.Certificate, public crypto.PublicKey) ([
 	return x509.CreateCertificate(rand.Reader, template, a.Certificate, public, a.Key)
 }
 
-// Attest issues an attestation of a public key. It may say what is not so.
-func (a *Authority) Attest(what Attestation, public crypto.PublicKey) ([]byte, error) {
+// Attest issues an attestation. It may say what is not so.
+func (a *Authority) Attest(what Attestation) ([]byte, error) {
 	serial, _ := asn1.Marshal(int64(what.Serial))
 	extension := func(number int, value []byte) pkix.Extension {
 		return pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 41482, 3, number}, Value: value}
@@ -82,7 +83,7 @@ func (a *Authority) Attest(what Attestation, public crypto.PublicKey) ([]byte, e
 			extension(8, []byte{what.PINPolicy, what.TouchPolicy}),
 			extension(9, []byte{what.FormFactor}),
 		},
-	}, public)
+	}, what.Key)
 }
 
 // attest is Yubico's ATTEST of the key in slot P1. Only a key that was generated on the
@@ -97,8 +98,13 @@ func (c *Card) attest(cmd command) ([]byte, status) {
 	case !there || k.origin != originGenerated || device.Certificate == nil:
 		return nil, wrongData
 	}
-	der, err := device.Attest(Attestation{Slot: cmd.p1, Version: c.config.Version, Serial: c.config.Serial,
-		PINPolicy: k.pin, TouchPolicy: k.touch, FormFactor: FormFactorKeychainA}, k.private.Public())
+	what := Attestation{Slot: cmd.p1, Version: c.config.Version, Serial: c.config.Serial,
+		PINPolicy: k.pin, TouchPolicy: k.touch, FormFactor: FormFactorKeychainA, Key: k.private.Public()}
+	forge := c.config.Forge
+	if forge == nil {
+		forge = (*Authority).Attest
+	}
+	der, err := forge(&device, what)
 	if err != nil {
 		return nil, conditions
 	}

@@ -36,12 +36,14 @@ type Fault func(ctx context.Context, apdu []byte, answer func(apdu []byte) []byt
 type Config struct {
 	Serial  uint32  // one at random if 0
 	Version Version // 5.4.3 if zero
-	ATR     []byte  // a YubiKey 5's if nil
+	ATR     []byte  // a YubiKey 5's, or 4's, if nil
 	// Authority signs the attestation key in slot F9; nil: one that nobody trusts, with
 	// Yubico's names.
 	Authority *Authority
-	Touch     Touch // nil: the finger is always there
-	Now       func() time.Time
+	// Forge makes the answer to ATTEST; nil: f9.Attest(what), which is the truth.
+	Forge func(f9 *Authority, what Attestation) (der []byte, err error)
+	Touch Touch            // nil: the finger is always there
+	Now   func() time.Time // time.Now if nil
 }
 
 // Exchange is a command and its answer; no answer is a key that was pulled out.
@@ -94,7 +96,7 @@ func New(config Config) *Card {
 		config.Serial = binary.BigEndian.Uint32(b[:])>>8 | 1
 	}
 	if config.ATR == nil {
-		config.ATR = atrYubiKey5()
+		config.ATR = factoryATR(config.Version)
 	}
 	if config.Authority == nil {
 		config.Authority = NewAuthority("Yubico PIV Root CA Serial 263751")
@@ -112,10 +114,12 @@ func New(config Config) *Card {
 	return c
 }
 
-// atrYubiKey5 offers T=1 and says "YubiKey" in its historical bytes.
-func atrYubiKey5() []byte {
-	return []byte{0x3b, 0xfd, 0x13, 0x00, 0x00, 0x81, 0x31, 0xfe, 0x15, 0x80, 0x73, 0xc0, 0x21, 0xc0,
-		0x57, 0x59, 0x75, 0x62, 0x69, 0x4b, 0x65, 0x79, 0x40}
+// factoryATR offers T=1 and says what key it is.
+func factoryATR(v Version) []byte {
+	if !v.AtLeast(5, 0) {
+		return []byte("\x3b\xf8\x13\x00\x00\x81\x31\xfe\x15Yubikey4\xd4")
+	}
+	return []byte("\x3b\xfd\x13\x00\x00\x81\x31\xfe\x15\x80\x73\xc0\x21\xc0\x57YubiKey\x40")
 }
 
 // Serial is the number on the key's back.

@@ -243,3 +243,43 @@ func TestAttestation(t *testing.T) {
 		t.Error("Yubico's roots vouch for a virtual key")
 	}
 }
+
+// What a forged attestation can get past go-piv's own check is for its caller to find.
+func TestForgedAttestation(t *testing.T) {
+	root, stranger := card.NewAuthority("our root"), card.NewAuthority("Yubico PIV Root CA Serial 263751")
+	roots := x509.NewCertPool()
+	roots.AddCert(root.Certificate)
+	forge := func(change func(what *card.Attestation)) func(*card.Authority, card.Attestation) ([]byte, error) {
+		return func(f9 *card.Authority, what card.Attestation) ([]byte, error) {
+			change(&what)
+			return f9.Attest(what)
+		}
+	}
+	for name, c := range map[string]struct {
+		forge    func(*card.Authority, card.Attestation) ([]byte, error)
+		verified bool
+	}{
+		"truth":          {nil, true},
+		"stranger":       {func(_ *card.Authority, what card.Attestation) ([]byte, error) { return stranger.Attest(what) }, false},
+		"not a DER":      {func(*card.Authority, card.Attestation) ([]byte, error) { return []byte{0x30, 0x03, 0x02}, nil }, false},
+		"F9 itself":      {func(f9 *card.Authority, _ card.Attestation) ([]byte, error) { return f9.Certificate.Raw, nil }, true},
+		"other slot":     {forge(func(what *card.Attestation) { what.Slot = 0x9c }), true},
+		"other serial":   {forge(func(what *card.Attestation) { what.Serial++ }), true},
+		"other key":      {forge(func(what *card.Attestation) { what.Key = stranger.Key.Public() }), true},
+		"strange policy": {forge(func(what *card.Attestation) { what.PINPolicy = 9 }), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, yk := insert(t, card.Config{Authority: root, Forge: c.forge})
+			generate(t, yk, piv.SlotAuthentication, p256(piv.PINPolicyAlways, piv.TouchPolicyNever))
+			f9, err := yk.AttestationCertificate()
+			must(t, err)
+			certificate, err := yk.Attest(piv.SlotAuthentication)
+			if err == nil {
+				_, err = (&piv.Verifier{Roots: roots}).Verify(f9, certificate)
+			}
+			if (err == nil) != c.verified {
+				t.Errorf("verified: %v", err)
+			}
+		})
+	}
+}

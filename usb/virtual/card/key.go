@@ -1,16 +1,12 @@
 package card
 
 import (
-	"bytes"
 	"crypto"
-	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"encoding/binary"
-	"math/big"
 )
 
 // The keys' algorithms: SP 800-78-4, table 6-2, and Yubico's since 5.7.
@@ -23,7 +19,7 @@ const (
 	algEd25519 = 0xe0
 )
 
-// The slots with rules of their own.
+// The slots of keys.
 const (
 	slotAuthentication = 0x9a
 	slotSignature      = 0x9c
@@ -50,21 +46,13 @@ type key struct {
 	origin     byte
 }
 
-// The tags of GENERATE ASYMMETRIC KEY PAIR and of import.
+// The tags of GENERATE ASYMMETRIC KEY PAIR; those of the policies are Yubico's.
 const (
 	tagGenerate    = 0xac
 	tagAlgorithm   = 0x80
 	tagPINPolicy   = 0xaa
 	tagTouchPolicy = 0xab
 	tagPublicKey   = 0x7f49
-	tagModulus     = 0x81
-	tagExponent    = 0x82
-	tagPoint       = 0x86
-
-	tagPrimeP      = 0x01
-	tagPrimeQ      = 0x02
-	tagECScalar    = 0x06
-	tagEd25519Seed = 0x07
 )
 
 // isSlot reports whether a slot can hold a key.
@@ -91,7 +79,7 @@ func (c *Card) generate(cmd command) ([]byte, status) {
 		return nil, wrongData
 	}
 	k := key{algorithm: algorithm[0], origin: originGenerated}
-	if sw := c.setPolicies(&k, cmd.p2, in); sw != success {
+	if sw := k.setPolicies(cmd.p2, in); sw != success {
 		return nil, sw
 	}
 	if k.private = c.newPrivate(k.algorithm); k.private == nil {
@@ -122,7 +110,7 @@ func (c *Card) newPrivate(algorithm byte) (private crypto.Signer) {
 }
 
 // setPolicies reads a key's policies, or takes those that its slot has by default.
-func (c *Card) setPolicies(k *key, slot byte, in map[byte][]byte) status {
+func (k *key) setPolicies(slot byte, in map[byte][]byte) status {
 	k.pin, k.touch = pinOnce, touchNever
 	switch slot {
 	case slotSignature:
@@ -141,146 +129,4 @@ func (c *Card) setPolicies(k *key, slot byte, in map[byte][]byte) status {
 		}
 	}
 	return success
-}
-
-// importKey is Yubico's IMPORT ASYMMETRIC KEY: P1 is the algorithm, P2 the slot.
-func (c *Card) importKey(cmd command) status {
-	if !isSlot(cmd.p2) {
-		return wrongParameters
-	}
-	if !c.session.managed {
-		return securityStatus
-	}
-	in, parsed := fields(cmd.data)
-	if !parsed {
-		return wrongData
-	}
-	k := key{algorithm: cmd.p1, origin: originImported}
-	if sw := c.setPolicies(&k, cmd.p2, in); sw != success {
-		return sw
-	}
-	if k.private = c.readPrivate(k.algorithm, in); k.private == nil {
-		return wrongData
-	}
-	c.memory.keys[cmd.p2] = k
-	return success
-}
-
-// readPrivate makes a private key of its parts, nil if they are none.
-func (c *Card) readPrivate(algorithm byte, in map[byte][]byte) crypto.Signer {
-	v57 := c.config.Version.AtLeast(5, 7)
-	switch {
-	case algorithm == algP256:
-		return readEC(elliptic.P256(), in[tagECScalar])
-	case algorithm == algP384:
-		return readEC(elliptic.P384(), in[tagECScalar])
-	case algorithm == algEd25519 && v57 && len(in[tagEd25519Seed]) == ed25519.SeedSize:
-		return ed25519.NewKeyFromSeed(in[tagEd25519Seed])
-	case algorithm == algRSA2048:
-		return readRSA(2048, in[tagPrimeP], in[tagPrimeQ])
-	case algorithm == algRSA3072 && v57:
-		return readRSA(3072, in[tagPrimeP], in[tagPrimeQ])
-	case algorithm == algRSA4096 && v57:
-		return readRSA(4096, in[tagPrimeP], in[tagPrimeQ])
-	}
-	return nil
-}
-
-func readEC(curve elliptic.Curve, scalar []byte) crypto.Signer {
-	private, err := ecdsa.ParseRawPrivateKey(curve, scalar)
-	if err != nil {
-		return nil
-	}
-	return private
-}
-
-// readRSA makes a key of two primes; its exponent is what every tool uses.
-func readRSA(bits int, p, q []byte) crypto.Signer {
-	one, e := big.NewInt(1), big.NewInt(65537)
-	P, Q := new(big.Int).SetBytes(p), new(big.Int).SetBytes(q)
-	n := new(big.Int).Mul(P, Q)
-	if n.BitLen() != bits {
-		return nil
-	}
-	phi := new(big.Int).Mul(new(big.Int).Sub(P, one), new(big.Int).Sub(Q, one))
-	d := new(big.Int).ModInverse(e, phi)
-	if d == nil {
-		return nil
-	}
-	private := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: int(e.Int64())}, D: d, Primes: []*big.Int{P, Q}}
-	if private.Validate() != nil {
-		return nil
-	}
-	private.Precompute()
-	return private
-}
-
-// encodePublic writes a public key as SP 800-73-4 part 2, table 11, has it.
-func encodePublic(public crypto.PublicKey) []byte {
-	switch public := public.(type) {
-	case *rsa.PublicKey:
-		e := binary.BigEndian.AppendUint32(nil, uint32(public.E))
-		return append(encode(tagModulus, public.N.Bytes()), encode(tagExponent, bytes.TrimLeft(e, "\x00"))...)
-	case *ecdsa.PublicKey:
-		point, _ := public.Bytes()
-		return encode(tagPoint, point)
-	}
-	return encode(tagPoint, public.(ed25519.PublicKey))
-}
-
-// metadata is Yubico's GET METADATA of a slot, the PIN or the PUK.
-func (c *Card) metadata(cmd command) ([]byte, status) {
-	const (
-		tagAlgorithm, tagPolicy, tagOrigin, tagPublic, tagFactory, tagTries = 1, 2, 3, 4, 5, 6
-
-		algorithmPIN = 0xff
-	)
-	of := func(p code) []byte {
-		out := append(encode(tagAlgorithm, []byte{algorithmPIN}), encode(tagFactory, []byte{flag(p.factory)})...)
-		return append(out, encode(tagTries, []byte{p.tries, p.left})...)
-	}
-	switch {
-	case cmd.p1 != 0:
-		return nil, wrongParameters
-	case cmd.p2 == referencePIN:
-		return of(c.memory.pin), success
-	case cmd.p2 == referencePUK:
-		return of(c.memory.puk), success
-	case cmd.p2 == slotManagement:
-		m := c.memory.management
-		out := append(encode(tagAlgorithm, []byte{m.algorithm}), encode(tagPolicy, []byte{0, m.touch})...)
-		return append(out, encode(tagFactory, []byte{flag(m.factory)})...), success
-	}
-	k, there := c.memory.keys[cmd.p2]
-	if !there {
-		return nil, referenceNotFound
-	}
-	out := append(encode(tagAlgorithm, []byte{k.algorithm}), encode(tagPolicy, []byte{k.pin, k.touch})...)
-	out = append(out, encode(tagOrigin, []byte{k.origin})...)
-	return append(out, encode(tagPublic, encodePublic(k.private.Public()))...), success
-}
-
-func flag(b bool) byte {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// agree is ECDH with the other side's point.
-func (k key) agree(point []byte) ([]byte, bool) {
-	private, isEC := k.private.(*ecdsa.PrivateKey)
-	if !isEC {
-		return nil, false
-	}
-	mine, err := private.ECDH()
-	if err != nil {
-		return nil, false
-	}
-	var other *ecdh.PublicKey
-	if other, err = mine.Curve().NewPublicKey(point); err != nil {
-		return nil, false
-	}
-	secret, err := mine.ECDH(other)
-	return secret, err == nil
 }

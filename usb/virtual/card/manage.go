@@ -12,10 +12,11 @@ import (
 
 // The management key's algorithms (SP 800-78-4, table 6-2), and its name.
 const (
-	alg3DES   = 0x03
-	algAES128 = 0x08
-	algAES192 = 0x0a
-	algAES256 = 0x0c
+	algDefault = 0x00 // another name of 3DES
+	alg3DES    = 0x03
+	algAES128  = 0x08
+	algAES192  = 0x0a
+	algAES256  = 0x0c
 
 	slotManagement = 0x9b
 )
@@ -56,7 +57,11 @@ func (k managementKey) block() cipher.Block {
 // that the host decrypts, then its own challenge) or external (a challenge that the host
 // encrypts). SP 800-73-4 part 2, appendix A.1.
 func (c *Card) authenticateHost(ctx context.Context, cmd command, in map[byte][]byte) ([]byte, status) {
-	if cmd.p1 != c.memory.management.algorithm {
+	algorithm := cmd.p1
+	if algorithm == algDefault {
+		algorithm = alg3DES
+	}
+	if algorithm != c.memory.management.algorithm {
 		return nil, wrongData
 	}
 	block := c.memory.management.block()

@@ -16,7 +16,7 @@ const (
 	objectAttestation = "\x5f\xff\x01"
 )
 
-// wantsPIN reports whether reading an object needs the PIN (SP 800-73-4 part 1, table 3):
+// wantsPIN reports whether reading an object needs the PIN (SP 800-73-4 part 1, 3.5):
 // printed information, fingerprints, facial and iris images.
 func wantsPIN(name string) bool {
 	switch name {
@@ -26,7 +26,7 @@ func wantsPIN(name string) bool {
 	return false
 }
 
-// certificateObject holds a certificate, not compressed (SP 800-73-4 part 1, table 10).
+// certificateObject holds a certificate, not compressed (SP 800-73-4 part 1, appendix A).
 func certificateObject(der []byte) []byte {
 	const tagCertificate, tagInfo, tagErrorDetection = 0x70, 0x71, 0xfe
 	all := append(encode(tagCertificate, der), encode(tagInfo, []byte{0})...)

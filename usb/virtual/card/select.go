@@ -69,7 +69,7 @@ func (c *Card) greeting(a applet) []byte {
 	v := c.config.Version
 	switch a {
 	case appletPIV:
-		// SP 800-73-4 part 2, table 3: the applet's own part of its name, and who
+		// SP 800-73-4 part 2, 3.1.1: the applet's own part of its name, and who
 		// gave it.
 		return encode(0x61, encode(0x4f, aids()[appletPIV][aidLeast:]),
 			encode(0x79, encode(0x4f, aids()[appletPIV][:aidLeast])))

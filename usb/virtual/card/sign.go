@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// The parts of a dynamic authentication template (SP 800-73-4 part 2, table 7).
+// The parts of a dynamic authentication template (SP 800-73-4 part 2, 3.2.4).
 const (
 	tagDynamic        = 0x7c
 	tagWitness        = 0x80
@@ -101,4 +101,22 @@ func exponentiate(private *rsa.PrivateKey, block []byte) ([]byte, bool) {
 		return nil, false
 	}
 	return m.Exp(m, private.D, private.N).FillBytes(make([]byte, private.Size())), true
+}
+
+// agree is ECDH with the other side's point.
+func (k key) agree(point []byte) ([]byte, bool) {
+	private, isEC := k.private.(*ecdsa.PrivateKey)
+	if !isEC {
+		return nil, false
+	}
+	mine, err := private.ECDH()
+	if err != nil {
+		return nil, false
+	}
+	other, err := mine.Curve().NewPublicKey(point)
+	if err != nil {
+		return nil, false
+	}
+	secret, err := mine.ECDH(other)
+	return secret, err == nil
 }

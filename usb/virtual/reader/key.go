@@ -70,7 +70,7 @@ func (k *Key) plug() {
 	k.readers.eventually("a card is in "+k.Reader, k.present)
 }
 
-// unplug removes the card and waits for nobody.
+// unplug removes the card, whatever pcscd does.
 func (k *Key) unplug() {
 	k.pull()
 	<-k.served
@@ -90,7 +90,18 @@ func (k *Key) Remove() {
 	}
 }
 
+// gone reports whether a fault has pulled the key out.
+func (k *Key) gone() bool {
+	select {
+	case <-k.served:
+		return true
+	default:
+		return false
+	}
+}
+
 // Removed is closed when the card is in the reader no more, by Remove or by a fault.
+// After a fault Remove makes room for another key.
 func (k *Key) Removed() <-chan struct{} { return k.served }
 
 // dial connects to a port in pcscd's network.

@@ -84,6 +84,11 @@ func (r *Readers) Kill() {
 	if r.run == nil {
 		return
 	}
+	for i, k := range r.keys {
+		if k != nil && k.gone() {
+			r.keys[i] = nil
+		}
+	}
 	if err := r.run.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		r.t.Fatal(err)
 	}
@@ -101,5 +106,14 @@ func (r *Readers) end() {
 	r.Kill()
 	if r.t.Failed() {
 		r.t.Logf("log of pcscd:\n%s", r.Log())
+	}
+}
+
+// Signal sends a signal to pcscd. SIGSTOP makes it hang; calls of this package that wait
+// for pcscd then hang too, but for Kill.
+func (r *Readers) Signal(s syscall.Signal) {
+	r.t.Helper()
+	if err := r.run.cmd.Process.Signal(s); err != nil {
+		r.t.Fatal(err)
 	}
 }

@@ -4,9 +4,14 @@
 package reader
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -59,7 +64,7 @@ func New(t testing.TB, config Config) *Readers {
 		config.Readers = perDriver
 	}
 	pairs := (config.Readers + perDriver - 1) / perDriver
-	r := &Readers{t: t, dir: socketDir(t), keys: make([]*Key, pairs*perDriver)}
+	r := &Readers{t: t, dir: makeRunDir(t), keys: make([]*Key, pairs*perDriver)}
 	r.Socket, r.log = filepath.Join(r.dir, "pcscd.comm"), filepath.Join(t.TempDir(), "log")
 	t.Setenv("PCSCLITE_CSOCK_NAME", r.Socket)
 	r.configure(pairs)
@@ -68,12 +73,28 @@ func New(t testing.TB, config Config) *Readers {
 	return r
 }
 
-// socketDir makes the folder that pcscd has as its /run/pcscd.
-func socketDir(t testing.TB) string {
+// runPrefix begins the names of pcscd's folders.
+const runPrefix = "factord-pcscd-"
+
+// runDir names the folder that pcscd has as its /run/pcscd, and removes those of test
+// processes that were killed.
+var runDir = sync.OnceValue(func() string {
+	old, _ := filepath.Glob(filepath.Join(os.TempDir(), runPrefix+"*-*"))
+	for _, dir := range old {
+		owner, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), runPrefix), "-")
+		if pid, err := strconv.Atoi(owner); err == nil && syscall.Kill(pid, 0) == syscall.ESRCH {
+			os.RemoveAll(dir)
+		}
+	}
+	return filepath.Join(os.TempDir(), fmt.Sprintf("%s%d-%s", runPrefix, os.Getpid(), rand.Text()[:8]))
+})
+
+// makeRunDir makes the folder for one test.
+func makeRunDir(t testing.TB) string {
 	t.Helper()
-	dir := filepath.Join(os.TempDir(), fmt.Sprintf("factord-pcscd-%d", os.Getpid()))
+	dir := runDir()
 	if err := os.Mkdir(dir, 0o755); err != nil {
-		t.Fatal(err)
+		t.Fatalf("making pcscd's folder: %v\nhint: there can be one pcscd at a time in a test process", err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	return dir

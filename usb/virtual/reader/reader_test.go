@@ -1,10 +1,13 @@
 package reader_test
 
 import (
+	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/sha256"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/go-piv/piv-go/v2/piv"
 
@@ -84,6 +87,46 @@ func TestPcscdRestarted(t *testing.T) {
 	}
 	r.Start()
 	if serial, err := open(t, k).Serial(); err != nil || serial != c.Serial() {
+		t.Errorf("serial %d, %v, want %d", serial, err, c.Serial())
+	}
+}
+
+// While pcscd hangs, so does its client.
+func TestPcscdHangs(t *testing.T) {
+	r := reader.New(t, reader.Config{})
+	c := card.New(card.Config{})
+	yk := open(t, r.Insert(c))
+	r.Signal(syscall.SIGSTOP)
+	done := make(chan uint32)
+	go func() {
+		serial, _ := yk.Serial()
+		done <- serial
+	}()
+	select {
+	case <-done:
+		t.Error("there is an answer from a pcscd that stands still")
+	case <-time.After(100 * time.Millisecond):
+	}
+	r.Signal(syscall.SIGCONT)
+	if serial := <-done; serial != c.Serial() {
+		t.Errorf("serial %d, want %d", serial, c.Serial())
+	}
+}
+
+// A key that a fault pulled out makes room when it is removed.
+func TestPulledByFault(t *testing.T) {
+	r := reader.New(t, reader.Config{})
+	k := r.Insert(card.New(card.Config{}))
+	yk := open(t, k)
+	k.Card.SetFault(func(context.Context, []byte, func([]byte) []byte) []byte { return nil })
+	if _, err := yk.Serial(); err == nil {
+		t.Error("a key that was pulled out answers")
+	}
+	yk.Close() // it would hold the reader
+	<-k.Removed()
+	k.Remove()
+	c := card.New(card.Config{})
+	if serial, err := open(t, r.InsertAt(0, c)).Serial(); err != nil || serial != c.Serial() {
 		t.Errorf("serial %d, %v, want %d", serial, err, c.Serial())
 	}
 }

@@ -1,0 +1,119 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/policy"
+	"github.com/factord/factord/daemon/store"
+	"github.com/factord/factord/daemon/wire"
+	"github.com/factord/factord/daemon/wire/agent"
+)
+
+// Plugged finds out what is plugged in here.
+type Plugged func(context.Context) (agent.KeysReply, error)
+
+// plugged is a key with those who have enrolled it.
+type plugged struct {
+	agent.Key
+	Enrolled []holder `json:"enrolled,omitempty"`
+}
+
+// holder is a record that rests on a key.
+type holder struct {
+	User   string `json:"user"`
+	ID     string `json:"id"`
+	Factor string `json:"factor"`
+	Name   string `json:"name,omitempty"`
+}
+
+// keys answers with what is plugged in, and whose it is: root hears everybody's, others
+// their own, and only who sits here hears anything.
+func (r *request) keys() (any, error) {
+	if err := r.done(); err != nil {
+		return nil, err
+	}
+	if err := r.sitsHere(); err != nil {
+		return nil, err
+	}
+	if r.Plugged == nil {
+		return nil, problemf(wire.ReasonUnavailable, "this factord has no way to the keys that are plugged in here")
+	}
+	watched, stop := r.watch(r.ctx)
+	there, err := r.Plugged(watched)
+	if gone := stop(); gone != nil {
+		return nil, gone
+	}
+	if err != nil {
+		return nil, r.noKeys(err)
+	}
+	owned, err := r.enrolled()
+	if err != nil {
+		return nil, err
+	}
+	reply := struct {
+		Keys  []plugged `json:"keys"`
+		Notes []string  `json:"notes,omitempty"`
+	}{[]plugged{}, there.Notes}
+	for _, k := range there.Keys {
+		reply.Keys = append(reply.Keys, plugged{k, owned[k.Serial]})
+	}
+	return reply, nil
+}
+
+// sitsHere refuses who is not root and not at this machine's own seat.
+func (r *request) sitsHere() error {
+	if r.peer.UID == 0 {
+		return nil
+	}
+	place, err := r.process.Place(r.ctx)
+	if err == nil && place.Local == policy.Yes {
+		return nil
+	}
+	if err != nil {
+		r.Log.Error("finding out where a client is", "verb", r.verb, "uid", r.peer.UID, "error", err)
+	}
+	return problemf(wire.ReasonNotPermitted, "only who sits at this machine, and root, may see which keys are plugged in")
+}
+
+// noKeys is why nothing is known of the keys; root is told all of it.
+func (r *request) noKeys(err error) error {
+	r.Log.Error("looking for keys", "error", err)
+	var known *agent.Error
+	var outage *factor.Outage
+	if r.peer.UID != 0 || !errors.As(err, &known) && !errors.As(err, &outage) {
+		return problemf(wire.ReasonUnavailable, "the keys that are plugged in here can't be looked at: the log says why")
+	}
+	return problemf(wire.ReasonUnavailable, "%s", err)
+}
+
+// enrolled are the records that the asker may see, by the serial number of their keys.
+func (r *request) enrolled() (map[uint32][]holder, error) {
+	owned := map[uint32][]holder{}
+	add := func(tx *store.Tx, user string) error {
+		items, err := r.describe(tx, user, nil)
+		for _, it := range items {
+			if n, bad := strconv.ParseUint(it.Detail["serial"], 10, 32); bad == nil && n != 0 {
+				owned[uint32(n)] = append(owned[uint32(n)], holder{user, it.ID, it.Factor, it.Name})
+			}
+		}
+		return err
+	}
+	if r.peer.UID == 0 {
+		return owned, r.Store.View(func(tx *store.Tx) error {
+			return tx.Users(func(name string) error { return add(tx, name) })
+		})
+	}
+	id, err := r.subject()
+	if err != nil {
+		return nil, err
+	}
+	return owned, r.Store.View(func(tx *store.Tx) error {
+		if err := r.sameAccount(tx, id); err != nil {
+			return err
+		}
+		return add(tx, id.Name)
+	})
+}
