@@ -23,6 +23,8 @@ func TestImportsRunOneWay(t *testing.T) {
 		{"daemon/qr", module},
 		{"daemon/factor/duo/authapi", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/wire " + module + "conf"},
 		{"daemon/factor/yubico", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/wire " + module + "conf"},
+		{"daemon/factor/piv/proof", module},
+		{"usb/piv", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "conf net/http"},
 		{"daemon/store", module + "daemon/session " + module + "daemon/policy " + module + "daemon/wire " + module + "conf net/http"},
 		{"daemon/audit", module + "daemon/session " + module + "daemon/policy " + module + "daemon/factor/ " + module + "conf net/http"},
 		{"daemon/session", module + "daemon/audit " + module + "conf " + module + "daemon/factor/ " + module + "daemon/logind net/http " + dbus},
@@ -34,6 +36,9 @@ func TestImportsRunOneWay(t *testing.T) {
 		{"cmd/factord-usb", "net/http " + dbus + " " + module + "daemon " + module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/factor " +
 			module + "daemon/factor/key " + module + "daemon/device " + module + "conf " + module + "helper"},
 		{"cmd/factord", module + "usb " + module + "usb/ " + module + "helper " + module + "daemon/factordtest"},
+		{"usb/hid", "net os/user runtime/cgo " + module},
+		{"usb/otp", "net os/user runtime/cgo " + module + "daemon/ " + module + "conf"},
+		{"usb/hid/libusb", "net os/user " + module + "daemon/ " + module + "conf"},
 		{"cmd/factor-helper", "net fmt net/http os/user " + dbus + " " + module + "daemon/session " + module + "conf"},
 		{"cmd/factorctl", "net/http " + dbus + " " + module + "daemon/session " + module + "daemon/store " + module + "daemon/factor"},
 	} {

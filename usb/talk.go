@@ -141,7 +141,7 @@ func (t *talk) PIN() ([]byte, error) {
 	t.unwatch()
 	pin, err := t.inquire(agent.PIN, wire.MaxAnswer)
 	if errors.Is(err, wire.ErrCancelled) {
-		err = &agent.Error{Code: agent.NoPIN, Text: "no PIN was given"}
+		err = &agent.Error{Code: agent.PINNeeded, Text: "no PIN was given"}
 	} else if err != nil {
 		t.cancel(refused(err))
 	}

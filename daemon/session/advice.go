@@ -26,8 +26,9 @@ const (
 	longWait = time.Minute
 )
 
-// advice is the end of a line that says that an answer was wrong.
-func (a *attempt) advice(b *budget) string {
+// advice is the end of a line that says that an answer was wrong, of the factor with that
+// name if of any.
+func (a *attempt) advice(b *budget, wrong string) string {
 	t := b.Sources[a.source]
 	if a.doubt != "" {
 		return ": " + a.doubt
@@ -42,7 +43,7 @@ func (a *attempt) advice(b *budget) string {
 			break
 		}
 	}
-	other := a.unguessable()
+	other := a.unguessable(wrong)
 	switch {
 	case look == "" && other == "":
 		return ""
@@ -87,15 +88,16 @@ func outageAdvice(err error) string {
 	return cmp.Or(o.Advice, "try again, or ask your administrator")
 }
 
-// unguessable names a factor that needs no waiting, to somebody proven.
-func (a *attempt) unguessable() string {
+// unguessable names a factor that needs no waiting, to somebody proven. A key that has just
+// given a wrong answer would give it again.
+func (a *attempt) unguessable(wrong string) string {
 	if !a.proven() {
 		return ""
 	}
 	for _, o := range a.standing.offers {
 		switch {
-		case o.Vain:
-		case o.Enter != "" && o.Held == "":
+		case o.Vain, isLocal(o.factor) && o.factor.Name() == wrong:
+		case o.Enter != "" && o.Held == "" && !o.Guessable:
 			return strings.TrimPrefix(o.Enter, "a ")
 		case !o.Guessable && o.Hint != "":
 			return o.Hint
@@ -107,7 +109,7 @@ func (a *attempt) unguessable() string {
 // waitText is waitText with what this person can do instead.
 func (a *attempt) waitText(d time.Duration) string {
 	instead := ""
-	if other := a.unguessable(); other != "" {
+	if other := a.unguessable(""); other != "" {
 		instead = "use a " + other
 	} else if a.proven() && d >= longWait {
 		instead = "ask your administrator: factorctl unlock " + a.name()

@@ -71,11 +71,11 @@ func TestAdvice(t *testing.T) {
 		for range c.failures {
 			b.fail(seatSource, time.Unix(0, 0))
 		}
-		if got := c.who.advice(&b); got != c.want {
+		if got := c.who.advice(&b, ""); got != c.want {
 			t.Errorf("after %d: %q, want %q", c.failures, got, c.want)
 		}
 	}
-	if got := person(true, passcode).advice(&budget{}); got != "" {
+	if got := person(true, passcode).advice(&budget{}, ""); got != "" {
 		t.Errorf("after none: %q", got)
 	}
 }

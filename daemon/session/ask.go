@@ -21,6 +21,7 @@ func (a *attempt) ask(ctx context.Context) wire.Verdict {
 	a.announce()
 	a.last = ruling{reason: wire.ReasonCancelled, text: "cancelled", unasked: true}
 	v, more := a.beginAuto(ctx)
+	a.takeDown(v)
 	for left := maxAnswers - 1; more; left-- {
 		if v.Text != "" {
 			a.info(v.Text)
@@ -43,11 +44,20 @@ func (a *attempt) ask(ctx context.Context) wire.Verdict {
 			v, more = a.judge(ctx, typed, left)
 		}
 		answer.Wipe()
-		if more && len(typed) > 0 && v.Text != "" {
-			a.last = ruling{reason: v.Reason, text: v.Text, log: "given up after a wrong answer"}
+		if a.counted = a.counted || len(typed) > 0; more {
+			a.takeDown(v)
 		}
 	}
 	return v
+}
+
+// takeDown keeps what a client hears that gives up now: what its last answer came to, if
+// that was wrong.
+func (a *attempt) takeDown(v wire.Verdict) {
+	if a.counted && v.Text != "" {
+		a.last = ruling{reason: v.Reason, text: v.Text, log: "given up after a wrong answer"}
+	}
+	a.counted = false
 }
 
 // left rules when no answer came, after what was waited for beside the question.
@@ -205,7 +215,7 @@ func (a *attempt) settle(tx *store.Tx, name string, claim factor.Claim, guess bo
 
 // miss keeps what a wrong answer has cost, and rules.
 func (a *attempt) miss(tx *store.Tx, b *budget, name string, finding factor.Finding, guess bool, left int) (ruling, error) {
-	a.standing.clean = false
+	a.standing.clean, a.counted = false, true
 	if b.locked(a.source) && a.known {
 		if _, err := tx.Forget(a.identity.Name); err != nil {
 			return ruling{}, err
@@ -283,7 +293,7 @@ func (a *attempt) wrong(b *budget, name string, finding factor.Finding, guess bo
 	}
 	d, _ := b.wait(a.source, a.Clock())
 	nothingElse := a.proven() && !a.standing.unguessable()
-	advice := a.advice(b)
+	advice := a.advice(b, name)
 	switch {
 	case left == 0 && r.reason == wire.ReasonReplayed:
 		r.reason, r.text = wire.ReasonAttempts, "too many wrong answers; "+r.text

@@ -31,6 +31,7 @@ type attempt struct {
 	doubt    string        // what the form of the last answer asks for, if it is wrong
 	pending  *pending      // somebody outside is asked, and has not decided yet
 	last     ruling        // what it comes to if no further answer is given
+	counted  bool          // an answer was wrong since last was set
 	proves   bool          // it serves to show a factor: that none is asked for does not do
 	alone    bool          // nobody outside is asked
 	paid     bool          // the quota has been taken for the next record

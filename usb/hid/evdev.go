@@ -117,9 +117,8 @@ func (k *evdev) Read(ctx context.Context) (Press, error) {
 func (k *evdev) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), upLimit)
 	defer cancel()
-	// However that ends, the keyboard is given back.
+	// However that ends, the keyboard is given back: closing does it.
 	_ = k.waitUp(ctx)
-	_ = k.control(k.kernel.release)
 	return k.node.Close()
 }
 

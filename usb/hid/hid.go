@@ -26,8 +26,9 @@ type Backend interface {
 	// Keys returns what is plugged in, in no particular order. That no key is there is
 	// no error; ErrAccess is that one is there, or may be, and can't be looked at.
 	Keys(ctx context.Context) ([]Key, error)
-	// Keyboard takes a key's keyboard from the console: nothing that the key types goes
-	// anywhere else until Close.
+	// Keyboard takes a key's keyboard from the console: nothing that the key types
+	// becomes input of another program until Close. (A program of root that reads the
+	// raw reports still sees them.)
 	Keyboard(ctx context.Context, port string) (Keyboard, error)
 	// Features opens the OTP interface for feature reports.
 	Features(ctx context.Context, port string) (Features, error)
@@ -63,7 +64,7 @@ type Press struct {
 type Keyboard interface {
 	// Read returns the next press. ErrLost says that some may be missing.
 	Read(ctx context.Context) (Press, error)
-	// Close gives the keyboard back.
+	// Close gives the keyboard back. It may take a moment, until no key is down.
 	Close() error
 }
 

@@ -90,31 +90,34 @@ func (s sysfs) key(port string) (device, error) {
 	if !portName.MatchString(port) {
 		return device{}, fmt.Errorf("%q is no USB port", port)
 	}
-	dir := filepath.Join(s.usb(), port)
 	d := device{Key: Key{Port: port}}
+	if err := d.read(filepath.Join(s.usb(), port)); err != nil {
+		return device{}, err
+	}
+	if !d.OTP && !d.FIDO && !(d.Vendor == yubico && d.SmartCard) {
+		return device{}, ErrGone
+	}
+	return d, nil
+}
+
+func (d *device) read(dir string) error {
 	for name, to := range map[string]*uint16{"idVendor": &d.Vendor, "idProduct": &d.Product, "bcdDevice": &d.Release} {
 		n, err := hexAttribute(dir, name, 16)
 		if err != nil {
-			return device{}, err
+			return err
 		}
 		*to = uint16(n)
 	}
 	// Not every key has these.
 	d.Name = text(dir, "product")
 	d.Serial = text(dir, "serial")
-	if err := d.findInterfaces(dir); err != nil {
-		return device{}, err
-	}
-	if !d.OTP && !d.FIDO && !(d.Vendor == yubico && d.SmartCard) {
-		return device{}, fmt.Errorf("at %s: %w", port, ErrGone)
-	}
-	return d, nil
+	return d.findInterfaces(dir)
 }
 
 func (d *device) findInterfaces(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return fmt.Errorf("at %s: %w", d.Port, fault(err))
+		return fault(err)
 	}
 	for _, e := range entries {
 		// Such as 1-1:1.0, the port with configuration and interface.
@@ -236,7 +239,7 @@ func decimalAttribute(dir, name string) (uint64, error) { return number(dir, nam
 func number(dir, name string, base, bits int) (uint64, error) {
 	b, err := attribute(dir, name)
 	if err != nil {
-		return 0, fmt.Errorf("reading %s: %w", name, fault(err))
+		return 0, fault(err)
 	}
 	n, err := strconv.ParseUint(strings.TrimSpace(string(b)), base, bits)
 	if err != nil {

@@ -129,7 +129,7 @@ var cardCodes = []struct {
 }{
 	{piv.ErrService, agent.NoAccess}, {piv.ErrAbsent, agent.Gone}, {piv.ErrBusy, agent.Held}, {piv.ErrRemoved, agent.Gone},
 	{piv.ErrSilent, agent.Late}, {piv.ErrGarbled, agent.Garbled}, {piv.ErrEmpty, agent.WrongKey}, {piv.ErrWrongKey, agent.WrongKey},
-	{piv.ErrTouch, agent.NoTouch}, {piv.ErrPINLength, agent.WrongPIN}, {piv.ErrPINNeeded, agent.NoPIN}, {piv.ErrBlocked, agent.Blocked},
+	{piv.ErrTouch, agent.NoTouch}, {piv.ErrPINLength, agent.PINLength}, {piv.ErrPINNeeded, agent.PINNeeded}, {piv.ErrBlocked, agent.Blocked},
 	{piv.ErrLastTry, agent.LastTry},
 }
 

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/factord/factord/daemon/wire/agent"
 	"github.com/factord/factord/usb"
 	"github.com/factord/factord/usb/hid"
 	"github.com/factord/factord/usb/otp"
+	"github.com/factord/factord/usb/piv"
 )
 
 // maxKeys bounds a reply: more than any machine has ports.
@@ -36,6 +38,9 @@ func (m Machine) Keys(ctx context.Context, q agent.KeysRequest, t usb.Talk) (r a
 		}
 		r.Keys = append(r.Keys, k)
 	}
+	if q.Cards && ctx.Err() == nil {
+		addCards(ctx, &r)
+	}
 	return r, ctx.Err()
 }
 
@@ -45,11 +50,57 @@ func (m Machine) describe(ctx context.Context, b hid.Backend, at hid.Key, k *age
 	if err != nil {
 		return err
 	}
-	defer unlock()
 	if at.OTP {
 		err = describeOTP(ctx, b, at.Port, k)
 	}
+	unlock() // the FIDO interface is locked by itself
+	if at.FIDO {
+		err = errors.Join(err, m.describeFIDO(ctx, b, at, k))
+	}
 	return err
+}
+
+func (m Machine) describeFIDO(ctx context.Context, b hid.Backend, at hid.Key, k *agent.Key) error {
+	t, err := m.openToken(ctx, b, at)
+	if err != nil {
+		return err
+	}
+	defer t.release()
+	if !t.CTAP2() {
+		k.FIDO = &agent.FIDO{Versions: []string{"U2F_V2"}}
+		return nil
+	}
+	i := t.Info()
+	k.FIDO = &agent.FIDO{Versions: i.Versions, AAGUID: i.AAGUID, PINSet: i.PINSet(), UV: i.UV()}
+	return nil
+}
+
+// addCards adds what the PIV applications of keys have.
+func addCards(ctx context.Context, r *agent.KeysReply) {
+	cards, skipped, err := piv.List(ctx)
+	if err != nil {
+		r.Notes = append(r.Notes, err.Error())
+	}
+	for _, s := range skipped {
+		r.Notes = append(r.Notes, fmt.Sprintf("%q: %v", s.Reader, s.Err))
+	}
+	for _, c := range cards {
+		card := &agent.PIV{Reader: c.Reader, Tries: -1}
+		if t, err := piv.Retries(ctx, c.Serial, nil); err == nil && !t.Verified {
+			card.Tries = t.Left
+		}
+		for _, s := range c.Slots {
+			if s.Key != nil {
+				card.Slots = append(card.Slots, slotOf(s))
+			}
+		}
+		i := slices.IndexFunc(r.Keys, func(k agent.Key) bool { return k.Serial == c.Serial && c.Serial != 0 })
+		if i < 0 { // of which nothing else was seen, or not its number
+			r.Keys = append(r.Keys, agent.Key{Name: c.Reader, Serial: c.Serial, Firmware: c.Firmware.String()})
+			i = len(r.Keys) - 1
+		}
+		r.Keys[i].Card = card
+	}
 }
 
 func describeOTP(ctx context.Context, b hid.Backend, port string, k *agent.Key) (err error) {

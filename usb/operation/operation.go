@@ -33,6 +33,9 @@ func (m Machine) backend(c agent.Common) (hid.Backend, error) {
 	if b == nil {
 		return nil, &agent.Error{Code: agent.Unsupported, Text: "this factord-usb is built without " + name}
 	}
+	if c.Device != "" {
+		return device{b, c.Device}, nil
+	}
 	return b, nil
 }
 

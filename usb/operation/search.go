@@ -7,6 +7,7 @@ import (
 
 	"github.com/factord/factord/daemon/wire/agent"
 	"github.com/factord/factord/usb"
+	"github.com/factord/factord/usb/ctap"
 	"github.com/factord/factord/usb/hid"
 )
 
@@ -60,7 +61,7 @@ func (s *search) note(err error) error {
 	switch {
 	case errors.Is(err, hid.ErrGone):
 		return nil
-	case errors.Is(err, hid.ErrBusy):
+	case errors.Is(err, hid.ErrBusy), errors.Is(err, ctap.ErrBusy):
 		s.hindrance = err
 		return nil
 	}
@@ -76,7 +77,7 @@ func (s *search) pause(ctx context.Context) error {
 	state, lacking := agent.Absent, error(failuref(agent.Gone, "the key is not plugged in"))
 	switch {
 	case s.hindrance != nil:
-		state, lacking = agent.Busy, failure(s.hindrance)
+		state, lacking = agent.Busy, fidoFailure(s.hindrance)
 	case len(s.passed) > 0:
 		lacking = failuref(agent.Gone, "the key is not plugged in, but another one is")
 	}

@@ -100,7 +100,10 @@ func TestEndless(t *testing.T) {
 	r := reader.New(t, reader.Config{})
 	k := insert(t, r, card.Config{}, ec(gopiv.PINPolicyOnce, gopiv.TouchPolicyNever))
 	k.spoil(func(apdu []byte) bool { return metadata(apdu) || apdu[1] == 0xc0 }, 0, 0x61, 0)
-	wants(t, "endless", k.sign(t, k.request(pin)), piv.ErrSilent)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, err := piv.Sign(ctx, k.request(pin))
+	wants(t, "endless", err, context.DeadlineExceeded)
 	k.Card.SetFault(nil)
 	must(t, k.sign(t, k.request(pin)))
 }
@@ -130,7 +133,7 @@ func TestKilled(t *testing.T) {
 	must(t, child.Process.Kill())
 	child.Wait()
 	close(finger)
-	tries, err := piv.Retries(patient(t), k.Card.Serial(), nil)
+	tries, err := piv.Retries(patient(t), k.wanted())
 	if err != nil || tries != (piv.Tries{Left: 3}) {
 		t.Errorf("afterwards: %+v, %v", tries, err)
 	}
@@ -141,7 +144,7 @@ func signInChild(t *testing.T, spki string) {
 	must(t, err)
 	public, err := proof.ParseKey(der)
 	must(t, err)
-	_, err = piv.Sign(patient(t), piv.Request{Serial: 7654321, Slot: proof.Authentication, Key: public, Message: message(), PIN: []byte(pin)})
+	_, err = piv.Sign(patient(t), piv.Request{Wanted: piv.Wanted{Serial: 7654321}, Slot: proof.Authentication, Key: public, Message: message(), PIN: []byte(pin)})
 	t.Errorf("signed: %v", err)
 }
 

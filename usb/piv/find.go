@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-
-	"github.com/go-piv/piv-go/v2/piv"
 )
 
 const (
@@ -16,48 +13,12 @@ const (
 	// is to take it from whoever uses it.
 	otherInterval = 3 * time.Second
 	// serviceGrace is how long pcscd may be away, to begin anew.
-	serviceGrace = 2 * time.Second
-	maxReaders   = 16 // PCSCLITE_MAX_READERS_CONTEXTS
+	serviceGrace = 3 * time.Second
 )
 
-// readers lists the readers that are YubiKeys, and the others. Yubico's own tools go by
-// the name, too. A card in another reader is not ours to hold, for that is what it takes
-// to look at it.
-func readers(ctx context.Context) (ours, others []string, err error) {
-	type answer struct {
-		names []string
-		err   error
-	}
-	answers := make(chan answer, 1)
-	go func() {
-		names, err := guard(piv.Cards)
-		answers <- answer{names, err}
-	}()
-	select {
-	case <-ctx.Done():
-		return nil, nil, context.Cause(ctx)
-	case <-time.After(commandLimit):
-		return nil, nil, fmt.Errorf("listing readers: %w", ErrService)
-	case a := <-answers:
-		if a.err != nil {
-			return nil, nil, fmt.Errorf("listing readers: %w", a.err)
-		}
-		for _, name := range a.names[:min(len(a.names), maxReaders)] {
-			if strings.Contains(strings.ToLower(name), "yubikey") {
-				ours = append(ours, name)
-			} else {
-				others = append(others, name)
-			}
-		}
-		return ours, others, nil
-	}
-}
-
-// search is for the key with a serial number.
+// search is for a key.
 type search struct {
-	serial uint32
-	say    func(State)
-
+	Wanted
 	state State
 	// passed are readers that don't have it, and when to look at them again.
 	passed map[string]time.Time
@@ -67,11 +28,11 @@ type search struct {
 	begun   bool
 }
 
-func newSearch(serial uint32, say func(State)) *search {
-	if say == nil {
-		say = func(State) {}
+func newSearch(w Wanted) *search {
+	if w.Say == nil {
+		w.Say = func(State) {}
 	}
-	return &search{serial: serial, say: say, passed: map[string]time.Time{}, why: map[string]error{}}
+	return &search{Wanted: w, passed: map[string]time.Time{}, why: map[string]error{}}
 }
 
 // find waits for the key, and holds it. When the context ends, the error is ErrAbsent
@@ -86,17 +47,21 @@ func (s *search) find(ctx context.Context) (*card, error) {
 		switch {
 		case c != nil:
 			s.begun = true // one that is lost at once is not looked for at once
+			s.tell(Ready)
 			return c, nil
 		case ctx.Err() != nil:
 			return nil, s.ended(ctx)
-		case errors.Is(err, ErrService) && s.lasting():
+		case errors.Is(err, ErrService) && !s.NoWait && !s.lasting():
+			continue
+		case err != nil:
 			return nil, err
-		case err != nil && !errors.Is(err, ErrService):
-			return nil, err
-		case err == nil:
-			s.failing = time.Time{}
-			s.tell(state)
 		}
+		s.failing = time.Time{}
+		if s.NoWait {
+			s.state = state
+			return nil, s.ended(ctx)
+		}
+		s.tell(state)
 	}
 }
 
@@ -121,25 +86,33 @@ func (s *search) lasting() bool {
 func (s *search) tell(state State) {
 	if state != s.state {
 		s.state = state
-		s.say(state)
+		s.Say(state)
 	}
 }
 
-// ended is the error of a search that the context has ended.
+// ended is the error of a search that goes on no longer.
 func (s *search) ended(ctx context.Context) error {
 	err := context.Cause(ctx)
 	switch {
 	case !s.failing.IsZero():
-		err = fmt.Errorf("%w (%w)", ErrService, err)
+		err = because(ErrService, err)
 	case s.state == Busy:
-		err = fmt.Errorf("%w (%w)", ErrBusy, err)
+		err = because(ErrBusy, err)
 	case s.state == Absent:
-		err = fmt.Errorf("%w (%w)", ErrAbsent, err)
+		err = because(ErrAbsent, err)
 	}
 	for reader, why := range s.why {
 		err = fmt.Errorf("%w; in %q: %v", err, reader, why)
 	}
 	return err
+}
+
+// because adds an error to what it means.
+func because(meaning, err error) error {
+	if err == nil {
+		return meaning
+	}
+	return fmt.Errorf("%w (%w)", meaning, err)
 }
 
 // look goes through the readers once. Without a card, it says what there is to wait
@@ -150,31 +123,56 @@ func (s *search) look(ctx context.Context) (*card, State, error) {
 		return nil, 0, err
 	}
 	s.unplugged(names)
+	var found *card
 	state := Absent
 	for _, name := range names {
-		if time.Now().Before(s.passed[name]) {
-			continue
-		}
-		delete(s.why, name)
-		c, err := open(ctx, name)
+		c, err := s.try(ctx, name)
 		switch {
-		case err == nil && c.serial == s.serial:
+		case c != nil && s.Serial != 0:
 			return c, 0, nil
-		case err == nil:
+		case c != nil && found == nil && state == Absent:
+			found = c
+			continue
+		case c != nil:
 			c.release(ctx)
-			s.passed[name] = time.Now().Add(otherInterval)
-		case ctx.Err() != nil:
-			return nil, 0, err
+			err = ErrSeveral
+		case errors.Is(err, ErrBusy) && found != nil:
+			err = ErrSeveral
 		case errors.Is(err, ErrBusy):
-			state = Busy
-		case errors.Is(err, ErrService):
+			state, err = Busy, nil
+		}
+		if err != nil {
+			if found != nil {
+				found.release(ctx)
+			}
 			return nil, 0, err
-		case errors.Is(err, errGone):
-		default:
-			s.passed[name], s.why[name] = time.Now().Add(otherInterval), err
 		}
 	}
-	return nil, state, nil
+	return found, state, nil
+}
+
+// try opens the card in a reader, if it is the one. What is not, is no error, except
+// ErrBusy and what no card can help.
+func (s *search) try(ctx context.Context, reader string) (*card, error) {
+	if time.Now().Before(s.passed[reader]) {
+		return nil, nil
+	}
+	delete(s.why, reader)
+	c, err := open(ctx, reader)
+	switch {
+	case err == nil && (s.Serial == 0 || c.serial == s.Serial):
+		return c, nil
+	case err == nil:
+		c.release(ctx)
+		s.passed[reader] = time.Now().Add(otherInterval)
+		return nil, nil
+	case errors.Is(err, errGone):
+		return nil, nil
+	case ctx.Err() != nil, errors.Is(err, ErrBusy), errors.Is(err, ErrService):
+		return nil, err
+	}
+	s.passed[reader], s.why[reader] = time.Now().Add(otherInterval), err
+	return nil, nil
 }
 
 // unplugged forgets what was said of readers that are gone: a YubiKey is its own.

@@ -13,6 +13,7 @@ type Key struct {
 	Reader   string // pcscd's name of it
 	Serial   uint32
 	Firmware proof.Firmware
+	Tries    Tries  // of its PIN
 	Slots    []Slot // of proof.Slots
 }
 
@@ -55,11 +56,18 @@ func describe(ctx context.Context, reader string) (Key, error) {
 		return Key{}, err
 	}
 	defer c.release(ctx)
-	key := Key{Reader: reader, Serial: c.serial, Firmware: c.firmware}
+	tries, err := c.tries(ctx)
+	if err != nil {
+		return Key{}, fmt.Errorf("reading %q: %w", reader, err)
+	}
+	key := Key{Reader: reader, Serial: c.serial, Firmware: c.firmware, Tries: tries}
 	for _, s := range proof.Slots() {
 		slot, err := c.slot(ctx, s)
+		if err == nil {
+			slot.Certificate, err = c.certified(ctx, s)
+		}
 		if errors.Is(err, ErrGarbled) {
-			slot, err = Slot{Slot: s, Err: err}, nil
+			slot.Slot, slot.Err, err = s, err, nil
 		}
 		if err != nil {
 			return Key{}, fmt.Errorf("reading %q: %w", reader, err)

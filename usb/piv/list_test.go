@@ -66,7 +66,7 @@ func TestList(t *testing.T) {
 
 func compare(t *testing.T, got piv.Key, k *key, firmware proof.Firmware, pin proof.PINPolicy, touch proof.TouchPolicy) {
 	t.Helper()
-	if got.Reader != k.Reader || got.Serial != k.Card.Serial() || got.Firmware != firmware || len(got.Slots) != 4 {
+	if got.Tries.Left != 3 || got.Reader != k.Reader || got.Serial != k.Card.Serial() || got.Firmware != firmware || len(got.Slots) != 4 {
 		t.Fatalf("listed %+v", got)
 	}
 	slot := got.Slots[0]
@@ -91,7 +91,7 @@ func TestRead(t *testing.T) {
 	r := reader.New(t, reader.Config{})
 	for _, v := range []card.Version{{4, 3, 5}, {5, 4, 3}, {5, 7, 1}} {
 		k := insert(t, r, card.Config{Version: v, Authority: root}, ec(gopiv.PINPolicyAlways, gopiv.TouchPolicyAlways))
-		e, err := piv.Read(patient(t), k.Card.Serial(), proof.Authentication, nil)
+		e, err := piv.Read(patient(t), k.wanted(), proof.Authentication)
 		must(t, err)
 		claim := proof.Claim{Slot: proof.Authentication, Serial: k.Card.Serial(), Key: e.Slot.Key}
 		a, err := trust.Verify(e.Chain, claim, time.Now())
@@ -100,13 +100,31 @@ func TestRead(t *testing.T) {
 		if err != nil || a != want {
 			t.Errorf("attested %+v, %v, want %+v", a, err, want)
 		}
+		if said := goPIVSays(t, root, e.Chain); said.Serial != a.Serial || said.Slot != gopiv.SlotAuthentication ||
+			int(said.PINPolicy) != int(a.PIN) || int(said.TouchPolicy) != int(a.Touch) {
+			t.Errorf("go-piv reads %+v, and we %+v", said, a)
+		}
 		if _, err := yubico.Verify(e.Chain, claim, time.Now()); err == nil {
 			t.Error("Yubico vouches for a virtual key")
 		}
-		_, err = piv.Read(patient(t), k.Card.Serial(), proof.Signature, nil)
+		_, err = piv.Read(patient(t), k.wanted(), proof.Signature)
 		wants(t, "an empty slot", err, piv.ErrEmpty)
 		k.Remove()
 	}
+}
+
+// goPIVSays is what go-piv's own verifier makes of an attestation.
+func goPIVSays(t *testing.T, root *card.Authority, c proof.Chain) *gopiv.Attestation {
+	t.Helper()
+	slot, err := x509.ParseCertificate(c.Slot)
+	must(t, err)
+	device, err := x509.ParseCertificate(c.Device)
+	must(t, err)
+	roots := x509.NewCertPool()
+	roots.AddCert(root.Certificate)
+	said, err := (&gopiv.Verifier{Roots: roots}).Verify(device, slot)
+	must(t, err)
+	return said
 }
 
 func pemOf(c *x509.Certificate) []byte {

@@ -2,7 +2,6 @@ package piv
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/go-piv/piv-go/v2/piv"
@@ -63,14 +62,14 @@ func classify(err error) error {
 	text := err.Error()
 	for _, m := range meanings() {
 		if strings.Contains(text, m.text) {
-			return fmt.Errorf("%w (%w)", m.err, err)
+			return because(m.err, err)
 		}
 	}
 	// Of the PIN's status: 9000 where the tries were expected.
 	if strings.Contains(text, "expected error code from empty pin") {
 		return errVerified
 	}
-	return fmt.Errorf("%w (%w)", ErrGarbled, err)
+	return because(ErrGarbled, err)
 }
 
 // Status words of ISO 7816-4.

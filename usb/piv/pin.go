@@ -8,12 +8,6 @@ import (
 	"github.com/go-piv/piv-go/v2/piv"
 )
 
-// A PIN's length in bytes (SP 800-73-4 part 2, 2.4.3).
-const (
-	minPIN = 6
-	maxPIN = 8
-)
-
 // Tries are what is left of a PIN.
 type Tries struct {
 	// Left is how many wrong PINs in a row would block it, 15 if it is more; 0: it is
@@ -24,11 +18,11 @@ type Tries struct {
 	Verified bool
 }
 
-// Retries waits for the key with a serial number, and returns the tries of its PIN. It
-// spends none, and takes nothing from others, except that firmware before 5.0 forgets
-// a PIN whenever it is asked for its serial number.
-func Retries(ctx context.Context, serial uint32, say func(State)) (Tries, error) {
-	s := newSearch(serial, say)
+// Retries waits for the key, and returns the tries of its PIN. It spends none, and takes
+// nothing from others, except that firmware before 5.0 forgets a PIN whenever it is
+// asked for its serial number.
+func Retries(ctx context.Context, w Wanted) (Tries, error) {
+	s := newSearch(w)
 	for {
 		c, err := s.find(ctx)
 		if err != nil {

@@ -19,12 +19,23 @@ import (
 // while it lasts.
 type State uint8
 
+// Wanted says which key is meant, and how long to wait for it.
+type Wanted struct {
+	Serial uint32 // 0: the one that is plugged in
+	// NoWait: a key that is not there now, or is held, is an error at once. Otherwise it
+	// is waited for until the context ends.
+	NoWait bool
+	Say    func(State) // may be nil
+}
+
 // States.
 const (
 	// Absent: the key is not plugged in. What a foreign card is in does not count.
 	Absent State = iota + 1
 	// Busy: another program holds a key, which may be the one.
 	Busy
+	// Ready: the key has been found and taken.
+	Ready
 	// Touch: the key waits to be touched.
 	Touch
 	// MayTouch: the key may wait to be touched. It was perhaps touched in the last
@@ -32,14 +43,16 @@ const (
 	MayTouch
 )
 
-// What a person can do something about. Errors are wrapped.
+// Errors. They are wrapped; what a person can do something about is told apart.
 var (
-	// ErrService: pcscd is not there, ended meanwhile, or refuses us.
-	ErrService = errors.New("the smart card service (pcscd) can't be used\n" +
-		"hint: is pcscd running, and does polkit let this user at it?")
-	ErrAbsent = errors.New("the key is not plugged in")
-	ErrBusy   = errors.New("another program holds the key\n" +
-		"hint: gpg's scdaemon, a browser or an SSH agent with PKCS#11 may do; close it, or plug the key in anew")
+	// ErrService: pcscd is not there, ended meanwhile, or polkit refuses us.
+	ErrService = errors.New("the smart card service (pcscd) can't be used")
+	ErrAbsent  = errors.New("the key is not plugged in")
+	// ErrSeveral: it is not said which key is meant, and there are several.
+	ErrSeveral = errors.New("several keys are plugged in")
+	// ErrBusy: gpg's scdaemon, a browser or an SSH agent with PKCS#11 may do that, also
+	// when they do nothing with the key.
+	ErrBusy = errors.New("another program holds the key")
 	// ErrRemoved: the key was pulled out after it got the PIN, or while it signed.
 	ErrRemoved = errors.New("the key was pulled out")
 	// ErrSilent: it does not answer, and not because it waits for a touch.
@@ -50,12 +63,11 @@ var (
 	// ErrTouch: it was not touched as long as it waited, some 15 s.
 	ErrTouch = errors.New("the key was not touched")
 
-	ErrPINLength = errors.New("a PIN has 6 to 8 characters")
 	ErrPINNeeded = errors.New("the key wants its PIN")
 	// ErrLastTry: nothing was sent.
 	ErrLastTry = errors.New("one more wrong PIN blocks the key")
-	ErrBlocked = errors.New("the PIN is blocked\n" +
-		"hint: \"ykman piv access unblock-pin\" takes the PUK and sets a new PIN")
+	// ErrBlocked: only the PUK helps now.
+	ErrBlocked = errors.New("the PIN is blocked")
 )
 
 // WrongPIN is a PIN that the key has refused. With the last try it is ErrBlocked, too.

@@ -14,15 +14,17 @@ import (
 type Enrollment struct {
 	Serial   uint32
 	Firmware proof.Firmware
+	Reader   string // pcscd's name of it
+	Tries    Tries  // of its PIN
 	Slot     Slot
 	// Chain is the attestation, still to be checked; zero if there is none, as of a key
 	// that was made elsewhere.
 	Chain proof.Chain
 }
 
-// Read waits for the key with a serial number, and reads what is in a slot.
-func Read(ctx context.Context, serial uint32, slot proof.Slot, say func(State)) (Enrollment, error) {
-	s := newSearch(serial, say)
+// Read waits for the key, and reads what is in a slot.
+func Read(ctx context.Context, w Wanted, slot proof.Slot) (Enrollment, error) {
+	s := newSearch(w)
 	for {
 		c, err := s.find(ctx)
 		if err != nil {
@@ -64,7 +66,11 @@ func (c *card) enrollment(ctx context.Context, place proof.Slot) (Enrollment, er
 	if err != nil {
 		return Enrollment{}, fmt.Errorf("reading the attestation: %w", err)
 	}
-	return Enrollment{Serial: c.serial, Firmware: c.firmware, Slot: slot, Chain: chain}, nil
+	tries, err := c.tries(ctx)
+	if err != nil {
+		return Enrollment{}, err
+	}
+	return Enrollment{Serial: c.serial, Firmware: c.firmware, Reader: c.reader, Tries: tries, Slot: slot, Chain: chain}, nil
 }
 
 // unless returns the error if the condition does not hold.

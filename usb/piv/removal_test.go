@@ -2,6 +2,7 @@ package piv_test
 
 import (
 	"context"
+	"syscall"
 	"testing"
 
 	gopiv "github.com/go-piv/piv-go/v2/piv"
@@ -116,4 +117,26 @@ func TestServiceRestarted(t *testing.T) {
 	r.Start()
 	k.Key = r.Insert(k.Card)
 	must(t, result(t, done))
+}
+
+// TestServiceHangs: nobody waits for a pcscd that does not answer.
+func TestServiceHangs(t *testing.T) {
+	r := reader.New(t, reader.Config{})
+	k := insert(t, r, card.Config{}, ec(gopiv.PINPolicyOnce, gopiv.TouchPolicyAlways))
+	s := newTold()
+	k.Card.SetTouch(func(ctx context.Context, _ byte) bool { <-ctx.Done(); return false })
+	ctx, cancel := context.WithCancel(t.Context())
+	request := k.request(pin)
+	request.Say = s.say
+	done := background(func() error {
+		_, err := piv.Sign(ctx, request)
+		return err
+	})
+	s.await(t, piv.Touch)
+	r.Signal(syscall.SIGSTOP)
+	cancel()
+	wants(t, "cancelled", result(t, done), context.Canceled)
+	_, _, err := piv.List(patient(t))
+	wants(t, "listing", err, piv.ErrService)
+	r.Signal(syscall.SIGCONT)
 }

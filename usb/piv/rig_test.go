@@ -77,9 +77,11 @@ func ec(pin gopiv.PINPolicy, touch gopiv.TouchPolicy) gopiv.Key {
 // message is what is signed.
 func message() []byte { return []byte("factord test: host, user, nonce") }
 
+func (k *key) wanted() piv.Wanted { return piv.Wanted{Serial: k.Card.Serial()} }
+
 // request is to sign with slot 9a and a PIN, if not empty.
 func (k *key) request(pin string) piv.Request {
-	return piv.Request{Serial: k.Card.Serial(), Slot: proof.Authentication, Key: k.public, Message: message(), PIN: []byte(pin)}
+	return piv.Request{Wanted: k.wanted(), Slot: proof.Authentication, Key: k.public, Message: message(), PIN: []byte(pin)}
 }
 
 // patient is a context that a test is not to wait for.

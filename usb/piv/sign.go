@@ -14,9 +14,9 @@ import (
 
 // Request is what to sign, and with what.
 type Request struct {
-	Serial uint32
-	Slot   proof.Slot
-	Key    *proof.Key // which has to be in the slot
+	Wanted
+	Slot proof.Slot
+	Key  *proof.Key // which has to be in the slot
 	// Message is hashed as the key wants it. It has to be one that nobody could take for
 	// something else.
 	Message []byte
@@ -25,7 +25,6 @@ type Request struct {
 	PIN []byte
 	// LastTry: the PIN is sent even if a wrong one blocks it.
 	LastTry bool
-	Say     func(State) // may be nil
 }
 
 // Signature is what a key has signed.
@@ -45,7 +44,7 @@ func Sign(ctx context.Context, r Request) (Signature, error) {
 	if err := r.check(); err != nil {
 		return Signature{}, err
 	}
-	s := newSearch(r.Serial, r.Say)
+	s := newSearch(r.Wanted)
 	for {
 		c, err := s.find(ctx)
 		if err != nil {
@@ -60,7 +59,7 @@ func Sign(ctx context.Context, r Request) (Signature, error) {
 			c.release(ctx)
 			return Signature{}, err
 		}
-		signature, err := c.sign(ctx, r, slot, s.say)
+		signature, err := c.sign(ctx, r, slot, s.Say)
 		stays := c.release(ctx)
 		if err != nil {
 			return Signature{}, err
@@ -77,11 +76,10 @@ func (r Request) check() error {
 	if _, _, err := r.Key.Digest(r.Message); err != nil {
 		return err
 	}
-	if n := len(r.PIN); n != 0 && (n < minPIN || n > maxPIN) {
-		return ErrPINLength
+	if _, err := slotOf(r.Slot); err != nil || len(r.PIN) == 0 {
+		return err
 	}
-	_, err := slotOf(r.Slot)
-	return err
+	return proof.FitPIN(r.PIN)
 }
 
 // ready makes sure, before the PIN is sent, that it is the key that is meant, and
@@ -162,9 +160,9 @@ func signature(yk *piv.YubiKey, r Request) ([]byte, error) {
 func refusal(r Request, slot Slot, err error) error {
 	switch {
 	case len(r.PIN) == 0 && slot.PIN != proof.PINNever:
-		return fmt.Errorf("%w (%w)", ErrPINNeeded, err)
+		return because(ErrPINNeeded, err)
 	case slot.Touch != proof.TouchNever:
-		return fmt.Errorf("%w (%w)", ErrTouch, err)
+		return because(ErrTouch, err)
 	}
 	return fmt.Errorf("signing: %w", err)
 }
@@ -172,7 +170,7 @@ func refusal(r Request, slot Slot, err error) error {
 // removed is an error as it reads after the PIN was sent.
 func removed(err error) error {
 	if errors.Is(err, errGone) {
-		return fmt.Errorf("%w (%w)", ErrRemoved, err)
+		return because(ErrRemoved, err)
 	}
 	return err
 }

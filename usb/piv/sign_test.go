@@ -55,15 +55,15 @@ func TestSign(t *testing.T) {
 func TestPIN(t *testing.T) {
 	r := reader.New(t, reader.Config{})
 	k := insert(t, r, card.Config{}, ec(gopiv.PINPolicyAlways, gopiv.TouchPolicyNever))
-	for _, bad := range []string{"12345", "123456789", strings.Repeat("1", 64)} {
-		wants(t, bad, k.sign(t, k.request(bad)), piv.ErrPINLength)
+	for _, bad := range []string{"12345", "123456789", "1234567\xff", strings.Repeat("1", 64)} {
+		wants(t, bad, k.sign(t, k.request(bad)), proof.ErrPIN)
 	}
 	if k.pins() != 0 {
 		t.Error("a PIN of a wrong length was sent")
 	}
 	left := func(want int) {
 		t.Helper()
-		tries, err := piv.Retries(patient(t), k.Card.Serial(), nil)
+		tries, err := piv.Retries(patient(t), k.wanted())
 		if err != nil || tries != (piv.Tries{Left: want}) {
 			t.Errorf("tries %+v, %v, want %d", tries, err, want)
 		}
@@ -121,7 +121,7 @@ func TestLeftVerified(t *testing.T) {
 		k := insert(t, r, card.Config{Version: v}, ec(gopiv.PINPolicyOnce, gopiv.TouchPolicyNever))
 		k.use(t, func(yk *gopiv.YubiKey) { must(t, yk.VerifyPIN(pin)) })
 
-		tries, err := piv.Retries(patient(t), k.Card.Serial(), nil)
+		tries, err := piv.Retries(patient(t), k.wanted())
 		if err != nil || tries != (piv.Tries{Verified: true}) {
 			t.Errorf("tries %+v, %v", tries, err)
 		}
@@ -182,6 +182,21 @@ func TestWrongKey(t *testing.T) {
 	wants(t, "a signature of another nonce", err, proof.ErrSignature)
 }
 
+// TestFinger: a YubiKey Bio may want a finger for the key, which nobody is asked for.
+func TestFinger(t *testing.T) {
+	r := reader.New(t, reader.Config{})
+	k := insert(t, r, card.Config{}, ec(gopiv.PINPolicyOnce, gopiv.TouchPolicyNever))
+	for _, policy := range []byte{4, 5} {
+		k.spoil(metadata, 0x01, 0x01, 0x11, 0x02, 0x02, policy, 0x01, 0x90, 0x00)
+		if err := k.sign(t, k.request(pin)); err == nil || !strings.Contains(err.Error(), "finger") {
+			t.Errorf("policy %d: %v", policy, err)
+		}
+	}
+	if k.pins() != 0 {
+		t.Error("the PIN was sent")
+	}
+}
+
 // TestImported: a key from elsewhere has no attestation. Firmware before 5.3 does not
 // tell it either; its certificate does.
 func TestImported(t *testing.T) {
@@ -199,7 +214,7 @@ func TestImported(t *testing.T) {
 			k.use(t, func(yk *gopiv.YubiKey) { certify(t, yk, private) })
 		}
 		must(t, k.sign(t, k.request(pin)))
-		e, err := piv.Read(patient(t), k.Card.Serial(), proof.Authentication, nil)
+		e, err := piv.Read(patient(t), k.wanted(), proof.Authentication)
 		if err != nil || e.Chain.Slot != nil || e.Slot.Generated || !e.Slot.Key.Equal(k.public) {
 			t.Errorf("firmware %v: %+v, %v", v, e, err)
 		}

@@ -23,7 +23,7 @@ type Slot struct {
 	Touch proof.TouchPolicy
 	// Generated: the key says that it was made there. Only an attestation proves it.
 	Generated bool
-	// Certificate: there is one beside the key.
+	// Certificate: there is one beside the key. Only List tells.
 	Certificate bool
 }
 
@@ -54,11 +54,10 @@ func (c *card) slot(ctx context.Context, s proof.Slot) (Slot, error) {
 		if err != nil {
 			return Slot{}, err
 		}
-		certificate, err := yk.Certificate(place)
-		// One that can't be read is one, too; but an answer that did not come is none.
-		read.Certificate = err == nil || status(err) == 0 && errors.Is(classify(err), ErrGarbled)
-		if public == nil && certificate != nil && !tellsAll(c.firmware) {
-			public = certificate.PublicKey
+		if public == nil && !tellsAll(c.firmware) {
+			if certificate, err := yk.Certificate(place); err == nil {
+				public = certificate.PublicKey
+			}
 		}
 		if public != nil && read.Err == nil {
 			read.Key, read.Err = proof.NewKey(public)
@@ -69,6 +68,22 @@ func (c *card) slot(ctx context.Context, s proof.Slot) (Slot, error) {
 		return Slot{}, fmt.Errorf("reading slot %v: %w", s, err)
 	}
 	return read, nil
+}
+
+// certified reports whether there is a certificate beside the key in a slot.
+func (c *card) certified(ctx context.Context, s proof.Slot) (bool, error) {
+	place, err := slotOf(s)
+	if err != nil {
+		return false, err
+	}
+	_, err = ask(ctx, c, commandLimit, func(yk *piv.YubiKey) (struct{}, error) {
+		_, err := yk.Certificate(place)
+		return struct{}{}, err
+	})
+	if err != nil && nothing(err) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // describe fills in what the card says of the key in a slot: in its metadata, as of

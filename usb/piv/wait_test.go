@@ -4,10 +4,10 @@ import (
 	"context"
 	"slices"
 	"testing"
-	"time"
 
 	gopiv "github.com/go-piv/piv-go/v2/piv"
 
+	"github.com/factord/factord/daemon/factor/piv/proof"
 	"github.com/factord/factord/usb/piv"
 	"github.com/factord/factord/usb/virtual/card"
 	"github.com/factord/factord/usb/virtual/reader"
@@ -33,7 +33,7 @@ func TestTouch(t *testing.T) {
 	s.await(t, piv.Touch)
 	finger <- struct{}{}
 	must(t, result(t, done))
-	if !slices.Equal(s.all(), []piv.State{piv.Touch}) {
+	if !slices.Equal(s.all(), []piv.State{piv.Ready, piv.Touch}) {
 		t.Errorf("told %v", s.all())
 	}
 
@@ -47,7 +47,7 @@ func TestTouch(t *testing.T) {
 	request = k.request(wrong)
 	request.Say = s.say
 	k.sign(t, request)
-	if len(s.all()) != 0 {
+	if !slices.Equal(s.all(), []piv.State{piv.Ready}) {
 		t.Errorf("with a wrong PIN it is told %v", s.all())
 	}
 }
@@ -59,7 +59,7 @@ func TestCachedTouch(t *testing.T) {
 	request := k.request("")
 	request.Say = s.say
 	must(t, k.sign(t, request))
-	if !slices.Equal(s.all(), []piv.State{piv.MayTouch}) {
+	if !slices.Equal(s.all(), []piv.State{piv.Ready, piv.MayTouch}) {
 		t.Errorf("told %v", s.all())
 	}
 }
@@ -82,7 +82,7 @@ func TestCancelled(t *testing.T) {
 	cancel(context.Canceled)
 	wants(t, "cancelled", result(t, done), context.Canceled) // nobody has touched it yet
 	close(finger)
-	tries, err := piv.Retries(patient(t), k.Card.Serial(), nil)
+	tries, err := piv.Retries(patient(t), k.wanted())
 	if err != nil || tries != (piv.Tries{Left: 3}) {
 		t.Errorf("afterwards: %+v, %v", tries, err)
 	}
@@ -114,7 +114,7 @@ func TestAbsent(t *testing.T) {
 	s.await(t, piv.Absent)
 	k.Key = r.Insert(k.Card)
 	must(t, result(t, done))
-	if !slices.Equal(s.all(), []piv.State{piv.Absent}) {
+	if !slices.Equal(s.all(), []piv.State{piv.Absent, piv.Ready}) {
 		t.Errorf("told %v", s.all())
 	}
 	if other.pins() != 0 {
@@ -122,11 +122,25 @@ func TestAbsent(t *testing.T) {
 	}
 
 	k.Remove()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	_, err := piv.Sign(ctx, k.request(pin))
-	wants(t, "absent", err, piv.ErrAbsent)
-	wants(t, "absent", err, context.DeadlineExceeded)
+	k.endsWith(t, piv.Absent, piv.ErrAbsent)
+}
+
+// endsWith has the time end while a state lasts.
+func (k *key) endsWith(t *testing.T, state piv.State, want error) {
+	t.Helper()
+	ctx, end := context.WithCancelCause(t.Context())
+	s := newTold()
+	request := k.request(pin)
+	request.Say = s.say
+	done := background(func() error {
+		_, err := piv.Sign(ctx, request)
+		return err
+	})
+	s.await(t, state)
+	end(context.DeadlineExceeded)
+	err := result(t, done)
+	wants(t, "the time ends", err, want)
+	wants(t, "the time ends", err, context.DeadlineExceeded)
 }
 
 // TestSwapped: another key makes place for the one that is meant.
@@ -143,6 +157,42 @@ func TestSwapped(t *testing.T) {
 	other.Remove()
 	k.Key = r.Insert(k.Card)
 	must(t, result(t, done))
+}
+
+// TestTheOne: without a serial number it is the key that is plugged in.
+func TestTheOne(t *testing.T) {
+	r := reader.New(t, reader.Config{Readers: 4})
+	wanted := piv.Wanted{NoWait: true}
+	_, err := piv.Read(patient(t), wanted, proof.Authentication)
+	wants(t, "no key", err, piv.ErrAbsent)
+	r.Insert(foreign())
+	k := insert(t, r, card.Config{}, ec(gopiv.PINPolicyOnce, gopiv.TouchPolicyNever))
+	one := func() {
+		t.Helper()
+		e, err := piv.Read(patient(t), wanted, proof.Authentication)
+		if err != nil || e.Serial != k.Card.Serial() || e.Tries.Left != 3 || e.Reader != k.Reader {
+			t.Errorf("read %+v, %v", e, err)
+		}
+	}
+	one()
+	other := insert(t, r, card.Config{}, ec(gopiv.PINPolicyOnce, gopiv.TouchPolicyNever))
+	for _, wait := range []bool{true, false} {
+		_, err = piv.Read(patient(t), piv.Wanted{NoWait: !wait}, proof.Authentication)
+		wants(t, "two keys", err, piv.ErrSeveral)
+	}
+	release := other.Share()
+	_, err = piv.Read(patient(t), wanted, proof.Authentication)
+	wants(t, "two keys, and the last is held", err, piv.ErrSeveral)
+	release()
+	other.Remove()
+	one()
+	release = k.Share()
+	_, err = piv.Read(patient(t), wanted, proof.Authentication)
+	wants(t, "held", err, piv.ErrBusy)
+	release()
+	r.Kill()
+	_, err = piv.Read(patient(t), wanted, proof.Authentication)
+	wants(t, "no service", err, piv.ErrService)
 }
 
 func TestBusy(t *testing.T) {
@@ -162,16 +212,12 @@ func TestBusy(t *testing.T) {
 		s.await(t, piv.Busy)
 		release()
 		must(t, result(t, done))
-		if !slices.Equal(s.all(), []piv.State{piv.Busy}) {
+		if !slices.Equal(s.all(), []piv.State{piv.Busy, piv.Ready}) {
 			t.Errorf("%s: told %v", name, s.all())
 		}
 
 		release = hold()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		_, err := piv.Sign(ctx, k.request(pin))
-		cancel()
+		k.endsWith(t, piv.Busy, piv.ErrBusy)
 		release()
-		wants(t, name, err, piv.ErrBusy)
-		wants(t, name, err, context.DeadlineExceeded)
 	}
 }

@@ -151,8 +151,8 @@ func TestFreshChallenges(t *testing.T) {
 		seen = append(seen, bytes.Clone(challenge))
 		return make([]byte, sha1.Size)
 	}
-	d.expect("sudo", "deny cancelled")
-	d.expect("sudo", "deny cancelled")
+	d.expect("sudo", "deny denied")
+	d.expect("sudo", "deny denied")
 	if len(seen) != 2 || bytes.Equal(seen[0], seen[1]) || len(seen[0]) != 32 || seen[0][31] == 0 {
 		t.Errorf("challenges %x", seen)
 	}

@@ -72,8 +72,8 @@ func (s *slot) choice() key.Choice {
 	if !s.NoPresence {
 		return key.Touch(s.Serial)
 	}
-	what := "answer of " + key.Name(s.Serial)
-	return key.Choice{Serial: s.Serial, Text: what, Enter: "an " + what, Auto: true}
+	what := "check of " + key.Name(s.Serial)
+	return key.Choice{Serial: s.Serial, Text: what, Enter: "a " + what, Auto: true}
 }
 
 func (s *slot) detail() map[string]string {

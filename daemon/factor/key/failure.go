@@ -32,13 +32,13 @@ func failure(key string, err error) error {
 	lapse := &factor.Lapse{Err: err}
 	switch e.Code {
 	case agent.Gone:
-		lapse.Text, lapse.Late = key+" is not plugged in: plug it in and log in again", true
+		lapse.Text, lapse.Late = key+" is not plugged in: plug it in and try again", true
 	case agent.Held:
-		lapse.Text, lapse.Late = "another program holds "+key+": close it and log in again", true
+		lapse.Text, lapse.Late = "another program holds "+key+": close it and try again", true
 	case agent.NoTouch:
 		lapse.Text, lapse.Late = key+" was not touched in time", true
 	case agent.Late:
-		lapse.Text, lapse.Late = key+" did not answer in time: log in again", true
+		lapse.Text, lapse.Late = key+" did not answer in time: try again", true
 	case agent.Declined:
 		lapse.Text = "it was declined at " + key
 	case agent.WrongKey:
@@ -48,15 +48,23 @@ func failure(key string, err error) error {
 	case agent.Blocked:
 		lapse.Text = "the PIN of " + key + " is blocked: use another factor, and unblock it with the maker's program"
 	case agent.Replug:
-		lapse.Text = "pull out " + key + ", plug it in and log in again"
+		lapse.Text = "pull out " + key + ", plug it in and try again"
 	case agent.NoPIN:
 		lapse.Text = key + " has no PIN, and one is needed: set one with the maker's program"
+	case agent.PINNeeded:
+		lapse.Text = key + " wants its PIN: log in again and give it"
+	case agent.PINLength:
+		lapse.Text = "no PIN of " + key + " is so short or long: it was not tried"
+	case agent.WrongUV:
+		lapse.Text = key + " did not recognise the finger"
+	case agent.Excluded:
+		lapse.Text = key + " is enrolled already"
 	case agent.LastTry:
 		lapse.Text = "one try of the PIN is left, and was not used"
 	case agent.Unsupported:
 		lapse.Text = key + " can't do this"
 	case agent.Garbled:
-		lapse.Text = key + " gave no clear answer: pull it out, plug it in and log in again"
+		lapse.Text = key + " gave no clear answer: pull it out, plug it in and try again"
 	default:
 		return &factor.Outage{Text: textOut, Advice: adviceOut, Err: err}
 	}

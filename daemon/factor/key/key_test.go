@@ -92,15 +92,15 @@ func TestFailures(t *testing.T) {
 		text         string
 	}{
 		agent.Internal: {outage: true}, agent.Protocol: {outage: true}, agent.NotPermitted: {outage: true}, agent.NoAccess: {outage: true}, 99: {outage: true},
-		agent.Gone:     {late: true, text: "YubiKey 7 is not plugged in: plug it in and log in again"},
-		agent.Held:     {late: true, text: "another program holds YubiKey 7: close it and log in again"},
+		agent.Gone:     {late: true, text: "YubiKey 7 is not plugged in: plug it in and try again"},
+		agent.Held:     {late: true, text: "another program holds YubiKey 7: close it and try again"},
 		agent.NoTouch:  {late: true, text: "YubiKey 7 was not touched in time"},
-		agent.Late:     {late: true, text: "YubiKey 7 did not answer in time: log in again"},
+		agent.Late:     {late: true, text: "YubiKey 7 did not answer in time: try again"},
 		agent.Declined: {text: "it was declined at YubiKey 7"}, agent.WrongKey: {text: "YubiKey 7 has not what was enrolled: was it set up anew? ask your administrator"},
 		agent.WrongPIN: {text: "wrong PIN: 2 tries are left"}, agent.Blocked: {text: "the PIN of YubiKey 7 is blocked: use another factor, and unblock it with the maker's program"},
-		agent.Replug: {text: "pull out YubiKey 7, plug it in and log in again"}, agent.NoPIN: {text: "YubiKey 7 has no PIN, and one is needed: set one with the maker's program"},
+		agent.Replug: {text: "pull out YubiKey 7, plug it in and try again"}, agent.NoPIN: {text: "YubiKey 7 has no PIN, and one is needed: set one with the maker's program"},
 		agent.LastTry: {text: "one try of the PIN is left, and was not used"}, agent.Unsupported: {text: "YubiKey 7 can't do this"},
-		agent.Garbled: {text: "YubiKey 7 gave no clear answer: pull it out, plug it in and log in again"},
+		agent.Garbled: {text: "YubiKey 7 gave no clear answer: pull it out, plug it in and try again"},
 	} {
 		a := capture(device(func(context.Context, key.Job) error { return &agent.Error{Code: code, Tries: 2, Text: "test"} }))
 		_, err := a.Ask(t.Context())

@@ -54,9 +54,12 @@ func deskWith(t *testing.T, c yubico.Config) *desk {
 			return session.Place{Session: "1", Local: policy.Yes}, nil
 		}),
 	})
-	d.keys.Plug(&keysim.Key{Serial: serial, Types: d.otp.Touch})
+	d.plug()
 	return d
 }
+
+// plug plugs alice's key in.
+func (d *desk) plug() { d.keys.Plug(&keysim.Key{Serial: serial, Types: d.otp.Touch}) }
 
 // enrollOTP enrols alice's key for typed OTPs.
 func (d *desk) enrollOTP() {

@@ -115,8 +115,8 @@ func TestStates(t *testing.T) {
 		text string
 	}{
 		"not touched": {agent.NoTouch, "YubiKey 12345678 was not touched in time"},
-		"held":        {agent.Held, "another program holds YubiKey 12345678: close it and log in again"},
-		"gone":        {agent.Gone, "YubiKey 12345678 is not plugged in: plug it in and log in again"},
+		"held":        {agent.Held, "another program holds YubiKey 12345678: close it and try again"},
+		"gone":        {agent.Gone, "YubiKey 12345678 is not plugged in: plug it in and try again"},
 		"no access":   {agent.NoAccess, "keys that are plugged in here can't be asked now"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -129,7 +129,18 @@ const (
 	Garbled
 	// Late: the time was over for another reason.
 	Late
+	// PINNeeded: the key wants its PIN, and none was given.
+	PINNeeded
+	// PINLength: no PIN is so short or long. The key was not asked.
+	PINLength
+	// WrongUV: the key did not recognise the finger.
+	WrongUV
+	// Excluded: the key has one of the credentials that a new one must not be beside.
+	Excluded
 )
+
+// lastCode is the last one.
+const lastCode = Excluded
 
 // Error is an operation without evidence. Text is for the log, and short. As a line it
 // is "ERR code tries text".
@@ -149,7 +160,7 @@ const maxTries = 255
 func ParseError(code int, rest string) *Error {
 	number, text, _ := strings.Cut(rest, " ")
 	tries, err := strconv.Atoi(number)
-	if err != nil || tries < 0 || tries > maxTries || code < int(Internal) || code > int(Late) {
+	if err != nil || tries < 0 || tries > maxTries || code < int(Internal) || code > int(lastCode) {
 		return nil
 	}
 	return &Error{Code: Code(code), Tries: tries, Text: text}
@@ -191,7 +202,7 @@ type FIDO struct {
 // PIV is what a key's PIV application has.
 type PIV struct {
 	Reader string    `json:"reader"`
-	Tries  int       `json:"tries"` // of the PIN
+	Tries  int       `json:"tries"` // of the PIN; -1: unknown
 	Slots  []PIVSlot `json:"slots,omitempty"`
 }
 
@@ -339,6 +350,9 @@ type Credential struct {
 	ID []byte `json:"id"`
 	// AppID: it is one of U2F, made for this application; else empty.
 	AppID string `json:"app_id,omitempty"`
+	// Protected: its key may hide it from who shows neither PIN nor finger (credProtect
+	// level 3). Then the PIN is shown to a key of which that is not sure.
+	Protected bool `json:"protected,omitempty"`
 }
 
 // AssertReply is an assertion.

@@ -157,14 +157,14 @@ func (b Backend) open(ctx context.Context, port, path string) (*device, error) {
 func (b Backend) whyClosed(port, path string, err error) error {
 	file, gone := b.Kernel.DeviceFile(port)
 	if gone != nil {
-		return fmt.Errorf("%w (%w)", gone, err)
+		return gone
 	}
 	if denied := unix.Faccessat(unix.AT_FDCWD, file, unix.R_OK|unix.W_OK, unix.AT_EACCESS); denied != nil {
 		return fmt.Errorf("%w: %w", hid.ErrAccess, &os.PathError{Op: "access", Path: file, Err: denied})
 	}
 	otp, fido, gone := b.Kernel.Interfaces(port)
 	if gone != nil {
-		return fmt.Errorf("%w (%w)", gone, err)
+		return gone
 	}
 	for _, i := range []hid.Interface{otp, fido} {
 		if i.Path == path && i.Driver == "usbfs" {
@@ -178,7 +178,7 @@ func (b Backend) whyClosed(port, path string, err error) error {
 func (b Backend) whyFailed(port string, err error) error {
 	for began := time.Now(); time.Since(began) < leave; time.Sleep(retry) {
 		if _, _, gone := b.Kernel.Interfaces(port); gone != nil {
-			return fmt.Errorf("%w (%w)", gone, err)
+			return gone
 		}
 	}
 	return err

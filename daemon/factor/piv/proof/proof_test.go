@@ -21,3 +21,12 @@ func TestPolicyWords(t *testing.T) {
 		t.Error("policies have other words")
 	}
 }
+
+func TestFitPIN(t *testing.T) {
+	for pin, fits := range map[string]bool{"": false, "12345": false, "123456": true, "12345678": true, "123456789": false,
+		"abc-DE": true, "123456\xff": false} {
+		if (FitPIN([]byte(pin)) == nil) != fits {
+			t.Errorf("%q fits: %v", pin, !fits)
+		}
+	}
+}
