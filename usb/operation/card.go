@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/factord/factord/daemon/factor/piv/proof"
 	"github.com/factord/factord/daemon/wire/agent"
@@ -12,12 +11,28 @@ import (
 	"github.com/factord/factord/usb/piv"
 )
 
-// cardTime is what looking for a card takes, also if none is waited for.
-const cardTime = 3 * time.Second
+// wanted is the key that a request is about, for package piv.
+func wanted(c agent.Common, serial uint32, t usb.Talk) piv.Wanted {
+	return piv.Wanted{Serial: serial, NoWait: c.Wait == 0, Say: func(s piv.State) {
+		switch s {
+		case piv.Absent:
+			t.State(agent.Absent)
+		case piv.Busy:
+			t.State(agent.Busy)
+		case piv.Ready:
+			t.State(agent.Ready)
+		case piv.Touch, piv.MayTouch:
+			t.State(agent.Touch)
+		}
+	}}
+}
 
 // waiting is a context for an operation of package piv, which waits until it ends.
 func waiting(ctx context.Context, c agent.Common) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, max(c.WaitTime(), cardTime))
+	if c.Wait == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, c.WaitTime())
 }
 
 // Card implements usb.Operations.
@@ -28,43 +43,22 @@ func (m Machine) Card(ctx context.Context, q agent.CardRequest, t usb.Talk) (r a
 	if err != nil {
 		return r, failuref(agent.Protocol, "%v", err)
 	}
-	reader := ""
-	if q.Serial == 0 {
-		if q.Serial, reader, err = onlyCard(ctx); err != nil {
-			return r, cardFailure(err)
-		}
-	}
-	e, err := piv.Read(ctx, q.Serial, slot, sayTo(t))
-	if err != nil {
-		return r, cardFailure(err)
-	}
-	tries, err := piv.Retries(ctx, q.Serial, sayTo(t))
+	e, err := piv.Read(ctx, wanted(q.Common, q.Serial, t), slot)
 	if err != nil {
 		return r, cardFailure(err)
 	}
 	return agent.CardReply{
-		Serial: e.Serial, Firmware: e.Firmware.String(), Reader: reader, Tries: tries.Left, PIVSlot: slotOf(e.Slot),
+		Serial: e.Serial, Firmware: e.Firmware.String(), Reader: e.Reader, Tries: triesOf(e.Tries), PIVSlot: slotOf(e.Slot),
 		Attestation: e.Chain.Slot, Intermediate: e.Chain.Device,
 	}, nil
 }
 
-// onlyCard finds the one YubiKey that there is.
-func onlyCard(ctx context.Context) (serial uint32, reader string, err error) {
-	keys, skipped, err := piv.List(ctx)
-	switch {
-	case err != nil:
-		return 0, "", err
-	case len(keys) > 1:
-		return 0, "", failuref(agent.WrongKey, "there are %d keys: name one by its serial number, or pull out the others", len(keys))
-	case len(keys) == 1:
-		return keys[0].Serial, keys[0].Reader, nil
+// triesOf are the tries as they are told: -1 is unknown.
+func triesOf(t piv.Tries) int {
+	if t.Verified {
+		return -1
 	}
-	for _, s := range skipped {
-		if errors.Is(s.Err, piv.ErrBusy) {
-			return 0, "", s.Err
-		}
-	}
-	return 0, "", piv.ErrAbsent
+	return t.Left
 }
 
 // slotOf is a slot as it is told.
@@ -92,7 +86,7 @@ func (m Machine) Sign(ctx context.Context, q agent.SignRequest, t usb.Talk) (r a
 	if err != nil {
 		return r, failuref(agent.Protocol, "public_key: %v", err)
 	}
-	s := piv.Request{Serial: q.Serial, Slot: slot, Key: key, Message: q.Message, LastTry: q.LastTry, Say: sayTo(t)}
+	s := piv.Request{Wanted: wanted(q.Common, q.Serial, t), Slot: slot, Key: key, Message: q.Message, LastTry: q.LastTry}
 	if q.NeedsPIN {
 		if s.PIN, err = t.PIN(); err != nil {
 			return r, err
@@ -108,28 +102,14 @@ func (m Machine) Sign(ctx context.Context, q agent.SignRequest, t usb.Talk) (r a
 	return agent.SignReply{Signature: signature.Bytes}, nil
 }
 
-// sayTo tells the caller what a card waits for.
-func sayTo(t usb.Talk) func(piv.State) {
-	return func(s piv.State) {
-		switch s {
-		case piv.Absent:
-			t.State(agent.Absent)
-		case piv.Busy:
-			t.State(agent.Busy)
-		case piv.Touch, piv.MayTouch:
-			t.State(agent.Touch)
-		}
-	}
-}
-
 // cardCodes are what errors of package piv mean for the caller, the first that fits.
 var cardCodes = []struct {
 	err  error
 	code agent.Code
 }{
-	{piv.ErrService, agent.NoAccess}, {piv.ErrAbsent, agent.Gone}, {piv.ErrBusy, agent.Held}, {piv.ErrRemoved, agent.Gone},
+	{piv.ErrService, agent.NoAccess}, {piv.ErrAbsent, agent.Gone}, {piv.ErrSeveral, agent.WrongKey}, {piv.ErrBusy, agent.Held}, {piv.ErrRemoved, agent.Gone},
 	{piv.ErrSilent, agent.Late}, {piv.ErrGarbled, agent.Garbled}, {piv.ErrEmpty, agent.WrongKey}, {piv.ErrWrongKey, agent.WrongKey},
-	{piv.ErrTouch, agent.NoTouch}, {piv.ErrPINLength, agent.PINLength}, {piv.ErrPINNeeded, agent.PINNeeded}, {piv.ErrBlocked, agent.Blocked},
+	{piv.ErrTouch, agent.NoTouch}, {proof.ErrPIN, agent.PINLength}, {piv.ErrPINNeeded, agent.PINNeeded}, {piv.ErrBlocked, agent.Blocked},
 	{piv.ErrLastTry, agent.LastTry},
 }
 

@@ -85,10 +85,7 @@ func addCards(ctx context.Context, r *agent.KeysReply) {
 		r.Notes = append(r.Notes, fmt.Sprintf("%q: %v", s.Reader, s.Err))
 	}
 	for _, c := range cards {
-		card := &agent.PIV{Reader: c.Reader, Tries: -1}
-		if t, err := piv.Retries(ctx, c.Serial, nil); err == nil && !t.Verified {
-			card.Tries = t.Left
-		}
+		card := &agent.PIV{Reader: c.Reader, Tries: triesOf(c.Tries)}
 		for _, s := range c.Slots {
 			if s.Key != nil {
 				card.Slots = append(card.Slots, slotOf(s))

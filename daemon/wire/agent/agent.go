@@ -277,7 +277,7 @@ type CardReply struct {
 	Serial   uint32 `json:"serial"`
 	Firmware string `json:"firmware"`
 	Reader   string `json:"reader"`
-	Tries    int    `json:"tries"` // of the PIN that are left
+	Tries    int    `json:"tries"` // of the PIN that are left; -1: unknown
 	PIVSlot
 	// Attestation is the slot's attestation certificate and Intermediate the one that
 	// signed it (slot F9), in DER; empty for a key that was imported.
