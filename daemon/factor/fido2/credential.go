@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/factor/fido2/assertion"
@@ -33,6 +34,8 @@ type credential struct {
 	// PIN, or what it knows them by itself, such as a fingerprint.
 	PIN bool `json:"pin,omitempty"`
 	UV  bool `json:"uv,omitempty"`
+	// Protected: the key hides the credential from who shows neither (CTAP 2.1, 12.1).
+	Protected bool `json:"protected,omitempty"`
 
 	public assertion.PublicKey
 }
@@ -45,19 +48,24 @@ func (c *credential) Check() (err error) {
 	switch {
 	case c.Version != version:
 		return fmt.Errorf("version %d is unknown", c.Version)
-	case c.RPID == "" || len(c.RPID) > maxRPID:
-		return errors.New("relying party's id has a wrong size")
+	case !isRPID(c.RPID):
+		return errors.New("relying party's id is empty, too long or no printable ASCII")
 	case len(c.Credential) == 0 || len(c.Credential) > assertion.MaxCredentialID:
 		return errors.New("credential id has a wrong size")
 	case c.NoPresence:
 		return errors.New("a security key is always touched")
-	case c.U2F && (c.PIN || c.UV):
+	case c.U2F && (c.PIN || c.UV || c.Protected):
 		return errors.New("a U2F credential knows of a touch only")
 	case c.PIN && c.UV:
 		return errors.New("both PIN and built-in verification are demanded")
 	}
 	c.public, err = assertion.ParsePublicKey(c.COSE)
 	return err
+}
+
+// isRPID reports whether factord-usb takes it: "factord", "pam://host", OpenSSH's "ssh:".
+func isRPID(s string) bool {
+	return s != "" && len(s) <= maxRPID && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // terms are what credentials have to have in common to be asked for at once.
@@ -72,7 +80,7 @@ func (c *credential) terms() terms {
 
 // wanted is the credential as factord-usb is asked for it.
 func (c *credential) wanted() agent.Credential {
-	w := agent.Credential{ID: c.Credential}
+	w := agent.Credential{ID: c.Credential, Protected: c.Protected}
 	if c.U2F {
 		w.AppID = c.RPID
 	}
@@ -91,7 +99,7 @@ func (c *credential) verify(r agent.AssertReply, clientHash []byte) error {
 		return errors.New("the key did not verify its owner")
 	}
 	if err := c.Counter.Advance(counter); err != nil {
-		return fmt.Errorf("%w: %d after %d", err, counter, c.Counter)
+		return fmt.Errorf("%w: there may be a copy of the key", err)
 	}
 	c.Counter = counter
 	return nil

@@ -142,6 +142,9 @@ func (n *enrolling) prove(ctx context.Context, say func(string)) error {
 		if err := n.c.admit(n.existing); err != nil {
 			return err
 		}
+		if err := n.seek(ctx); err != nil {
+			return err
+		}
 		say("Now once more, as in a login.")
 	}
 	challenge, err := key.Challenge(n.f.Rand, kind, n.f.Host, n.login)
@@ -157,6 +160,27 @@ func (n *enrolling) prove(ctx context.Context, say func(string)) error {
 	if err := n.c.verify(reply, hash[:]); err != nil {
 		return fmt.Errorf("the security key's answer is not right: %v", err)
 	}
+	return nil
+}
+
+// seek looks for the new credential as a login does, to know whether the key hides it.
+func (n *enrolling) seek(ctx context.Context) error {
+	var found agent.AssertReply
+	q := group{n.c}.request(make([]byte, sha256.Size))
+	q.Find = true
+	a := key.Asking{Device: n.f.Device, Key: describe(*n.chosen),
+		Job: key.Job{Verb: agent.Assert, For: "enrolment", Wait: -1, Request: q, Reply: &found}}
+	err := a.Run(ctx, func(string) {})
+	var e *agent.Error
+	switch {
+	case err == nil && slices.Equal(found.Credential, n.c.Credential):
+		return nil
+	case err != nil && (!errors.As(err, &e) || e.Code != agent.Gone):
+		return err
+	case !n.c.PIN && !n.c.UV:
+		return errors.New("the security key answers only who gives its PIN or finger\nhint: --verification pin, or built-in")
+	}
+	n.c.Protected = true
 	return nil
 }
 

@@ -57,11 +57,23 @@ func (f *Factor) Kinds() []string { return []string{kind} }
 // OnlyHere implements factor.Local.
 func (f *Factor) OnlyHere() {}
 
+// Texts for who is refused.
+const (
+	textAway = "your security key works only at this machine itself, where it is plugged in"
+	textPIN  = "your security key wants its PIN, which can't be typed here"
+)
+
 // Offer implements factor.Factor.
 func (f *Factor) Offer(_ context.Context, l factor.Login) (factor.Offer, error) {
 	all, groups, err := serving(l)
 	if err != nil || len(all) == 0 {
 		return factor.Offer{}, err
+	}
+	switch {
+	case l.Wanted && !l.Local:
+		return factor.Offer{Enrolled: true, Refused: textAway}, nil
+	case l.Wanted && len(groups) == 0:
+		return factor.Offer{Enrolled: true, Refused: textPIN}, nil
 	}
 	var choices []key.Choice
 	for _, g := range groups {

@@ -15,10 +15,14 @@ import (
 type group []*credential
 
 // serving are the credentials that do for a login, in groups, which are its choices. They
-// come in the order in which they were enrolled.
+// come in the order in which they were enrolled. Where nobody can type a PIN, those that
+// want one don't do.
 func serving(l factor.Login) (all []*credential, groups []group, err error) {
 	all, err = record.DecodeAll[credential](l.Records)
 	for _, c := range all {
+		if c.PIN && !l.CanAsk {
+			continue
+		}
 		n := slices.IndexFunc(groups, func(g group) bool { return g[0].terms() == c.terms() })
 		if n < 0 {
 			groups = append(groups, group{c})
@@ -54,16 +58,20 @@ func (g group) find(id []byte) *credential {
 	return g[n]
 }
 
-// queue is whose turn is waited for. While it is not known which key will be used, nobody
-// is: factord-usb itself lets one process at a time have a key.
-func (g group) queue() string {
-	switch {
-	case len(g) > 1:
-		return ""
-	case g[0].Serial != 0:
-		return key.Queue(g[0].Serial)
+// queues are where the turn is waited for: at every key that may be used.
+func (g group) queues() []string {
+	var all []string
+	for _, c := range g {
+		all = append(all, c.queue())
 	}
-	return fmt.Sprintf("credential %x", g[0].Credential)
+	return all
+}
+
+func (c *credential) queue() string {
+	if c.Serial != 0 {
+		return key.Queue(c.Serial)
+	}
+	return fmt.Sprintf("credential %x", c.Credential)
 }
 
 // request asks for an assertion by one of the group.

@@ -55,10 +55,14 @@ func fromOpenSSH(i factor.Import) ([]imported, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(i.Owners) > 0 {
+		return nil, errNeedsUser
+	}
 	r := imported{user: i.User, name: k.Comment, where: "the key file"}
 	if err := r.take(k.Credential, k.Application); err != nil {
 		return nil, err
 	}
+	r.c.Protected = k.PIN // OpenSSH has the key hide those (sk-usbhid.c, credProtect 3)
 	return []imported{r}, nil
 }
 

@@ -49,9 +49,9 @@ func (a *asking) ask(ctx context.Context) (*factor.Wait, error) {
 	}
 	sum := sha256.Sum256(challenge)
 	a.clientHash, a.reply = sum[:], agent.AssertReply{}
-	q := a.group.request(a.clientHash)
+	q, queues := a.group.request(a.clientHash), a.group.queues()
 	a.device = key.Asking{Device: a.f.Device, Key: a.named(),
-		Job: key.Job{Verb: agent.Assert, Queue: a.group.queue(), For: key.For(a.login), Request: q, Reply: &a.reply}}
+		Job: key.Job{Verb: agent.Assert, Queue: queues[0], Also: queues[1:], For: key.For(a.login), Request: q, Reply: &a.reply}}
 	if a.pin != nil {
 		q.LastTry, a.device.Job.PIN = a.pin.LastTry(), a.pin.Secret()
 	}
@@ -95,7 +95,7 @@ func (a *asking) prepare(ctx context.Context) error {
 func (a *asking) look(ctx context.Context) error {
 	var found agent.AssertReply
 	q := a.group.request(make([]byte, sha256.Size))
-	q.Find, q.NeedsPIN = true, false
+	q.Find = true
 	d := key.Asking{Device: a.f.Device, Key: a.named(),
 		Job: key.Job{Verb: agent.Assert, For: key.For(a.login), Wait: -1, Request: q, Reply: &found}}
 	err := d.Run(ctx, func(string) {})
@@ -103,8 +103,12 @@ func (a *asking) look(ctx context.Context) error {
 		return err
 	}
 	a.looked = true
-	if c := a.group.find(found.Credential); err == nil && c != nil {
-		a.group, a.tries = group{c}, max(found.Tries, 0)
+	if err != nil {
+		return nil // it is asked in earnest next, and then says why not
+	}
+	a.tries = max(found.Tries, 0)
+	if c := a.group.find(found.Credential); c != nil {
+		a.group = group{c}
 	}
 	return nil
 }
