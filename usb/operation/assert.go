@@ -55,29 +55,35 @@ func (m Machine) assertAt(ctx context.Context, s *search, at hid.Key, alone bool
 		return r, err
 	}
 	defer k.release()
-	c, held, err := k.holds(ctx, q)
+	found, sure, err := k.holds(ctx, q)
 	if err != nil {
 		return r, err
 	}
-	if held == ctap.No || held == ctap.Maybe && !alone {
+	if len(found) == 0 || !sure && !alone {
 		return r, errOther
 	}
-	r = agent.AssertReply{Credential: c.ID, Port: at.Port, Tries: -1}
+	r = agent.AssertReply{Port: at.Port, Tries: -1}
 	if q.Find {
+		if sure {
+			r.Credential = found[0].ID
+		}
 		r.Tries = k.tries(ctx)
 		return r, nil
 	}
+	if err := k.spare(ctx, pin, q.LastTry); err != nil {
+		return r, err
+	}
 	s.talk.State(agent.Ready)
-	request := ctap.Request{RPID: q.RPID, ClientDataHash: [hashSize]byte(q.ClientHash), IDs: [][]byte{c.ID}, UV: q.UV, PIN: pin}
-	if c.AppID != "" {
-		request.RPID, request.U2F = c.AppID, true
+	request := ctap.Request{RPID: q.RPID, ClientDataHash: [hashSize]byte(q.ClientHash), UV: q.UV, PIN: pin}
+	if id := found[0].AppID; id != "" {
+		request.RPID, request.U2F = id, true
+	}
+	for _, c := range found {
+		request.IDs = append(request.IDs, c.ID)
 	}
 	answers, err := touch(ctx, s, k, func(ctx context.Context) ([]ctap.Assertion, error) { return k.Assert(ctx, request) })
 	if err != nil {
 		return r, err
-	}
-	if len(answers) != 1 {
-		return r, failuref(agent.Garbled, "%d assertions", len(answers))
 	}
 	r.Credential, r.AuthData, r.Signature = answers[0].CredentialID, answers[0].AuthData, answers[0].Signature
 	return r, nil
@@ -86,9 +92,9 @@ func (m Machine) assertAt(ctx context.Context, s *search, at hid.Key, alone bool
 // hashSize is SHA-256.
 const hashSize = 32
 
-// holds looks which of the credentials the key has: the first that it surely has, or else
-// the first that it may have.
-func (k *token) holds(ctx context.Context, q agent.AssertRequest) (found agent.Credential, best ctap.Held, err error) {
+// holds looks which of the credentials the key has: one that it surely has, or else those
+// that it may have.
+func (k *token) holds(ctx context.Context, q agent.AssertRequest) (found []agent.Credential, sure bool, err error) {
 	for _, c := range q.Credentials {
 		look := ctap.Look{RPID: q.RPID, ID: c.ID, Protected: c.Protected}
 		if c.AppID != "" {
@@ -99,16 +105,22 @@ func (k *token) holds(ctx context.Context, q agent.AssertRequest) (found agent.C
 		case errors.Is(err, ctap.ErrUnsupported), errors.Is(err, ctap.ErrNoCredentials):
 			continue // a key that is too old has none of the newer kind
 		case err != nil:
-			return found, best, err
-		}
-		if held > best {
-			found, best = c, held
-		}
-		if held == ctap.Yes {
-			break
+			return nil, false, err
+		case held == ctap.Yes:
+			return []agent.Credential{c}, true, nil
+		case held == ctap.Maybe && (len(found) == 0 || found[0].AppID == c.AppID):
+			found = append(found, c)
 		}
 	}
-	return found, best, nil
+	return found, false, nil
+}
+
+// spare keeps the last try of a PIN, unless it may be spent.
+func (k *token) spare(ctx context.Context, pin []byte, last bool) error {
+	if pin == nil || last || k.tries(ctx) != 1 {
+		return nil
+	}
+	return &agent.Error{Code: agent.LastTry, Tries: 1, Text: "one more wrong PIN would block it"}
 }
 
 // tries are those of the PIN that are left; -1: there is no PIN, or the key does not say.

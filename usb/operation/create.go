@@ -55,6 +55,9 @@ func (m Machine) createAt(ctx context.Context, s *search, at hid.Key, q agent.Cr
 		return r, err
 	}
 	defer k.release()
+	if err := k.spare(ctx, pin, q.LastTry); err != nil {
+		return r, err
+	}
 	s.talk.State(agent.Ready)
 	made, err := touch(ctx, s, k, func(ctx context.Context) (ctap.Attestation, error) {
 		return k.MakeCredential(ctx, ctap.Enrolment{

@@ -343,8 +343,8 @@ type AssertRequest struct {
 	UV          bool         `json:"uv,omitempty"`
 	NeedsPIN    bool         `json:"needs_pin,omitempty"`
 	LastTry     bool         `json:"last_try,omitempty"` // the last try of the PIN may be spent
-	// Find: the credential is only looked for, silently. The reply says which it is, and
-	// Tries.
+	// Find: the credential is only looked for, silently. The reply says which it is, or
+	// none if the key may have several and does not tell; and Tries.
 	Find bool `json:"find,omitempty"`
 }
 
