@@ -6,6 +6,7 @@ import (
 
 	"github.com/factord/factord/conf"
 	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/fido2"
 	"github.com/factord/factord/daemon/factor/hmac"
 	"github.com/factord/factord/daemon/factor/key"
 	"github.com/factord/factord/daemon/factor/piv"
@@ -21,6 +22,7 @@ func localFactors(c *conf.Config, device key.Device, otps factor.SeedKeeper, cod
 		touch.New(touch.Config{Device: device, OTP: otps, Code: codes}),
 		hmac.New(hmac.Config{Device: device}),
 		piv.New(piv.Config{Device: device, Host: host, Trust: cards, Attested: c.PIV.Attested}),
+		fido2.New(fido2.Config{Device: device, Host: host, RPID: c.FIDO2.RPID}),
 	}
 }
 
