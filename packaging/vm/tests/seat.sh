@@ -36,12 +36,12 @@ EOF
 
 # The first two rules let in, the third asks, and nobody answers. factord waits for
 # logind no longer than a second, and then knows nothing: so one no is not believed.
-# setsid, for on its own terminal the helper would ask, and wait.
+# No terminal, or the helper would ask there, and wait.
 cat >"$mine/probe" <<'EOF'
 #!/bin/sh
 verdict=refused
 for try in 1 2 3 4 5; do
-	setsid --wait /usr/local/libexec/factor-helper check --service vm-seat </dev/null && { verdict=allowed; break; }
+	setsid --wait /usr/local/libexec/factor-helper check --service vm-seat </dev/null >/dev/null 2>&1 && { verdict=allowed; break; }
 done
 echo $verdict >"$1.new"
 mv "$1.new" "$1"
