@@ -26,7 +26,7 @@ MODFLAGS   = -std=gnu11 -Wall -Wextra -Werror -O2 -fPIC -fvisibility=hidden -fst
 MODLDFLAGS = -shared -Wl,-z,relro,-z,now,-z,defs
 MODSOURCES = pam/pam_factord.c pam/person.c pam/options.c pam/verdict.c pam/mark.c pam/link.c pam/text.c
 
-.PHONY: build module demo test check bench e2e fuzz fuzz-module install clean
+.PHONY: build module demo test check bench e2e vm-test fuzz fuzz-module install clean
 
 build:
 	@packaging/need build
@@ -55,6 +55,14 @@ test: build
 e2e: build
 	@packaging/need test
 	$(GO) test -v ./pam/...
+
+# Tests on a whole machine with systemd, sshd and USB, which QEMU makes: all, or
+# make vm-test VM_TESTS="sudo ssh". The first time takes two minutes more.
+VIRTUALKEY = $(wildcard usb/virtual/cmd)
+vm-test: build
+	@packaging/need vm
+	$(if $(VIRTUALKEY),$(static)virtual-yubikey ./$(VIRTUALKEY))
+	@packaging/vm/test $(VM_TESTS)
 
 # What to run before landing.
 check: test fuzz
