@@ -11,9 +11,7 @@ import (
 // How USB identifies a YubiKey.
 const (
 	vendorYubico = 0x1050
-	// baseProduct is added the bits of the interfaces that there are: 1 is OTP, 2 is
-	// FIDO, 4 is CCID.
-	baseProduct = 0x0400
+	baseProduct  = 0x0400
 )
 
 // Types of descriptors (USB 2.0, table 9-5; HID 1.11, 7.1).
@@ -40,13 +38,18 @@ const (
 	classCCID = 0x0b
 )
 
-// bits of the interfaces in the product's number.
-var bits = map[string]uint16{"OTP": 1, "FIDO": 2, "CCID": 4}
-
+// product has a bit for each of the interfaces that there are.
 func (d *device) product() uint16 {
 	product := uint16(baseProduct)
 	for _, f := range d.functions {
-		product |= bits[f.name()]
+		switch f.name() {
+		case "OTP":
+			product |= 1
+		case "FIDO":
+			product |= 2
+		case "CCID":
+			product |= 4
+		}
 	}
 	return product
 }

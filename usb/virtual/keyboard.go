@@ -21,9 +21,9 @@ const keyboardIn = 1
 
 func (*keyboard) name() string { return "OTP" }
 
-func (k *keyboard) endpoints() map[uint8]*usbip.Pipe {
-	return map[uint8]*usbip.Pipe{keyboardIn: &k.pipe}
-}
+func (k *keyboard) in() map[uint8]*usbip.Pipe { return map[uint8]*usbip.Pipe{keyboardIn: &k.pipe} }
+func (*keyboard) outNumber() uint8            { return 0 }
+func (*keyboard) out([]byte) error            { return usbip.ErrStall }
 
 func (k *keyboard) plug(context.Context) { k.otp.Plug() }
 func (k *keyboard) unplug()              {}
@@ -69,8 +69,6 @@ func (k *keyboard) control(s usbip.Setup, data []byte) ([]byte, error) {
 	}
 	return nil, usbip.ErrStall
 }
-
-func (*keyboard) out([]byte) error { return usbip.ErrStall }
 
 // Times of a key that types to a host which does not ask.
 const (

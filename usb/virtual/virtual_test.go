@@ -162,8 +162,10 @@ func TestStalls(t *testing.T) {
 			t.Errorf("%+v: %x, %v", s, b, err)
 		}
 	}
-	if err := h.Out(t.Context(), fidoEndpoint, make([]byte, 63)); !errors.Is(err, usbip.ErrStall) {
-		t.Errorf("a short frame: %v", err)
+	for endpoint, what := range map[uint8]string{fidoEndpoint: "a short frame", keyboardIn: "the keyboard", ccidEvent: "the interrupt endpoint", 9: "nothing"} {
+		if err := h.Out(t.Context(), endpoint, make([]byte, 63)); !errors.Is(err, usbip.ErrStall) {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
 
