@@ -253,6 +253,9 @@ func TestOnlyHere(t *testing.T) {
 			if !c.local && v.Text != "your key works only here" {
 				t.Errorf("text %q", v.Text)
 			}
+			if refusals := d.MustCall("AUDIT refusals=1"); !c.local && !strings.Contains(refusals, c.why) {
+				t.Errorf("refusals: %s", refusals)
+			}
 			if !c.local && len(p.asked) > 0 {
 				t.Error("the key was asked")
 			}

@@ -447,3 +447,19 @@ func TestOtherConversations(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkTouchToAllow is the time from the end of typing to the verdict.
+func BenchmarkTouchToAllow(b *testing.B) {
+	d := newDesk(b)
+	d.enrollOTP()
+	d.mustEnrollTouch()
+	b.ResetTimer()
+	for range b.N {
+		b.StopTimer()
+		l := d.race("sudo")
+		l.expect(question(ask))
+		b.StartTimer()
+		d.keys.Touch(serial)
+		l.expect(allowed)
+	}
+}
