@@ -84,7 +84,7 @@ the exit status says.`,
 	flags.String("public-id", "", "what a YubiKey types before the last 32 characters: `ID`")
 	flags.StringVar(&e.privateIDFile, "private-id-file", "", "take a YubiKey's private id from `FILE`: 12 hexadecimal digits (only root)")
 	flags.StringVar(&e.aesKeyFile, "aes-key-file", "", "take a YubiKey's AES key from `FILE`: 32 hexadecimal digits (only root)")
-	flags.String("slot", "", "the `SLOT` of a YubiKey: 1 or 2 for hmac, 9a, 9c, 9d or 9e for piv")
+	flags.String("slot", "", "the `SLOT` of a YubiKey: for hmac 1 or 2 (2 if left out), for piv 9a (if left\nout), 9c, 9d or 9e")
 	flags.String("serial", "", "the YubiKey with the serial `NUMBER`, where several are plugged in")
 	flags.String("scan-map", "", "a YubiKey's own scan map, if it was changed: `HEX`, 90 digits")
 	flags.BoolVar(&e.noPresence, "no-presence", false, "take a key that asks for neither touch nor PIN (only root): for rules with\npresence = false")
