@@ -54,8 +54,9 @@ func (l *Logind) ask(ctx context.Context, peer wire.Peer) (session.Place, error)
 }
 
 // display says where the user of a process is that their service manager started,
-// such as GNOME's terminals: at their display, if they are nowhere else. logind
-// knows no user for processes outside their slice, so a system service that runs
+// such as GNOME's terminals: at their display, if they are nowhere else. A text console
+// is no display, or what somebody has left behind who came from afar would be at it as
+// soon as they had gone. logind knows no user for processes outside their slice, so a system service that runs
 // as them is not at their display.
 func display(ctx context.Context, conn *dbus.Conn, peer wire.Peer) (session.Place, error) {
 	path, err := byPID(ctx, conn, "GetUserByPID", peer.PID)
@@ -92,7 +93,7 @@ func display(ctx context.Context, conn *dbus.Conn, peer wire.Peer) (session.Plac
 		if s.elsewhere() {
 			return session.Place{}, nil
 		}
-		if s.id == chosen && s.uid == uid && s.personal() {
+		if s.id == chosen && s.uid == uid && s.personal() && s.graphical() {
 			found = s.place()
 		}
 	}

@@ -16,6 +16,7 @@ type login struct {
 	since  uint64 // when it began, in microseconds since 1970
 	uid    uint32
 	class  string
+	kind   string // its Type: "x11", "tty"
 	state  string
 	active bool // in the foreground of its seat
 	seat   string
@@ -44,6 +45,16 @@ func (s *login) elsewhere() bool {
 		return s.remote || s.host != ""
 	}
 	return s.remote || s.host != "" || s.seat == ""
+}
+
+// graphical reports whether its programs may be started by the user's service manager,
+// as GNOME's and KDE's are. Those of a text console are in the session itself.
+func (s *login) graphical() bool {
+	switch s.kind {
+	case "x11", "wayland", "mir":
+		return true
+	}
+	return false
 }
 
 // place is what the session proves.
@@ -122,6 +133,7 @@ func readLogin(p *properties) (login, error) {
 		since:  property[uint64](p, "Timestamp"),
 		uid:    key[uint32](p, "User"),
 		class:  property[string](p, "Class"),
+		kind:   property[string](p, "Type"),
 		state:  property[string](p, "State"),
 		active: property[bool](p, "Active"),
 		seat:   key[string](p, "Seat"),

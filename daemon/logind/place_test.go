@@ -93,6 +93,10 @@ func TestUnderServiceManager(t *testing.T) {
 		want     session.Place
 	}{
 		{"display", alice, userWith(alice, "3"), []object{seat}, console},
+		// Nothing of a text console is run by the manager but what was left there, by whoever.
+		{"text console", alice, userWith(alice, "3"), []object{seat.with("Type", "tty")}, unknown},
+		{"display of no type", alice, userWith(alice, "3"), []object{seat.with("Type", "unspecified")}, unknown},
+		{"X11", alice, userWith(alice, "3"), []object{seat.with("Type", "x11")}, console},
 		{"display and a manager", alice, userWith(alice, "3", "4"), []object{seat, manager}, console},
 		{"two on the seat", alice, userWith(alice, "3", "4"), []object{seat, onSeat0("4", alice)}, console},
 		{"root", 0, userWith(0, "3"), []object{onSeat0("3", 0)}, unknown},
@@ -139,7 +143,7 @@ func TestNonsense(t *testing.T) {
 			t.Errorf("got %+v, %v; want an error with %q", place, err, want)
 		}
 	}
-	wrong := map[string]any{"Id": uint32(3), "User": "alice", "Class": true, "State": 1, "Active": "yes", "Remote": "no",
+	wrong := map[string]any{"Id": uint32(3), "User": "alice", "Class": true, "Type": 7, "State": 1, "Active": "yes", "Remote": "no",
 		"RemoteHost": []string{"a"}, "Seat": "seat0"}
 	for name, value := range wrong {
 		t.Run(name, func(t *testing.T) {
