@@ -41,9 +41,9 @@ factors = ["fido2"]
 EOF
 
 proves "ada's key is enrolled in each way there is"
-echo $secret >"$mine/hmac"
-echo 010203040506 >"$mine/private"
-echo 000102030405060708090a0b0c0d0e0f >"$mine/aes"
+for pair in hmac:$secret private:010203040506 aes:000102030405060708090a0b0c0d0e0f; do
+	echo "${pair#*:}" | install -m 600 /dev/stdin "$mine/${pair%:*}"
+done
 factorctl enroll yubico --user ada --name typed --public-id vvccccccccbd --private-id-file "$mine/private" --aes-key-file "$mine/aes"
 factorctl enroll touch --user ada </dev/null >"$mine/enrol" 2>&1 &
 enrolling=$!
