@@ -53,11 +53,11 @@ wait $enrolling || fail "touch: $(cat "$mine/enrol")"
 key fido-touch grant
 factorctl enroll fido2 --user ada </dev/null
 key fido-touch never
-factorctl enroll hmac --user ada --slot 2 --secret-file "$mine/hmac" </dev/null >"$mine/enrol" 2>&1 &
+echo | factorctl enroll hmac --user ada --slot 2 --secret-file "$mine/hmac" >"$mine/enrol" 2>&1 &
 enrolling=$!
-equal "$(key blinks 60s)" "ok challenge" "what blinks"
+equal "$(key blinks 60s)" "ok challenge" "what blinks, $(cat "$mine/enrol")"
 key touch short
-equal "$(key blinks 60s)" "ok challenge" "what blinks again"
+equal "$(key blinks 60s)" "ok challenge" "what blinks again, $(cat "$mine/enrol")"
 key touch short
 wait $enrolling || fail "hmac: $(cat "$mine/enrol")"
 factorctl list --user ada
@@ -162,8 +162,11 @@ before=$(used)
 types 1 "sudo -k -p 'my password: ' sh -c 'id -un >/far/control'"
 eventually "sudo's question" shows 1 "my password:"
 types 1 adapw
+eventually "the choice of ways" shows 1 "Press Enter for"
+types 1 ""
 equal "$(key blinks 60s)" "ok challenge" "what blinks"
 key touch short
+types 1 ""
 eventually "sudo is done" test -s /far/control
 equal "$(cat /far/control)" root "what sudo at tty1 ran"
 [ "$(used)" -gt "$before" ] || fail "operations are not counted"
@@ -217,8 +220,11 @@ rm /far/control
 types 1 "clear; sudo -k -p 'my password again: ' sh -c 'id -un >/far/control'"
 eventually "sudo's question" shows 1 "my password again:"
 types 1 adapw
+eventually "the choice of ways" shows 1 "Press Enter for"
+types 1 ""
 equal "$(key blinks 60s)" "ok challenge" "what blinks"
 key touch short
+types 1 ""
 eventually "sudo is done" test -s /far/control
 
 # What no one can tell apart: a program that was started at tty1 is at tty1, whoever types
