@@ -29,16 +29,19 @@ func (m Machine) Assert(ctx context.Context, q agent.AssertRequest, t usb.Talk) 
 			return r, fidoFailure(err)
 		}
 		for _, at := range keys {
-			r, err = m.assertAt(ctx, s, at, len(keys) == 1, q, pin)
-			switch {
-			case err == nil:
+			if r, err = m.assertAt(ctx, s, at, false, q, pin); err == nil {
 				return r, nil
-			case errors.Is(err, errOther):
-				s.pass(at)
-			default:
-				if err := s.note(err); err != nil {
-					return r, fidoFailure(err)
-				}
+			}
+			if err := s.note(at, err); err != nil {
+				return r, fidoFailure(err)
+			}
+		}
+		if hidden := s.hidden(); len(hidden) == 1 && s.hindrance == nil {
+			if r, err = m.assertAt(ctx, s, hidden[0], true, q, pin); err == nil {
+				return r, nil
+			}
+			if err := s.note(hidden[0], err); err != nil {
+				return r, fidoFailure(err)
 			}
 		}
 		if err := s.pause(ctx); err != nil {
@@ -48,19 +51,21 @@ func (m Machine) Assert(ctx context.Context, q agent.AssertRequest, t usb.Talk) 
 }
 
 // assertAt asks a key, if it has one of the credentials. One that hides whether it has is
-// asked if it is alone.
+// asked if it alone does.
 func (m Machine) assertAt(ctx context.Context, s *search, at hid.Key, alone bool, q agent.AssertRequest, pin []byte) (r agent.AssertReply, err error) {
 	k, err := m.openToken(ctx, s.backend, at)
 	if err != nil {
-		return r, err
+		return r, stranger{err}
 	}
 	defer k.release()
 	found, sure, err := k.holds(ctx, q)
-	if err != nil {
-		return r, err
-	}
-	if len(found) == 0 || !sure && !alone {
+	switch {
+	case err != nil:
+		return r, stranger{err}
+	case len(found) == 0:
 		return r, errOther
+	case !sure && !alone:
+		return r, errHidden
 	}
 	r = agent.AssertReply{Port: at.Port, Tries: -1}
 	if q.Find {
