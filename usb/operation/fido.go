@@ -74,7 +74,7 @@ var fidoCodes = []struct {
 	err  error
 	code agent.Code
 }{
-	{ctap.ErrBusy, agent.Held}, {ctap.ErrSilent, agent.Garbled}, {ctap.ErrMalformed, agent.Garbled},
+	{ctap.ErrBusy, agent.Held}, {ctap.ErrSilent, agent.Garbled}, {ctap.ErrMalformed, agent.Garbled}, {ctap.ErrImpostor, agent.Garbled},
 	{ctap.ErrNoCredentials, agent.WrongKey}, {ctap.ErrExcluded, agent.Excluded}, {ctap.ErrDenied, agent.Declined},
 	{ctap.ErrTouchTimeout, agent.NoTouch}, {ctap.ErrCancelled, agent.Held},
 	{ctap.ErrPINRequired, agent.PINNeeded}, {ctap.ErrNoPIN, agent.NoPIN}, {ctap.ErrPINBlocked, agent.Blocked}, {ctap.ErrReplug, agent.Replug},
