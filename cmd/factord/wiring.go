@@ -118,7 +118,7 @@ func factors(c *conf.Config, keys *ykval.Client, client *authapi.Client, device 
 	}
 	codes, otps := totp.New(totp.Config{Issuer: issuer, Window: c.TOTP.Window}), yubicoFactor(keys)
 	all := []factor.Factor{codes, backup.New(backup.Config{}), backup.NewBypass(backup.Config{}), otps}
-	all = append(all, localFactors(device, otps, codes)...)
+	all = append(all, localFactors(c, device, otps, codes)...)
 	if client != nil {
 		all = append(all, duoFactor(c.Duo, client))
 	}
