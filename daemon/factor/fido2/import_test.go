@@ -78,7 +78,8 @@ func TestImportPAMU2F(t *testing.T) {
 	if err != nil || strings.Count(out, `"rp-id":"corp.example"`) != 2 || !strings.Contains(out, `"user":"bob"`) {
 		t.Errorf("%s, %v", out, err)
 	}
-	if out, err := d.load("user=carol origin=corp.example", strings.Replace(mine, "alice", "carol", 1)+bobs); err != nil || strings.Contains(out, "bob") {
+	d = newDesk(t)
+	if out, err := d.load("user=bob", mine+bobs); err != nil || strings.Contains(out, "alice") || !strings.Contains(out, `"rp-id":"pam://desk"`) {
 		t.Errorf("of one user: %s, %v", out, err)
 	}
 }
