@@ -22,11 +22,13 @@ CC        ?= gcc
 PAMDIR    ?= $(firstword $(wildcard /usr/lib/$(shell $(CC) -print-multiarch 2>/dev/null)/security /usr/lib64/security /usr/lib/security))
 # pam-auth-update looks nowhere else; other systems have no such folder.
 PAMCONFIGS ?= $(wildcard /usr/share/pam-configs)
+# The same of polkit.
+POLKITRULES ?= $(wildcard /usr/share/polkit-1/rules.d)
 MODFLAGS   = -std=gnu11 -Wall -Wextra -Werror -O2 -fPIC -fvisibility=hidden -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 MODLDFLAGS = -shared -Wl,-z,relro,-z,now,-z,defs
 MODSOURCES = pam/pam_factord.c pam/person.c pam/options.c pam/verdict.c pam/mark.c pam/link.c pam/text.c
 
-.PHONY: build module demo test check bench e2e fuzz fuzz-module install clean
+.PHONY: build module demo test check bench e2e vm-test fuzz fuzz-module install clean
 
 build:
 	@packaging/need build
@@ -55,6 +57,14 @@ test: build
 e2e: build
 	@packaging/need test
 	$(GO) test -v ./pam/...
+
+# Tests on a whole machine with systemd, sshd and USB, which QEMU makes: all, or
+# make vm-test VM_TESTS="sudo ssh". The first time takes two minutes more.
+VIRTUALKEY = $(wildcard usb/virtual/cmd)
+vm-test: build
+	@packaging/need vm
+	$(if $(VIRTUALKEY),$(static)virtual-yubikey ./$(VIRTUALKEY))
+	@packaging/vm/test $(VM_TESTS)
 
 # What to run before landing.
 check: test fuzz
@@ -92,6 +102,7 @@ install:
 		sed 's|@PREFIX@|$(PREFIX)|' packaging/systemd/$$unit | install -m 0644 /dev/stdin $(DESTDIR)/etc/systemd/system/$$unit; done
 	install -m 0644 packaging/systemd/factord.socket packaging/systemd/factord-usb.socket $(DESTDIR)/etc/systemd/system/
 	install -D -m 0644 packaging/udev/70-factord-usb.rules $(DESTDIR)/etc/udev/rules.d/70-factord-usb.rules
+	test -z "$(POLKITRULES)" || install -D -m 0644 packaging/polkit/70-factord-usb.rules $(DESTDIR)$(POLKITRULES)/70-factord-usb.rules
 	install -m 0644 packaging/systemd/factord.sysusers $(DESTDIR)/etc/sysusers.d/factord.conf
 	install -m 0644 packaging/systemd/factord.tmpfiles $(DESTDIR)/etc/tmpfiles.d/factord.conf
 	install -D -m 0644 packaging/logrotate $(DESTDIR)/etc/logrotate.d/factord

@@ -23,6 +23,9 @@ func TestImportsRunOneWay(t *testing.T) {
 		{"daemon/qr", module},
 		{"daemon/factor/duo/authapi", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/wire " + module + "conf"},
 		{"daemon/factor/yubico", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/wire " + module + "conf"},
+		{"daemon/factor/key", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/device " + module + "conf"},
+		{"daemon/factor/touch", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/device " + module + "conf"},
+		{"daemon/factor/hmac", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "daemon/device " + module + "conf"},
 		{"daemon/factor/piv/proof", module},
 		{"usb/piv", module + "daemon/session " + module + "daemon/store " + module + "daemon/policy " + module + "conf net/http"},
 		{"daemon/store", module + "daemon/session " + module + "daemon/policy " + module + "daemon/wire " + module + "conf net/http"},
@@ -39,6 +42,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		{"usb/hid", "net os/user runtime/cgo " + module},
 		{"usb/otp", "net os/user runtime/cgo " + module + "daemon/ " + module + "conf"},
 		{"usb/hid/libusb", "net os/user " + module + "daemon/ " + module + "conf"},
+		{"usb/virtual/cmd", module + "daemon/ " + module + "conf " + module + "helper " + module + "usb/hid " + module + "usb/ctap"},
 		{"cmd/factor-helper", "net fmt net/http os/user " + dbus + " " + module + "daemon/session " + module + "conf"},
 		{"cmd/factorctl", "net/http " + dbus + " " + module + "daemon/session " + module + "daemon/store " + module + "daemon/factor"},
 	} {

@@ -17,9 +17,7 @@ func FactorNames() Factors {
 }
 
 // BuiltIn returns the names of the factors that this factord can do.
-func BuiltIn() Factors {
-	return Factors{"duo", "totp", "backup", "yubico", "touch", "hmac", "fido2"}
-}
+func BuiltIn() Factors { return FactorNames() }
 
 // deviceFactors returns those that need a key plugged into this machine, which can be asked to wait for a touch.
 func deviceFactors() Factors { return Factors{"touch", "hmac", "piv", "fido2"} }

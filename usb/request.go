@@ -155,7 +155,12 @@ func checkSlot(s string) error {
 	return nil
 }
 
-func checkCard(q *agent.CardRequest) error { return checkSlot(q.Slot) }
+func checkCard(q *agent.CardRequest) error {
+	if q.Tries && q.Serial == 0 {
+		return fmt.Errorf("tries: of which card is not said")
+	}
+	return checkSlot(q.Slot)
+}
 
 func checkSign(q *agent.SignRequest) error {
 	switch {

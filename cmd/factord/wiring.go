@@ -20,6 +20,7 @@ import (
 	"github.com/factord/factord/daemon/factor/duo"
 	"github.com/factord/factord/daemon/factor/duo/authapi"
 	"github.com/factord/factord/daemon/factor/key"
+	"github.com/factord/factord/daemon/factor/piv/proof"
 	"github.com/factord/factord/daemon/factor/totp"
 	"github.com/factord/factord/daemon/factor/yubico/ykval"
 	"github.com/factord/factord/daemon/logind"
@@ -94,12 +95,16 @@ func (s *settings) enforce(o options, c *conf.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	cards, err := cardTrust(c)
+	if err != nil {
+		return err
+	}
 	for _, w := range c.Warnings {
 		log.Warn(w)
 	}
 	s.copies.Configure(copiesOf(c))
 	s.conf.Store(c)
-	s.session.Store(&session.Settings{Rules: c.Rules, Factors: factors(c, keys, client, s.keys)})
+	s.session.Store(&session.Settings{Rules: c.Rules, Factors: factors(c, keys, client, s.keys, cards)})
 	if old := s.duo.Swap(client); old != nil {
 		old.Close()
 	}
@@ -111,14 +116,14 @@ func (s *settings) enforce(o options, c *conf.Config, log *slog.Logger) error {
 
 // factors builds the factors of conf.BuiltIn and root's bypass codes, in the order
 // in which they see an answer: Duo is asked about what is no local token's.
-func factors(c *conf.Config, keys *ykval.Client, client *authapi.Client, device key.Device) []factor.Factor {
+func factors(c *conf.Config, keys *ykval.Client, client *authapi.Client, device key.Device, cards *proof.Trust) []factor.Factor {
 	issuer := c.TOTP.Issuer
 	if issuer == "" {
 		issuer, _ = os.Hostname()
 	}
 	codes, otps := totp.New(totp.Config{Issuer: issuer, Window: c.TOTP.Window}), yubicoFactor(keys)
 	all := []factor.Factor{codes, backup.New(backup.Config{}), backup.NewBypass(backup.Config{}), otps}
-	all = append(all, localFactors(c, device, otps, codes)...)
+	all = append(all, localFactors(c, device, otps, codes, cards)...)
 	if client != nil {
 		all = append(all, duoFactor(c.Duo, client))
 	}
@@ -130,7 +135,7 @@ func factors(c *conf.Config, keys *ykval.Client, client *authapi.Client, device 
 // another one when a code was used: the widest voids the most.
 func restorers() map[string]factor.Restorer {
 	holders := map[string]any{"invite": backup.NewInvite(backup.Config{})}
-	for _, f := range factors(&conf.Config{TOTP: conf.TOTP{Window: conf.MaxWindow}}, nil, nil, nil) {
+	for _, f := range factors(&conf.Config{TOTP: conf.TOTP{Window: conf.MaxWindow}}, nil, nil, nil, nil) {
 		holders[f.Name()] = f
 	}
 	all := map[string]factor.Restorer{}

@@ -48,15 +48,24 @@ func roots(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
 	}
+	pem, err := readBounded(file, maxRoots)
+	pool := x509.NewCertPool()
+	if err == nil && !pool.AppendCertsFromPEM(pem) {
+		err = fmt.Errorf("%s has no certificates", file)
+	}
+	return pool, err
+}
+
+// readBounded reads a file of at most limit bytes.
+func readBounded(file string, limit int64) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	pem, err := io.ReadAll(io.LimitReader(f, maxRoots+1))
-	pool := x509.NewCertPool()
-	if err == nil && (len(pem) > maxRoots || !pool.AppendCertsFromPEM(pem)) {
-		err = fmt.Errorf("%s has no certificates, or is longer than %d bytes", file, maxRoots)
+	text, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		err = fmt.Errorf("%s is longer than %d bytes", file, limit)
 	}
-	return pool, err
+	return text, err
 }

@@ -46,6 +46,8 @@ type Options struct {
 	Factors []factor.Factor
 	// Places says where clients are; nil: nothing is known.
 	Places session.Places
+	// Plugged says which keys are plugged in; nil: nobody can.
+	Plugged session.Plugged
 	// Log takes the daemon's log; nil drops it.
 	Log io.Writer
 }
@@ -144,7 +146,7 @@ func (d *Daemon) Run() {
 		d.t.Fatal(err)
 	}
 	server := &daemon.Server{Log: log, IdleExit: d.options.IdleExit, Stay: d.options.Stay, Sessions: session.New(session.Config{
-		Store: d.Store, Users: d.Users, Places: d.options.Places, Clock: d.Clock.Now, Log: log, AttemptTime: d.options.AttemptTime,
+		Store: d.Store, Users: d.Users, Places: d.options.Places, Plugged: d.options.Plugged, Clock: d.Clock.Now, Log: log, AttemptTime: d.options.AttemptTime,
 		LoginEnrolTime: d.options.LoginEnrolTime,
 		Settings:       func() session.Settings { return *d.settings.Load() },
 		Bypass:         backup.NewBypass(backup.Config{}), Invite: backup.NewInvite(backup.Config{}), Refused: d.copies.Refused,

@@ -253,6 +253,9 @@ func TestOnlyHere(t *testing.T) {
 			if !c.local && v.Text != "your key works only here" {
 				t.Errorf("text %q", v.Text)
 			}
+			if refusals := d.MustCall("AUDIT refusals=1"); !c.local && !strings.Contains(refusals, c.why) {
+				t.Errorf("refusals: %s", refusals)
+			}
 			if !c.local && len(p.asked) > 0 {
 				t.Error("the key was asked")
 			}
@@ -367,4 +370,27 @@ func TestQuestions(t *testing.T) {
 		r.send("D 1\nEND")
 		r.expect("S INFO Touch the key")
 	})
+}
+
+// A touch that never comes ends with the attempt.
+func TestAutoNever(t *testing.T) {
+	needRoot(t)
+	for name, line := range map[string]string{"race": raceLine, "alone": "AUTH user=alice service=sudo conv=prompt first=1", "nobody to ask": "AUTH user=alice service=sudo conv=none first=1"} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlugged()
+			d := factordtest.NewDaemon(t, factordtest.Options{Config: phoneRule, Factors: []factor.Factor{p}, Places: factordtest.Places(atSeat), AttemptTime: 300 * time.Millisecond})
+			d.MustEnroll("alice", "touch")
+			r := dialRaw(t, d)
+			r.send(line)
+			<-p.asked
+			switch name {
+			case "race":
+				r.expect("INQUIRE SECRET Touch the key:%20")
+			case "alone":
+				r.expect("S INFO Touch the key")
+			}
+			r.expect("S VERDICT deny reason=timeout rule=phone")
+			<-p.ended
+		})
+	}
 }

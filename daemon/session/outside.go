@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -313,6 +314,9 @@ func (a *attempt) outage() *ruling {
 func (s *standing) refusal() *ruling {
 	text := s.why()
 	r := &ruling{reason: wire.ReasonNotEnrolled, text: text, log: "of no use here: " + text}
+	if i := slices.IndexFunc(s.useless, func(u useless) bool { return u.log != "" }); i >= 0 {
+		r.log += " (" + s.useless[i].log + ")"
+	}
 	if s.enrolled {
 		r.reason = wire.ReasonDenied
 	}

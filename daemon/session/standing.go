@@ -32,6 +32,7 @@ type useless struct {
 	factor string
 	why    string
 	quiet  bool // said only where nothing else is left
+	log    string
 }
 
 // why says why nothing can be used.
@@ -62,6 +63,7 @@ func (s *standing) unguessable() bool {
 
 // readStanding reads the user's records and asks each factor what it offers.
 func (a *attempt) readStanding(ctx context.Context) error {
+	a.seat(ctx) // also of nobody's name, which takes as long
 	if !a.known {
 		return nil
 	}
@@ -71,7 +73,6 @@ func (a *attempt) readStanding(ctx context.Context) error {
 		err = a.resolveAlias(ctx)
 	}
 	if err == nil {
-		a.seat(ctx)
 		err = a.weigh(ctx)
 	}
 	if err != nil && reasonOf(err) == wire.ReasonInternal && s.onlyBypass(ctx, a) {
@@ -145,7 +146,8 @@ func (a *attempt) weigh(ctx context.Context) error {
 	for _, f := range a.Factors {
 		o, err := a.offerOf(ctx, f)
 		if errors.Is(err, factor.ErrUnavailable) && ctx.Err() == nil {
-			s.outages, asked = append(s.outages, outage{f.Name(), err}), false
+			s.outages, asked = append(s.outages, outage{f.Name(), err}), asked && isLocal(f)
+			s.enrolled = s.enrolled || isLocal(f) && len(s.records[f.Name()]) > 0 // which is no question for a key
 			if !a.alone && !errors.Is(err, errQuota) {
 				a.Log.Warn("a factor can't be asked", "factor", f.Name(), "user", a.name(), "error", err)
 			}
@@ -159,7 +161,11 @@ func (a *attempt) weigh(ctx context.Context) error {
 		if o.Usable && !(a.proves && o.Waived != "") {
 			offers[f.Name()] = offer{Offer: o, factor: f}
 		} else if o.Refused != "" {
-			s.useless = append(s.useless, useless{factor: f.Name(), why: o.Refused, quiet: isLocal(f)})
+			u := useless{factor: f.Name(), why: o.Refused, quiet: isLocal(f)}
+			if u.quiet {
+				u.log = a.whyNotLocal()
+			}
+			s.useless = append(s.useless, u)
 		}
 	}
 	s.asked = asked

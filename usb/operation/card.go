@@ -39,6 +39,9 @@ func waiting(ctx context.Context, c agent.Common) (context.Context, context.Canc
 func (m Machine) Card(ctx context.Context, q agent.CardRequest, t usb.Talk) (r agent.CardReply, err error) {
 	ctx, cancel := waiting(ctx, q.Common)
 	defer cancel()
+	if q.Tries {
+		return tries(ctx, wanted(q.Common, q.Serial, t))
+	}
 	slot, err := proof.ParseSlot(q.Slot)
 	if err != nil {
 		return r, failuref(agent.Protocol, "%v", err)
@@ -51,6 +54,18 @@ func (m Machine) Card(ctx context.Context, q agent.CardRequest, t usb.Talk) (r a
 		Serial: e.Serial, Firmware: e.Firmware.String(), Reader: e.Reader, Tries: triesOf(e.Tries), PIVSlot: slotOf(e.Slot),
 		Attestation: e.Chain.Slot, Intermediate: e.Chain.Device,
 	}, nil
+}
+
+// tries looks at nothing but the tries of a card's PIN.
+func tries(ctx context.Context, w piv.Wanted) (r agent.CardReply, err error) {
+	left, err := piv.Retries(ctx, w)
+	if err == nil && left == (piv.Tries{}) {
+		err = piv.ErrBlocked
+	}
+	if err != nil {
+		return r, cardFailure(err)
+	}
+	return agent.CardReply{Serial: w.Serial, Tries: triesOf(left)}, nil
 }
 
 // triesOf are the tries as they are told: -1 is unknown.
@@ -92,6 +107,12 @@ func (m Machine) Sign(ctx context.Context, q agent.SignRequest, t usb.Talk) (r a
 			return r, err
 		}
 		defer clear(s.PIN)
+		if len(s.PIN) == 0 { // a card that wants none would sign
+			return r, cardFailure(proof.ErrPIN)
+		}
+		if len(s.PIN) == 0 { // a card that wants none would sign
+			return r, cardFailure(piv.ErrPINNeeded)
+		}
 	}
 	ctx, cancel := waiting(ctx, q.Common)
 	defer cancel()
@@ -108,9 +129,10 @@ var cardCodes = []struct {
 	code agent.Code
 }{
 	{piv.ErrService, agent.NoAccess}, {piv.ErrAbsent, agent.Gone}, {piv.ErrSeveral, agent.WrongKey}, {piv.ErrBusy, agent.Held}, {piv.ErrRemoved, agent.Gone},
-	{piv.ErrSilent, agent.Late}, {piv.ErrGarbled, agent.Garbled}, {piv.ErrEmpty, agent.WrongKey}, {piv.ErrWrongKey, agent.WrongKey},
+	{piv.ErrSilent, agent.Late}, {piv.ErrEmpty, agent.WrongKey}, {piv.ErrWrongKey, agent.WrongKey},
 	{piv.ErrTouch, agent.NoTouch}, {proof.ErrPIN, agent.PINLength}, {piv.ErrPINNeeded, agent.PINNeeded}, {piv.ErrBlocked, agent.Blocked},
 	{piv.ErrLastTry, agent.LastTry},
+	{piv.ErrGarbled, agent.Garbled}, // which is what the others are wrapped around
 }
 
 // cardFailure is an error as the caller is told it.

@@ -46,9 +46,11 @@ const maxCommands = 16
 
 func (*reader) name() string { return "CCID" }
 
-func (r *reader) endpoints() map[uint8]*usbip.Pipe {
+func (r *reader) in() map[uint8]*usbip.Pipe {
 	return map[uint8]*usbip.Pipe{ccidBulk: &r.bulk, ccidEvent: &r.note}
 }
+
+func (*reader) outNumber() uint8 { return ccidBulk }
 
 func (r *reader) descriptors(number uint8) []byte {
 	b := interfaceDescriptor(number, 3, classCCID, 0, 0)
@@ -62,17 +64,17 @@ func (r *reader) descriptors(number uint8) []byte {
 // does everything by itself, and that its messages are whole APDUs, extended ones too.
 func (*reader) class() []byte {
 	const (
-		onlyT1           = 2
-		allVoltages      = 7
-		automatic        = 0x000000fe
-		extendedAPDU     = 0x00040000
-		clock, rate      = 4000, 307200 // kHz, bit/s
-		maxIFSD          = 254
-		classOfTheAPDU   = 0xff
-		commandsAtATime  = 1
-		hidAndDescriptor = 0x21
+		descCCID        = 0x21 // the same number as HID's
+		onlyT1          = 2
+		allVoltages     = 7
+		automatic       = 0x000000fe
+		extendedAPDU    = 0x00040000
+		clock, rate     = 4000, 307200 // kHz, bit/s
+		maxIFSD         = 254
+		classOfTheAPDU  = 0xff
+		commandsAtATime = 1
 	)
-	b := []byte{54, hidAndDescriptor, 0x00, 0x01, 0, allVoltages}
+	b := []byte{54, descCCID, 0x00, 0x01, 0, allVoltages}
 	for _, v := range []uint32{onlyT1, clock, clock} {
 		b = binary.LittleEndian.AppendUint32(b, v)
 	}

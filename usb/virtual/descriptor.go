@@ -8,13 +8,10 @@ import (
 	"github.com/factord/factord/usb/virtual/usbip"
 )
 
-// USB identifies a YubiKey 5 of firmware 5.4.
+// How USB identifies a YubiKey.
 const (
 	vendorYubico = 0x1050
-	release      = 0x0543
-	// baseProduct is added the bits of the interfaces that there are: 1 is OTP, 2 is
-	// FIDO, 4 is CCID.
-	baseProduct = 0x0400
+	baseProduct  = 0x0400
 )
 
 // Types of descriptors (USB 2.0, table 9-5; HID 1.11, 7.1).
@@ -41,20 +38,25 @@ const (
 	classCCID = 0x0b
 )
 
-// bits of the interfaces in the product's number.
-var bits = map[string]uint16{"OTP": 1, "FIDO": 2, "CCID": 4}
-
+// product has a bit for each of the interfaces that there are.
 func (d *device) product() uint16 {
 	product := uint16(baseProduct)
 	for _, f := range d.functions {
-		product |= bits[f.name()]
+		switch f.name() {
+		case "OTP":
+			product |= 1
+		case "FIDO":
+			product |= 2
+		case "CCID":
+			product |= 4
+		}
 	}
 	return product
 }
 
 // Descriptor is the device's, as USB/IP has it.
 func (d *device) Descriptor() usbip.Descriptor {
-	u := usbip.Descriptor{Vendor: vendorYubico, Product: d.product(), Release: release}
+	u := usbip.Descriptor{Vendor: vendorYubico, Product: d.product(), Release: d.release}
 	for _, f := range d.functions {
 		u.Interfaces = append(u.Interfaces, [3]byte(f.descriptors(0)[5:]))
 	}
@@ -81,7 +83,7 @@ func (d *device) descriptor(s usbip.Setup) ([]byte, error) {
 
 func (d *device) deviceDescriptor() []byte {
 	b := []byte{18, descDevice, 0x00, 0x02, 0, 0, 0, 64}
-	for _, v := range []uint16{vendorYubico, d.product(), release} {
+	for _, v := range []uint16{vendorYubico, d.product(), d.release} {
 		b = binary.LittleEndian.AppendUint16(b, v)
 	}
 	return append(b, 1, 2, 0, 1) // strings: maker, product, no serial; one configuration

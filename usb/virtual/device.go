@@ -2,6 +2,7 @@ package virtual
 
 import (
 	"context"
+	"maps"
 
 	"github.com/factord/factord/usb/virtual/usbip"
 )
@@ -16,11 +17,12 @@ type function interface {
 	report() []byte
 	// control answers a request of the class. It must not block.
 	control(setup usbip.Setup, data []byte) ([]byte, error)
-	// out takes data for the OUT endpoint. It must not block.
+	// in are the IN endpoints, by number.
+	in() map[uint8]*usbip.Pipe
+	// outNumber is the OUT endpoint's number; 0: there is none.
+	outNumber() uint8
+	// out takes data for it. It must not block.
 	out(data []byte) error
-	// endpoints are by number; the OUT endpoint, if there is one, has a nil pipe or
-	// shares its number with an IN endpoint.
-	endpoints() map[uint8]*usbip.Pipe
 	// plug gives power until ctx ends; unplug waits for what is at work.
 	plug(ctx context.Context)
 	unplug()
@@ -28,17 +30,22 @@ type function interface {
 
 // device is the whole of them.
 type device struct {
+	release   uint16
 	functions []function
 	pipes     map[uint8]*usbip.Pipe
 	outs      map[uint8]function
 	config    uint8 // that the host has chosen
 }
 
-func newDevice(functions []function) *device {
-	d := &device{functions: functions, pipes: map[uint8]*usbip.Pipe{}, outs: map[uint8]function{}}
+func newDevice(functions []function, version [3]uint8) *device {
+	d := &device{
+		release:   uint16(version[0])<<8 | uint16(version[1])<<4 | uint16(version[2]),
+		functions: functions, pipes: map[uint8]*usbip.Pipe{}, outs: map[uint8]function{},
+	}
 	for _, f := range functions {
-		for n, p := range f.endpoints() {
-			d.pipes[n], d.outs[n] = p, f
+		maps.Copy(d.pipes, f.in())
+		if n := f.outNumber(); n != 0 {
+			d.outs[n] = f
 		}
 	}
 	return d

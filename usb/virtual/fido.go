@@ -19,9 +19,11 @@ const fidoEndpoint = 4
 
 func (*authenticator) name() string { return "FIDO" }
 
-func (a *authenticator) endpoints() map[uint8]*usbip.Pipe {
+func (a *authenticator) in() map[uint8]*usbip.Pipe {
 	return map[uint8]*usbip.Pipe{fidoEndpoint: &a.pipe}
 }
+
+func (*authenticator) outNumber() uint8 { return fidoEndpoint }
 
 func (a *authenticator) plug(context.Context) {
 	a.port = a.key.Plug(func(f fido.Frame) { a.pipe.Put(f[:]) })

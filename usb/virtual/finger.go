@@ -92,10 +92,3 @@ func (f *finger) set(who Touches) {
 	}
 	f.waiting = nil
 }
-
-// count is how many wait.
-func (f *finger) count() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.waiting)
-}

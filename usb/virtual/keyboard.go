@@ -21,9 +21,9 @@ const keyboardIn = 1
 
 func (*keyboard) name() string { return "OTP" }
 
-func (k *keyboard) endpoints() map[uint8]*usbip.Pipe {
-	return map[uint8]*usbip.Pipe{keyboardIn: &k.pipe}
-}
+func (k *keyboard) in() map[uint8]*usbip.Pipe { return map[uint8]*usbip.Pipe{keyboardIn: &k.pipe} }
+func (*keyboard) outNumber() uint8            { return 0 }
+func (*keyboard) out([]byte) error            { return usbip.ErrStall }
 
 func (k *keyboard) plug(context.Context) { k.otp.Plug() }
 func (k *keyboard) unplug()              {}
@@ -70,23 +70,48 @@ func (k *keyboard) control(s usbip.Setup, data []byte) ([]byte, error) {
 	return nil, usbip.ErrStall
 }
 
-func (*keyboard) out([]byte) error { return usbip.ErrStall }
+// Times of a key that types to a host which does not ask.
+const (
+	unread = 5 * time.Second // then it gives up
+	look   = time.Millisecond
+)
 
-// press says each stroke, as fast as the host would ask for them. What is left when ctx
-// ends is never typed.
+// press says each stroke, as fast as the host asks for them. What is left when ctx ends,
+// or when the host has not asked for long, is never typed.
 func (k *keyboard) press(ctx context.Context, strokes []otpkey.Stroke) error {
 	k.typing.Lock()
 	defer k.typing.Unlock()
 	for _, s := range strokes {
-		if err := ctx.Err(); err != nil {
+		if err := k.taken(ctx); err != nil {
 			return err
 		}
 		k.pipe.Put(s.Report[:])
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(s.Wait):
+		if err := sleep(ctx, s.Wait); err != nil {
+			return err
 		}
 	}
-	return nil
+	return k.taken(ctx)
+}
+
+// taken waits until the host has what was said last. The key has room for one report.
+func (k *keyboard) taken(ctx context.Context) error {
+	for end := time.Now().Add(unread); k.pipe.Queued() > 0; {
+		if time.Now().After(end) {
+			k.pipe.Flush()
+			return ErrUnread
+		}
+		if err := sleep(ctx, look); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
 }

@@ -38,6 +38,9 @@ func (c *slowCard) Transmit(apdu []byte) []byte {
 	c.mu.Lock()
 	power := c.power
 	c.mu.Unlock()
+	if power == nil {
+		return nil
+	}
 	select {
 	case <-power:
 		return nil
@@ -50,7 +53,7 @@ func (c *slowCard) Transmit(apdu []byte) []byte {
 func inserted(t *testing.T) (*slowCard, *usbip.Host, func()) {
 	t.Helper()
 	c := &slowCard{answer: make(chan []byte)}
-	d := newDevice([]function{&reader{card: c, used: func() {}}})
+	d := newDevice([]function{&reader{card: c, used: func() {}}}, [3]uint8{5, 4, 3})
 	ours, theirs := net.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
 	var served sync.WaitGroup

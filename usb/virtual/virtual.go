@@ -18,9 +18,12 @@ import (
 
 // Config is what a key has: which of the applications, at least one.
 type Config struct {
-	OTP  *otpkey.Key
-	FIDO *fido.Key  // New sets its Touch
-	PIV  *card.Card // New sets its touch
+	// Version of the firmware, as USB tells it; default 5.4.3. The applications have
+	// their own word on it.
+	Version [3]uint8
+	OTP     *otpkey.Key
+	FIDO    *fido.Key  // New sets its Touch
+	PIV     *card.Card // New sets its touch
 }
 
 // Key is a YubiKey 5. Its methods are safe for concurrent use.
@@ -45,6 +48,7 @@ type session struct {
 var (
 	ErrPlugged   = errors.New("the key is plugged in already")
 	ErrUnplugged = errors.New("the key is not plugged in")
+	ErrUnread    = errors.New("nobody reads the key's keyboard")
 	ErrNothing   = errors.New("nothing waits for a touch, and the slot types nothing")
 )
 
@@ -69,7 +73,10 @@ func New(c Config) (*Key, error) {
 	if functions == nil {
 		return nil, errors.New("a key without any application")
 	}
-	k.device = newDevice(functions)
+	if k.config.Version == ([3]uint8{}) {
+		k.config.Version = [3]uint8{5, 4, 3}
+	}
+	k.device = newDevice(functions, k.config.Version)
 	return k, nil
 }
 

@@ -6,7 +6,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/factord/factord/usb/virtual/card"
@@ -160,8 +162,10 @@ func TestStalls(t *testing.T) {
 			t.Errorf("%+v: %x, %v", s, b, err)
 		}
 	}
-	if err := h.Out(t.Context(), fidoEndpoint, make([]byte, 63)); !errors.Is(err, usbip.ErrStall) {
-		t.Errorf("a short frame: %v", err)
+	for endpoint, what := range map[uint8]string{fidoEndpoint: "a short frame", keyboardIn: "the keyboard", ccidEvent: "the interrupt endpoint", 9: "nothing"} {
+		if err := h.Out(t.Context(), endpoint, make([]byte, 63)); !errors.Is(err, usbip.ErrStall) {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
 
@@ -229,6 +233,40 @@ func TestTyping(t *testing.T) {
 	}
 }
 
+// TestUnread: a key gives up typing to a host that does not ask, and what it had to say
+// is not there for who asks later.
+func TestUnread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := &keyboard{otp: full().OTP}
+		d := newDevice([]function{k}, [3]uint8{5, 4, 3})
+		ours, theirs := net.Pipe()
+		ctx, unplug := context.WithCancel(t.Context())
+		var served sync.WaitGroup
+		served.Go(func() { usbip.Serve(ctx, ours, d) })
+		h := usbip.NewHost(theirs)
+		must(t, func() ([]byte, error) { return descriptor(t, h, descDevice<<8, 18) })
+		strokes, err := otpkey.Strokes("ab")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := k.press(t.Context(), strokes); !errors.Is(err, ErrUnread) {
+			t.Errorf("%v", err)
+		}
+		served.Go(func() {
+			if err := k.press(t.Context(), strokes[2:]); err != nil {
+				t.Error(err)
+			}
+		})
+		for _, want := range []byte{0x05, 0} {
+			if got := must(t, func() ([]byte, error) { return h.In(t.Context(), keyboardIn, 8) }); got[2] != want {
+				t.Errorf("%x, want %x", got[2], want)
+			}
+		}
+		unplug()
+		served.Wait()
+	})
+}
+
 // TestPlugs: a key is in one port at a time, and can be plugged in anew.
 func TestPlugs(t *testing.T) {
 	k, _ := plugged(t, full())
@@ -247,6 +285,12 @@ func TestPlugs(t *testing.T) {
 	}
 	if err := k.Unplug(); !errors.Is(err, ErrUnplugged) {
 		t.Errorf("unplugged twice: %v", err)
+	}
+	c := full()
+	c.Version = [3]uint8{5, 7, 1}
+	other, err := New(c)
+	if err != nil || other.Descriptor().Release != 0x0571 || k.Descriptor().Release != 0x0543 {
+		t.Errorf("releases %+v, %+v, %v", other.Descriptor(), k.Descriptor(), err)
 	}
 	if _, err := New(Config{}); err == nil {
 		t.Error("a key without any application")
@@ -291,8 +335,10 @@ func TestTouchOrder(t *testing.T) {
 			t.Errorf("%q, %v, want %q", got, err, want)
 		}
 	}
-	if !<-confirmed || !<-confirmed {
-		t.Error("touched in vain")
+	for range 2 {
+		if !<-confirmed {
+			t.Error("touched in vain")
+		}
 	}
 	if _, err := k.Touch(t.Context(), true); !errors.Is(err, ErrNothing) {
 		t.Errorf("%v", err)
@@ -327,4 +373,11 @@ func TestTouches(t *testing.T) {
 	if f.await(ctx, "piv") || f.blinks() != "" {
 		t.Error("a wait that ended")
 	}
+}
+
+// count is how many wait.
+func (f *finger) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.waiting)
 }

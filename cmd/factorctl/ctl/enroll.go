@@ -45,6 +45,9 @@ func (a *app) enrollCommand() *cobra.Command {
            "enroll yubico"
   hmac     a YubiKey's challenge-response slot (--slot). A command is shown that puts a
            new secret into the slot; then the slot is tried
+  piv      the key that is in a slot of a YubiKey (--slot, 9a if left out), which is plugged
+           in: its PIN is asked for, and it signs once. Whether it was made there and
+           what it asks for is kept, if its attestation proves it
   fido2    a security key (FIDO2) that is plugged into this machine: touch it twice. With
            --verification pin each login takes its PIN too, with built-in a finger
   duo      a new account at Duo, where factord is set up for it. The QR code is for
@@ -66,6 +69,7 @@ the exit status says.`,
   factorctl enroll yubico --name blue
   factorctl enroll touch
   factorctl enroll hmac --slot 2
+  factorctl enroll piv --serial 12345678
   factorctl enroll fido2 --name blue --verification pin
   sudo factorctl enroll yubico --user alice --public-id vvcccccchbtu --private-id-file ./id --aes-key-file ./key`,
 	}
@@ -83,7 +87,7 @@ the exit status says.`,
 	flags.String("public-id", "", "what a YubiKey types before the last 32 characters: `ID`")
 	flags.StringVar(&e.privateIDFile, "private-id-file", "", "take a YubiKey's private id from `FILE`: 12 hexadecimal digits (only root)")
 	flags.StringVar(&e.aesKeyFile, "aes-key-file", "", "take a YubiKey's AES key from `FILE`: 32 hexadecimal digits (only root)")
-	flags.Uint("slot", 2, "the slot (`N`) of a YubiKey: 1 or 2")
+	flags.String("slot", "", "the `SLOT` of a YubiKey: for hmac 1 or 2 (2 if left out), for piv 9a (if left\nout), 9c, 9d or 9e")
 	flags.String("serial", "", "the key with the serial `NUMBER`, where several are plugged in")
 	flags.String("verification", "", "what a security key asks of you beside the touch: pin or built-in (`HOW`)")
 	flags.String("scan-map", "", "a YubiKey's own scan map, if it was changed: `HEX`, 90 digits")

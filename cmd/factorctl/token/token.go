@@ -31,8 +31,8 @@ type Shown struct {
 	// Token is for what a YubiKey types that is plugged in, and Added if it is new.
 	Token string `json:"token"`
 	Added bool   `json:"token-added"`
-	// Key is the maker's name of a security key.
-	Key string `json:"key"`
+	// About says all of a key in a line.
+	About string `json:"about"`
 }
 
 // Show writes what the person named whom has to take from s. columns is the
@@ -51,8 +51,8 @@ func (s Shown) Show(out io.Writer, whom string, columns int) error {
 		return s.showCommand(out)
 	case s.Token != "":
 		return s.showToken(out)
-	case s.Key != "":
-		_, err := fmt.Fprintf(out, "The key %q has a new credential, %s.\n", wire.Printable(s.Key), wire.Printable(s.ID))
+	case s.About != "":
+		_, err := fmt.Fprintf(out, "%s.\n", wire.Printable(s.About))
 		return err
 	case s.URI == "":
 		return nil

@@ -198,6 +198,9 @@ func TestPresence(t *testing.T) {
 	if v := d.expect("sudo", "deny denied"); v.Text != "your YubiKey asks for neither touch nor PIN, which does not do here" {
 		t.Errorf("text %q", v.Text)
 	}
+	if _, err := factordtest.Call(d.Socket, aliceUID, "ENROLL factor=backup"); err == nil || !strings.Contains(err.Error(), "none of your factors can be used") {
+		t.Errorf("a key that is there vouches for alice: %v", err)
+	}
 	if d.MustCall("ENROLL factor=hmac user=bob no-confirm=1 no-presence=1"); !strings.Contains(d.MustCall("LIST user=bob"), `"presence":"none`) {
 		t.Error("an untried slot counts as one that asks for a touch")
 	}

@@ -1,6 +1,7 @@
 package key
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,8 @@ type Asking struct {
 	Job    Job
 	// Key is how the person is told which key it is: Name, or "" for "your key".
 	Key string
+	// Untouched: it asks for no touch.
+	Untouched bool
 
 	state Progress
 	done  chan error
@@ -74,6 +77,7 @@ func (a *Asking) begin(ctx context.Context) {
 	a.done, a.news = make(chan error, 1), make(chan Progress, 1)
 	news := a.news
 	job := a.Job
+	job.PIN = bytes.Clone(job.PIN) // the caller's is wiped, perhaps before the job has ended
 	job.Say = func(p Progress) {
 		select { // an older one that nobody has looked at is dropped
 		case <-news:
@@ -87,6 +91,7 @@ func (a *Asking) begin(ctx context.Context) {
 	go func(done chan<- error) {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
+		defer job.PIN.Wipe()
 		defer func() {
 			if r := recover(); r != nil {
 				done <- fmt.Errorf("asking a key: %v", r)

@@ -23,11 +23,20 @@ func ParseSerial(s string) (uint32, error) {
 // in, else the only one that is and does what is needed. "The first" may be another
 // person's.
 func One(ctx context.Context, d Device, named uint32, does func(agent.Key) bool) (uint32, error) {
+	return one(ctx, d, &agent.KeysRequest{}, named, does)
+}
+
+// OneCard is One for the keys' PIV application.
+func OneCard(ctx context.Context, d Device, named uint32) (uint32, error) {
+	return one(ctx, d, &agent.KeysRequest{Cards: true}, named, func(k agent.Key) bool { return k.Card != nil })
+}
+
+func one(ctx context.Context, d Device, q *agent.KeysRequest, named uint32, does func(agent.Key) bool) (uint32, error) {
 	if d == nil {
 		return 0, errNoDevice()
 	}
 	var reply agent.KeysReply
-	a := Asking{Device: d, Job: Job{Verb: agent.Keys, For: "enrolment", Request: &agent.KeysRequest{}, Reply: &reply}}
+	a := Asking{Device: d, Job: Job{Verb: agent.Keys, For: "enrolment", Request: q, Reply: &reply}}
 	if err := a.Run(ctx, func(string) {}); err != nil {
 		return 0, err
 	}

@@ -75,8 +75,12 @@ func (a *Asking) cue() string {
 	switch {
 	case s.Ahead != "":
 		return fmt.Sprintf("Touch %s for %s first, then again for this", name, s.Ahead)
+	case s.State == agent.Absent && a.Untouched:
+		return "Plug in " + name
 	case s.State == agent.Absent:
 		return fmt.Sprintf("Plug in %s, then touch it", name)
+	case s.State == agent.Busy && a.Untouched:
+		return fmt.Sprintf("Another program holds %s: close it", name)
 	case s.State == agent.Busy:
 		return fmt.Sprintf("Another program holds %s: close it, then touch the key", name)
 	case a.touches() && s.Behind != "":

@@ -31,15 +31,15 @@ const (
 // desk is a machine at which alice sits, with her YubiKey in it.
 type desk struct {
 	*factordtest.Daemon
-	t    *testing.T
+	t    testing.TB
 	keys *keysim.Keys
 	otp  *yksim.Key
 	away bool // she sits elsewhere
 }
 
-func newDesk(t *testing.T) *desk { return deskWith(t, yubico.Config{}) }
+func newDesk(t testing.TB) *desk { return deskWith(t, yubico.Config{}) }
 
-func deskWith(t *testing.T, c yubico.Config) *desk {
+func deskWith(t testing.TB, c yubico.Config) *desk {
 	t.Helper()
 	factordtest.NeedRoot(t)
 	d := &desk{t: t, keys: keysim.New(), otp: yksim.NewKey(alicesID)}
@@ -133,7 +133,7 @@ func (d *desk) typed(answer string) wire.Verdict {
 
 // line is a connection spoken by hand, of a client that watches it while it asks.
 type line struct {
-	t  *testing.T
+	t  testing.TB
 	nc net.Conn
 	r  *bufio.Reader
 }

@@ -118,10 +118,10 @@ type survey struct {
 }
 
 // survey finds out which keys type for something that can be verified. A key with a scan
-// map of its own is listened to alone.
+// map of its own is listened to alone, and those that show no number apart from the rest.
 func (f *Factor) survey(ctx context.Context, l factor.Login, links []*link) (*survey, error) {
 	s := &survey{guessable: true, useless: textOrphan}
-	usual := &group{}
+	usual, numberless := &group{}, &group{}
 	for _, k := range links {
 		token := f.tokenOf(k, l.RecordsOf)
 		if token == nil {
@@ -139,7 +139,12 @@ func (f *Factor) survey(ctx context.Context, l factor.Login, links []*link) (*su
 			continue
 		}
 		s.guessable = s.guessable && o.Guessable
-		if k.ScanMap == "" {
+		switch {
+		case k.ScanMap != "":
+		case k.Serial == 0:
+			numberless.links = append(numberless.links, k)
+			continue
+		default:
 			usual.links = append(usual.links, k)
 			continue
 		}
@@ -149,9 +154,7 @@ func (f *Factor) survey(ctx context.Context, l factor.Login, links []*link) (*su
 		}
 		s.groups = append(s.groups, &group{links: []*link{k}, scanMap: scanMap})
 	}
-	if len(usual.links) > 0 {
-		s.groups = slices.Insert(s.groups, 0, usual)
-	}
+	s.groups = slices.DeleteFunc(append([]*group{usual, numberless}, s.groups...), func(g *group) bool { return len(g.links) == 0 })
 	return s, nil
 }
 
@@ -182,12 +185,7 @@ func (g *group) name() string {
 	}
 	var all []string
 	for _, s := range serials {
-		if s != 0 {
-			all = append(all, strings.TrimPrefix(key.Name(s), "YubiKey "))
-		}
-	}
-	if len(all) < len(serials) {
-		return "one of your YubiKeys"
+		all = append(all, strings.TrimPrefix(key.Name(s), "YubiKey "))
 	}
 	return "YubiKey " + strings.Join(all, " or ")
 }

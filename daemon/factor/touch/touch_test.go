@@ -333,7 +333,6 @@ func TestEnrolBoth(t *testing.T) {
 
 // servers accept what they are told to.
 type servers struct {
-	key *yksim.Key
 	err error
 }
 
@@ -400,4 +399,67 @@ func TestSeveralKeys(t *testing.T) {
 	l.expect(question("Touch YubiKey 12345678 or 7, or type a code:"))
 	d.keys.Touch(7)
 	l.expect("S VERDICT deny reason=attempts rule=any")
+}
+
+// Keys that show no number are listened to apart from the others.
+func TestNumberless(t *testing.T) {
+	d := newDesk(t)
+	d.enrollOTP()
+	d.mustEnrollTouch()
+	old := yksim.NewKey("vvccccccccde")
+	privateID, aesKey := old.Secrets()
+	d.keys.Plug(&keysim.Key{Types: old.Touch})
+	d.keys.Pull(serial)
+	touched := d.touchWhen(0)
+	d.MustCall("ENROLL factor=touch user=alice seed=1 public-id=vvccccccccde", privateID+" "+aesKey)
+	<-touched
+	d.plug()
+	l := d.race("sudo")
+	l.expect("S INFO 1  touch of YubiKey 12345678")
+	l.expect("S INFO 2  touch of your YubiKey")
+	l.expect(question(ask))
+	if d.keys.Touch(0) {
+		t.Error("a key without a number does for one that has it")
+	}
+	l.send("D 2\nEND")
+	l.expect(question("Touch your YubiKey, or type a code:"))
+	d.keys.Touch(0)
+	l.expect(allowed)
+}
+
+// Where text shows only with a question, Enter begins it and the next question has the cue;
+// where nobody can answer, the key is all there is.
+func TestOtherConversations(t *testing.T) {
+	d := newDesk(t)
+	d.enrollOTP()
+	d.mustEnrollTouch()
+	for conv, want := range map[wire.Conv]string{
+		wire.ConvFlush: "YubiKey touch, or Enter for a touch of YubiKey 12345678: |Touch YubiKey 12345678, then press Enter: ",
+		wire.ConvInfo:  "Touch YubiKey 12345678",
+		wire.ConvNone:  "",
+	} {
+		touched := d.touchWhen(serial)
+		p := &factordtest.Talk{Answers: []string{"", ""}}
+		v, err := factordtest.Converse(d.Socket, -1, wire.Auth{User: "alice", Service: "sudo", First: true, Conv: conv}, p)
+		<-touched
+		if got := strings.Join(p.Shown, "|"); err != nil || !v.Allow || got != want {
+			t.Errorf("%v: %+v, %v; shown %q", conv, v, err, got)
+		}
+	}
+}
+
+// BenchmarkTouchToAllow is the time from the end of typing to the verdict.
+func BenchmarkTouchToAllow(b *testing.B) {
+	d := newDesk(b)
+	d.enrollOTP()
+	d.mustEnrollTouch()
+	b.ResetTimer()
+	for range b.N {
+		b.StopTimer()
+		l := d.race("sudo")
+		l.expect(question(ask))
+		b.StartTimer()
+		d.keys.Touch(serial)
+		l.expect(allowed)
+	}
 }

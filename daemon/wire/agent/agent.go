@@ -270,6 +270,9 @@ type CardRequest struct {
 	Common
 	Serial uint32 `json:"serial,omitempty"` // 0: the one card that there is
 	Slot   string `json:"slot"`             // "9a"
+	// Tries: only those of the PIN are looked at, of the named card as it is: it is not
+	// waited for. A PIN that is blocked is the error Blocked.
+	Tries bool `json:"tries,omitempty"`
 }
 
 // CardReply is what a card says of a slot.

@@ -29,7 +29,6 @@ is one key:
                      who touches when FIDO or PIV waits: nobody, but for "touch" (so
                      it is at first); somebody at once; or the key says no at once
   status             the keys, and how they stand
-  help               this list
   quit
 `
 
@@ -57,6 +56,10 @@ func (d *desk) read(ctx context.Context, in io.Reader, out io.Writer) {
 			answer = "error: " + strings.ReplaceAll(err.Error(), "\n", "; ")
 		}
 		fmt.Fprintln(out, strings.TrimSpace(answer))
+		if line == "quit" { // not before it is answered
+			d.quit()
+			return
+		}
 	}
 }
 
@@ -64,11 +67,8 @@ func (d *desk) read(ctx context.Context, in io.Reader, out io.Writer) {
 func (d *desk) do(ctx context.Context, line string) (string, error) {
 	verb, rest, _ := strings.Cut(line, " ")
 	switch verb {
-	case "quit":
-		d.quit()
+	case "quit": // read does it
 		return "ok", nil
-	case "help":
-		return deskUsage, nil
 	case "status":
 		return d.status(), nil
 	}
@@ -97,7 +97,7 @@ func (d *desk) do(ctx context.Context, line string) (string, error) {
 	case "blinks":
 		text, err = awaitBlink(ctx, e.key, rest)
 	default:
-		err = fmt.Errorf("%q is no command; \"help\" lists them", verb)
+		err = fmt.Errorf("%q is no command; virtual-yubikey -h lists them", verb)
 	}
 	return "ok " + text, err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -17,8 +18,10 @@ const keyUsage = `Words of --key, with spaces between them:
 
   serial=N           decimal; what commands call the key. Default 12345678
   apps=APPS          of otp+fido+piv; default all three. The USB product follows
+  version=X.Y.Z      of the firmware; default 5.4.3. FIDO always says 5.4.3
   short=SLOT         slot 1, a short touch;  long=SLOT: slot 2, a long one
-  touch-wait=TIME    for a touch, until a challenge is given up; default 15s
+  touch-wait=TIME    until a challenge that nobody touches for is given up; default
+                     15s, and 30s of FIDO's. PIV's wait is always 15s
   busy=TIME          how long the key takes nothing after each report of a frame
   reclaim=TIME       how long OTP is deaf after FIDO or PIV was used (old firmware)
   hide-serial        the serial number is not told over USB
@@ -32,7 +35,7 @@ SLOT is one of these, then options, with commas between them:
   yubico:PUBLIC:PRIVATE:AES[:USE]   types Yubico OTP: public id in modhex, private id
                                     and AES key in hex, how often it had power
   hotp:SECRET[:ID[:COUNTER]]        types OATH-HOTP; secret in hex
-  static:TEXT                       types TEXT, without spaces
+  static:TEXT                       types TEXT, without space, comma, colon
   hmac:SECRET                       answers challenges, HMAC-SHA1; 20 bytes in hex
   challenge:PRIVATE:AES             answers challenges, Yubico OTP
   options: touch (an answer wants one), lt64 (challenges of variable length), digits=8
@@ -50,6 +53,7 @@ type entry struct {
 // builder reads the words of a key.
 type builder struct {
 	apps    []string
+	version [3]uint8
 	otp     otpkey.Config
 	fido    fido.Options
 	touches virtual.Touches
@@ -62,12 +66,16 @@ const defaultSerial = 12345678
 func newEntry(words string) (*entry, error) {
 	b := builder{apps: []string{"otp", "fido", "piv"}, otp: otpkey.Config{Serial: defaultSerial}}
 	for _, word := range strings.Fields(words) {
-		name, value, _ := strings.Cut(word, "=")
-		if err := b.word(name, value); err != nil {
+		name, value, given := strings.Cut(word, "=")
+		err := b.word(name, value)
+		if flag := name == "hide-serial" || name == "out"; err == nil && given == flag {
+			err = errors.New("with or without a value?")
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%q: %v", word, err)
 		}
 	}
-	var c virtual.Config
+	c := virtual.Config{Version: b.version}
 	for _, app := range b.apps {
 		switch app {
 		case "otp":
@@ -75,7 +83,7 @@ func newEntry(words string) (*entry, error) {
 		case "fido":
 			c.FIDO = fido.New(b.fido)
 		case "piv":
-			c.PIV = card.New(card.Config{Serial: b.otp.Serial})
+			c.PIV = card.New(card.Config{Serial: b.otp.Serial, Version: b.version})
 		default:
 			return nil, fmt.Errorf("no application %q", app)
 		}
@@ -96,6 +104,9 @@ func (b *builder) word(name, value string) (err error) {
 		b.otp.Serial = uint32(n)
 	case "apps":
 		b.apps = strings.Split(value, "+")
+	case "version":
+		b.version, err = parseVersion(value)
+		b.otp.Version = b.version
 	case "fido-pin":
 		b.fido.PIN = value
 	case "fido-touch":
@@ -106,6 +117,7 @@ func (b *builder) word(name, value string) (err error) {
 		b.otp.Long, err = parseSlot(value)
 	case "touch-wait":
 		b.otp.TouchWait, err = time.ParseDuration(value)
+		b.fido.TouchTimeout = b.otp.TouchWait
 	case "busy":
 		b.otp.Busy, err = time.ParseDuration(value)
 	case "reclaim":
@@ -135,4 +147,19 @@ func parseTouches(text string) (virtual.Touches, error) {
 		return virtual.TouchDenied, nil
 	}
 	return 0, fmt.Errorf("never, grant or deny?")
+}
+
+func parseVersion(text string) (v [3]uint8, err error) {
+	parts := strings.Split(text, ".")
+	if len(parts) != len(v) {
+		return v, fmt.Errorf("three numbers are wanted")
+	}
+	for i, part := range parts {
+		n, err := strconv.ParseUint(part, 10, 8)
+		if err != nil {
+			return v, err
+		}
+		v[i] = uint8(n)
+	}
+	return v, nil
 }

@@ -43,16 +43,19 @@ func run(ctx context.Context, o options, in io.Reader, out io.Writer) error {
 	return nil
 }
 
-// start plugs in and listens.
+// start plugs in, and only then listens: who is answered finds the keys there.
 func (d *desk) start(ctx context.Context, o options) error {
-	if o.socket != "" {
-		if err := d.listen(ctx, o.socket); err != nil {
-			return err
-		}
-	}
+	plug := d.plugAll
 	if o.usbip != "" {
-		return d.serve(ctx, o.usbip)
+		plug = func(ctx context.Context) error { return d.serve(ctx, o.usbip) }
 	}
+	if err := plug(ctx); err != nil || o.socket == "" {
+		return err
+	}
+	return d.listen(ctx, o.socket)
+}
+
+func (d *desk) plugAll(ctx context.Context) error {
 	for _, e := range d.keys {
 		if e.out {
 			continue

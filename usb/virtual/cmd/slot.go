@@ -25,7 +25,16 @@ func parseSlot(text string) (otpkey.Slot, error) {
 	var s otpkey.Slot
 	words := strings.Split(text, ",")
 	kind, rest, _ := strings.Cut(words[0], ":")
-	values := append(strings.Split(rest, ":"), "", "", "", "")
+	values := strings.Split(rest, ":")
+	limits := map[string][2]int{"yubico": {3, 4}, "hotp": {1, 3}, "static": {1, 1}, "hmac": {1, 1}, "challenge": {2, 2}}
+	limit, known := limits[kind]
+	switch {
+	case !known:
+		return s, fmt.Errorf("%q is no kind of slot", kind)
+	case len(values) < limit[0] || len(values) > limit[1]:
+		return s, fmt.Errorf("%d values are too many or too few for %q", len(values), kind)
+	}
+	values = append(values, make([]string, limit[1]-len(values))...)
 	err := fill(&s, kind, values)
 	for _, word := range words[1:] {
 		if err != nil {
@@ -37,6 +46,7 @@ func parseSlot(text string) (otpkey.Slot, error) {
 	return s, err
 }
 
+// fill makes a slot of as many values as its kind has, the last ones perhaps empty.
 func fill(s *otpkey.Slot, kind string, values []string) error {
 	switch kind {
 	case "yubico":
@@ -69,8 +79,6 @@ func fill(s *otpkey.Slot, kind string, values []string) error {
 			return err
 		}
 		s.Answers = otpkey.Challenge{PrivateID: [6]byte(private), AESKey: [16]byte(aes)}
-	default:
-		return fmt.Errorf("%q is no kind of slot", kind)
 	}
 	return nil
 }
