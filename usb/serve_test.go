@@ -185,7 +185,7 @@ func TestRefused(t *testing.T) {
 		{"CAPTURE", `{"wait":0,"serials":[1],"scan_map":"AA=="}`}, {"CAPTURE", `{"wait":0,"serials":[4294967296]}`},
 		{"HMAC", `{"wait":0,"serial":1,"slot":3,"challenge":"AQ=="}`}, {"HMAC", `{"wait":0,"serial":1,"slot":1}`},
 		{"HMAC", `{"wait":0,"serial":1,"slot":1,"challenge":"AQA="}`}, // ends in 0
-		{"CARD", `{"wait":0,"slot":"9b"}`}, {"CARD", `{"wait":0,"slot":"81"}`}, {"CARD", `{"wait":0,"slot":"96"}`}, {"CARD", `{"wait":0,"slot":"8g"}`},
+		{"CARD", `{"wait":0,"slot":"9b"}`}, {"CARD", `{"wait":0,"slot":"9a","tries":true}`}, {"CARD", `{"wait":0,"slot":"81"}`}, {"CARD", `{"wait":0,"slot":"96"}`}, {"CARD", `{"wait":0,"slot":"8g"}`},
 		{"SIGN", `{"wait":0,"serial":1,"slot":"9a","public_key":"","message":"AA=="}`},
 		{"SIGN", `{"wait":0,"serial":1,"slot":"9a","public_key":"AA==","message":"AA==","touch":"often"}`},
 		{"CREATE", `{"wait":0,"rp_id":"","user_id":"AA==","client_data_hash":"` + hash + `"}`},

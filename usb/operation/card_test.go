@@ -41,6 +41,9 @@ func TestCard(t *testing.T) {
 	if err != nil || told.Serial != 77 || told.Slot != "9a" || told.Tries != 3 || told.PIN != "once" || told.Touch != "never" || len(told.Attestation) == 0 || told.Reader == "" {
 		t.Fatalf("%+v, %v", told, err)
 	}
+	if left, err := b.Card(ctx, agent.CardRequest{Serial: 77, Slot: "9a", Tries: true}, &talk{}); err != nil || left.Serial != 77 || left.Tries != 3 || left.Public != nil {
+		t.Errorf("tries: %+v, %v", left, err)
+	}
 	public, err := proof.ParseKey(told.Public)
 	if err != nil {
 		t.Fatal(err)
@@ -76,6 +79,12 @@ func TestCard(t *testing.T) {
 		if !errors.As(err, &e) || e.Code != tc.want.Code || e.Tries != tc.want.Tries {
 			t.Errorf("%s: %v; want code %d and %d tries", tc.name, err, tc.want.Code, tc.want.Tries)
 		}
+	}
+	if _, err := b.Card(ctx, agent.CardRequest{Serial: 77, Slot: "9a", Tries: true}, &talk{}); codeIn(err) != agent.Blocked {
+		t.Errorf("tries of a blocked PIN: %v", err)
+	}
+	if _, err := b.Card(ctx, agent.CardRequest{Serial: 78, Slot: "9a", Tries: true}, &talk{}); codeIn(err) != agent.Gone {
+		t.Errorf("tries of a card that is not there: %v", err)
 	}
 	all, err := b.Keys(ctx, agent.KeysRequest{Cards: true}, &talk{})
 	if err != nil || len(all.Keys) != 1 || all.Keys[0].Serial != 77 || all.Keys[0].Card == nil || all.Keys[0].Card.Tries != 0 ||
