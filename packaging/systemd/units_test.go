@@ -73,6 +73,8 @@ func TestUnits(t *testing.T) {
 				"DevicePolicy": "closed", "DeviceAllow": "char-hidraw rw char-input r char-usb_device rw",
 				"CapabilityBoundingSet": "", "AmbientCapabilities": "", "NoNewPrivileges": "yes", "LimitCORE": "0", "ProtectSystem": "strict",
 				"StandardInput": "null", "StandardOutput": "null",
+				"RuntimeDirectory": "factord-usb", "RuntimeDirectoryMode": "0700", // or anybody could lock the keys
+				"RuntimeDirectoryPreserve": "yes", // or the first process that ends takes the others' locks away
 			},
 			absent: []string{
 				"PrivateDevices", // hides the keys
