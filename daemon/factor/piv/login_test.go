@@ -208,7 +208,7 @@ func TestReplay(t *testing.T) {
 		t.Errorf("audit: %s", last)
 	}
 	bob := sudo
-	bob.User = "bob"
+	bob.User, d.other = "bob", true
 	if v := d.Login(bob, "", pin); v.Allow {
 		t.Error("a signature for alice lets bob in")
 	}
