@@ -83,7 +83,8 @@ func within(ctx context.Context, conn *dbus.Conn, peer wire.Peer, path dbus.Obje
 //
 // What a login from elsewhere has left under the service manager, such as a timer of
 // systemd-run --user, can't be told from what the display has started there: it counts
-// as at the display once that login has ended.
+// as at the display once that login has ended. So a text console is no display: what runs
+// there is in its session.
 func display(ctx context.Context, conn *dbus.Conn, peer wire.Peer) (session.Place, error) {
 	path, err := byPID(ctx, conn, "GetUserByPID", peer.PID)
 	if errors.Is(err, errNone) {
@@ -103,7 +104,7 @@ func display(ctx context.Context, conn *dbus.Conn, peer wire.Peer) (session.Plac
 	if err != nil || !complete {
 		return session.Place{}, err
 	}
-	i := slices.IndexFunc(all, func(s login) bool { return s.id == u.display && s.uid == u.uid && s.personal() })
+	i := slices.IndexFunc(all, func(s login) bool { return s.id == u.display && s.uid == u.uid && s.personal() && s.graphical() })
 	if i < 0 || all[i].elsewhere() {
 		return session.Place{}, nil
 	}

@@ -51,7 +51,7 @@ type (
 
 // onSeat0 is somebody at the console.
 func onSeat0(id string, uid uint32) object {
-	return object{"Id": id, "Timestamp": uint64(1), "User": numbered{uid, userPath(uid)}, "Class": "user", "State": "active", "Active": true,
+	return object{"Id": id, "Timestamp": uint64(1), "User": numbered{uid, userPath(uid)}, "Class": "user", "Type": "wayland", "State": "active", "Active": true,
 		"Seat": named{"seat0", "/org/freedesktop/login1/seat/seat0"}, "Remote": false, "RemoteHost": ""}
 }
 

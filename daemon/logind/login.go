@@ -17,6 +17,7 @@ type login struct {
 	uid    uint32
 	user   dbus.ObjectPath
 	class  string
+	kind   string // its Type: "x11", "tty"
 	state  string
 	active bool // in the foreground of its seat
 	seat   string
@@ -45,6 +46,16 @@ func (s *login) elsewhere() bool {
 		return s.remote || s.host != ""
 	}
 	return s.remote || s.host != "" || s.seat == ""
+}
+
+// graphical reports whether its programs may be started by the user's service manager,
+// as GNOME's and KDE's are. Those of a text console are in the session itself.
+func (s *login) graphical() bool {
+	switch s.kind {
+	case "x11", "wayland", "mir":
+		return true
+	}
+	return false
 }
 
 // elsewhereToo returns the id of another session by which its person may be somewhere
@@ -140,6 +151,7 @@ func readLogin(p *properties) (login, error) {
 		id:     property[string](p, "Id"),
 		since:  property[uint64](p, "Timestamp"),
 		class:  property[string](p, "Class"),
+		kind:   property[string](p, "Type"),
 		state:  property[string](p, "State"),
 		active: property[bool](p, "Active"),
 		seat:   key[string](p, "Seat"),

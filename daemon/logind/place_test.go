@@ -176,6 +176,10 @@ func TestUnderServiceManager(t *testing.T) {
 	both, root, her := []int{alice, 0}, []int{0}, []int{alice}
 	rows := []row{
 		{"display", both, userWith(alice, "3"), []object{seat}, console},
+		// Nothing of a text console is run by the manager but what was left there, by whoever.
+		{"text console", both, userWith(alice, "3"), []object{seat.with("Type", "tty")}, unknown},
+		{"display of no type", both, userWith(alice, "3"), []object{seat.with("Type", "unspecified")}, unknown},
+		{"X11", both, userWith(alice, "3"), []object{seat.with("Type", "x11")}, console},
 		{"root's display", root, userWith(0, "3"), []object{onSeat0("3", 0)}, rootConsole},
 		{"only over ssh", both, userWith(alice, "3"), []object{fromAfar("3", alice, "203.0.113.7")}, unknown},
 		{"display has a host", both, userWith(alice, "3"), []object{seat.with("RemoteHost", "localhost")}, unknown},
@@ -235,7 +239,7 @@ func TestNonsense(t *testing.T) {
 			t.Errorf("got %+v, %v; want an error with %q", place, err, want)
 		}
 	}
-	wrong := map[string]any{"Id": uint32(3), "User": "alice", "Class": true, "State": 1, "Active": "yes", "Remote": "no",
+	wrong := map[string]any{"Id": uint32(3), "User": "alice", "Class": true, "Type": 7, "State": 1, "Active": "yes", "Remote": "no",
 		"RemoteHost": []string{"a"}, "Seat": "seat0"}
 	for name, value := range wrong {
 		t.Run(name, func(t *testing.T) {
