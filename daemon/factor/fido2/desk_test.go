@@ -184,7 +184,7 @@ func newDesk(t *testing.T) *desk {
 		Config:  rules,
 		Factors: []factor.Factor{fido2.New(fido2.Config{Device: d.jobs, RPID: "factord", Host: host})},
 		Places: factordtest.Places(func(uint32) (session.Place, error) {
-			return session.Place{Session: "1", Local: d.place}, nil
+			return session.Place{Session: "1", Owner: 1001, Local: d.place, Alone: true}, nil
 		}),
 		Log: d.log,
 	})
