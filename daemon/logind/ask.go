@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/godbus/dbus/v5"
 
+	"github.com/factord/factord/daemon/policy"
 	"github.com/factord/factord/daemon/session"
 	"github.com/factord/factord/daemon/wire"
 )
@@ -20,11 +22,12 @@ const (
 	login1User    = login1 + ".User"
 )
 
-// maxLogins is how many sessions of one user are looked at.
-const maxLogins = 32
-
-// errNone is logind's word that a process belongs to no session, or to no user.
-var errNone = errors.New("the process is in no session")
+var (
+	// errNone is logind's word that a process belongs to no session, or to no user.
+	errNone = errors.New("the process is in no session")
+	// errOver is its word of a session, or a user, that has logged out meanwhile.
+	errOver = errors.New("logged out")
+)
 
 // ask says where the process peer.PID is, as long as that is the peer.
 func (l *Logind) ask(ctx context.Context, peer wire.Peer) (session.Place, error) {
@@ -34,13 +37,16 @@ func (l *Logind) ask(ctx context.Context, peer wire.Peer) (session.Place, error)
 	}
 	path, err := byPID(ctx, conn, "GetSessionByPID", peer.PID)
 	switch {
-	case errors.Is(err, errNone) && peer.UID == 0:
-		return session.Place{}, nil
 	case errors.Is(err, errNone):
 		return display(ctx, conn, peer)
 	case err != nil:
 		return session.Place{}, err
 	}
+	return within(ctx, conn, peer, path)
+}
+
+// within says what a session proves that a process is in.
+func within(ctx context.Context, conn *dbus.Conn, peer wire.Peer, path dbus.ObjectPath) (session.Place, error) {
 	s, err := loginAt(ctx, conn, path)
 	if err != nil {
 		return session.Place{}, err
@@ -50,14 +56,35 @@ func (l *Logind) ask(ctx context.Context, peer wire.Peer) (session.Place, error)
 	if !s.personal() || peer.UID != 0 && s.uid != peer.UID {
 		return session.Place{}, nil
 	}
-	return s.place(), nil
+	place := s.place()
+	if place.Local != policy.Yes {
+		return place, nil
+	}
+	u, err := userAt(ctx, conn, s.user)
+	if err != nil {
+		return session.Place{}, err
+	}
+	if u.uid != s.uid {
+		return session.Place{}, fmt.Errorf("logind says of %s: it is uid %d's, and not uid %d's", s.user, u.uid, s.uid)
+	}
+	all, complete, err := u.logins(ctx, conn)
+	if err != nil {
+		return session.Place{}, err
+	}
+	place.Elsewhere = s.elsewhereToo(all)
+	place.Alone = complete && place.Elsewhere == ""
+	return place, nil
 }
 
-// display says where the user of a process is that their service manager started,
-// such as GNOME's terminals: at their display, if they are nowhere else. A text console
-// is no display, or what somebody has left behind who came from afar would be at it as
-// soon as they had gone. logind knows no user for processes outside their slice, so a system service that runs
-// as them is not at their display.
+// display says where the user is of a process that their service manager started, such
+// as GNOME's terminals: at their display, if they are nowhere else. Root's is sudo then,
+// which that user has started. logind knows no user for processes outside their slice, so
+// a system service that runs as them is not at their display.
+//
+// What a login from elsewhere has left under the service manager, such as a timer of
+// systemd-run --user, can't be told from what the display has started there: it counts
+// as at the display once that login has ended. So a text console is no display: what runs
+// there is in its session.
 func display(ctx context.Context, conn *dbus.Conn, peer wire.Peer) (session.Place, error) {
 	path, err := byPID(ctx, conn, "GetUserByPID", peer.PID)
 	if errors.Is(err, errNone) {
@@ -66,38 +93,27 @@ func display(ctx context.Context, conn *dbus.Conn, peer wire.Peer) (session.Plac
 	if err != nil {
 		return session.Place{}, err
 	}
-	u, err := propertiesOf(ctx, conn, path, login1User)
+	u, err := userAt(ctx, conn, path)
 	if err != nil {
 		return session.Place{}, err
 	}
-	uid := property[uint32](u, "UID")
-	chosen := key[string](u, "Display")
-	sessions := property[[][]any](u, "Sessions")
-	if u.err != nil {
-		return session.Place{}, u.err
-	}
-	if uid != peer.UID || chosen == "" || len(sessions) > maxLogins {
+	if peer.UID != 0 && u.uid != peer.UID {
 		return session.Place{}, nil
 	}
-	var found session.Place
-	for _, entry := range sessions {
-		_, path, ok := halves[string](entry)
-		if !ok {
-			u.refuse("Sessions")
-			return session.Place{}, u.err
-		}
-		s, err := loginAt(ctx, conn, path)
-		if err != nil {
-			return session.Place{}, err
-		}
-		if s.elsewhere() {
-			return session.Place{}, nil
-		}
-		if s.id == chosen && s.uid == uid && s.personal() && s.graphical() {
-			found = s.place()
-		}
+	all, complete, err := u.logins(ctx, conn)
+	if err != nil || !complete {
+		return session.Place{}, err
 	}
-	return found, nil
+	i := slices.IndexFunc(all, func(s login) bool { return s.id == u.display && s.uid == u.uid && s.personal() && s.graphical() })
+	if i < 0 || all[i].elsewhere() {
+		return session.Place{}, nil
+	}
+	if other := all[i].elsewhereToo(all); other != "" {
+		return session.Place{Owner: u.uid, Elsewhere: other}, nil
+	}
+	place := all[i].place()
+	place.Alone = true
+	return place, nil
 }
 
 // byPID calls one of the manager's methods that find an object by a pid.
@@ -142,6 +158,8 @@ func meaning(method string, err error) error {
 	switch said.Name {
 	case "org.freedesktop.login1.NoSessionForPID", "org.freedesktop.login1.NoUserForPID":
 		return errNone
+	case "org.freedesktop.DBus.Error.UnknownObject":
+		return fmt.Errorf("%w: asking logind: %s: %s", errOver, method, said.Name)
 	case "org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner",
 		"org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.AccessDenied":
 		return fmt.Errorf("%w: %s: %w", errAway, method, err)

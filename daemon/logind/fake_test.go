@@ -141,6 +141,19 @@ func (f *fake) add(path dbus.ObjectPath, o object) {
 	f.conn.Export(getAll{o}, path, "org.freedesktop.DBus.Properties")
 }
 
+// over answers for an object that is not there any more.
+type over struct{}
+
+// GetAll is a method on the bus.
+func (over) GetAll(string) (map[string]dbus.Variant, *dbus.Error) {
+	return nil, dbus.NewError("org.freedesktop.DBus.Error.UnknownObject", []any{"no such object"})
+}
+
+// end ends a session that is still listed.
+func (f *fake) end(id string) {
+	f.conn.Export(over{}, sessionPath(id), "org.freedesktop.DBus.Properties")
+}
+
 // put puts every process into a session and under a user; empty is none.
 func (f *fake) put(session, user dbus.ObjectPath) {
 	f.mu.Lock()
@@ -148,10 +161,16 @@ func (f *fake) put(session, user dbus.ObjectPath) {
 	f.session, f.user = session, user
 }
 
-// enter puts every process into a session.
-func (f *fake) enter(s object) {
-	f.add(sessionPath(s["Id"].(string)), s)
-	f.put(sessionPath(s["Id"].(string)), "")
+// enter puts every process into a session, whose user has others.
+func (f *fake) enter(s object, others ...object) {
+	var ids []string
+	for _, s := range append([]object{s}, others...) {
+		f.add(sessionPath(s["Id"].(string)), s)
+		ids = append(ids, s["Id"].(string))
+	}
+	uid := s["User"].(numbered).UID
+	f.add(userPath(uid), userWith(uid, ids...))
+	f.put(sessionPath(ids[0]), "")
 }
 
 // manage puts every process under a user's service manager.

@@ -15,6 +15,7 @@ type login struct {
 	id     string
 	since  uint64 // when it began, in microseconds since 1970
 	uid    uint32
+	user   dbus.ObjectPath
 	class  string
 	kind   string // its Type: "x11", "tty"
 	state  string
@@ -57,11 +58,24 @@ func (s *login) graphical() bool {
 	return false
 }
 
-// place is what the session proves.
+// elsewhereToo returns the id of another session by which its person may be somewhere
+// else, empty if there is none. What runs here, such as tmux, can be used from there. All
+// are the sessions of its user. Of one that is closing the person has gone.
+func (s *login) elsewhereToo(all []login) string {
+	for _, other := range all {
+		apart := other.elsewhere() || other.seat != "" && other.seat != s.seat
+		if other.id != s.id && other.state != "closing" && apart {
+			return other.id
+		}
+	}
+	return ""
+}
+
+// place is what the session proves by itself.
 func (s *login) place() session.Place {
 	// logind counts its sessions anew after each boot, so the id alone may have
 	// been another session's.
-	p := session.Place{Session: fmt.Sprintf("%s@%d", s.id, s.since), Local: s.local()}
+	p := session.Place{Session: fmt.Sprintf("%s@%d", s.id, s.since), Owner: s.uid, Local: s.local()}
 	if s.host != "" {
 		p.Addr, p.AddrKnown = policy.ParseAddr(s.host)
 	} else {
@@ -100,14 +114,19 @@ func property[T any](p *properties, name string) T {
 	return value
 }
 
-// key returns the first half of a property that names an object; the second is the
-// object's path.
+// key returns the first half of a property that names an object.
 func key[T any](p *properties, name string) T {
-	k, _, ok := halves[T](property[[]any](p, name))
+	k, _ := reference[T](p, name)
+	return k
+}
+
+// reference returns both halves: the second is the object's path.
+func reference[T any](p *properties, name string) (T, dbus.ObjectPath) {
+	k, path, ok := halves[T](property[[]any](p, name))
 	if !ok {
 		p.refuse(name)
 	}
-	return k
+	return k, path
 }
 
 func (p *properties) refuse(name string) {
@@ -131,7 +150,6 @@ func readLogin(p *properties) (login, error) {
 	s := login{
 		id:     property[string](p, "Id"),
 		since:  property[uint64](p, "Timestamp"),
-		uid:    key[uint32](p, "User"),
 		class:  property[string](p, "Class"),
 		kind:   property[string](p, "Type"),
 		state:  property[string](p, "State"),
@@ -140,6 +158,7 @@ func readLogin(p *properties) (login, error) {
 		remote: property[bool](p, "Remote"),
 		host:   property[string](p, "RemoteHost"),
 	}
+	s.uid, s.user = reference[uint32](p, "User")
 	if p.err != nil {
 		return login{}, p.err
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
-	"github.com/factord/factord/daemon/policy"
 	"github.com/factord/factord/daemon/session"
 )
 
@@ -40,22 +39,32 @@ func TestSystemd(t *testing.T) {
 			t.Errorf("%s: got %+v, %v; want %+v", what, place, err, want)
 		}
 	}
-	in := func(id string, p session.Place) session.Place { p.Session = id + "@1"; return p }
-	check("console", seat, in("1", console))
-	check("in the background", other, session.Place{Session: "2@1", AddrKnown: true})
-	check("IPv4", v4, in("3", afar("203.0.113.7")))
-	check("IPv6", v6, in("4", afar("2001:db8::7")))
-	check("host name", name, session.Place{Session: "5@1", Local: policy.No})
-	check("no host", nowhere, session.Place{Session: "6@1", Local: policy.No})
-	check("xrdp", xrdp, session.Place{Session: "7@1", Local: policy.No})
+	in := func(id string, owner uint32, p session.Place) session.Place {
+		p.Session, p.Owner = id+"@1", owner
+		return p
+	}
+	check("console, and over ssh", seat, in("1", alice, beside("10")))
+	check("in the background", other, in("2", bob, hidden))
+	check("IPv4", v4, in("3", bob, afar("203.0.113.7")))
+	check("IPv6", v6, in("4", bob, afar("2001:db8::7")))
+	check("host name", name, in("5", bob, noSeat))
+	check("no host", nowhere, in("6", bob, noSeat))
+	check("xrdp", xrdp, in("7", bob, noSeat))
 	check("cron", cron, unknown)
 	check("greeter", greeter, unknown)
-	check("sudo over ssh", root, in("10", afar("203.0.113.7")))
+	check("sudo over ssh", root, in("10", alice, afar("203.0.113.7")))
 	check("in no session, and no user's", free, unknown)
 
 	s.activate("/org/freedesktop/login1/session/_32")
-	check("switched away", seat, session.Place{Session: "1@1", AddrKnown: true})
-	check("switched to", other, in("2", console))
+	check("switched away", seat, in("1", alice, hidden))
+	place, err := other.place(t, l)
+	if !slices.Contains([]string{"3", "4", "5", "6", "7"}, place.Elsewhere) {
+		t.Errorf("bob is elsewhere by session %q", place.Elsewhere)
+	}
+	want := in("2", bob, beside(place.Elsewhere))
+	if err != nil || place != want {
+		t.Errorf("switched to: got %+v, %v; want %+v", place, err, want)
+	}
 
 	s.stop()
 	if place, err := seat.place(t, l); err == nil {
@@ -63,7 +72,7 @@ func TestSystemd(t *testing.T) {
 	}
 	s.start()
 	s.activate("/org/freedesktop/login1/session/_31")
-	check("after a restart", seat, in("1", console))
+	check("after a restart", seat, in("1", alice, beside("10")))
 }
 
 // TestSystemdGroups asks it about processes that lead no session.
@@ -79,36 +88,41 @@ func TestSystemdGroups(t *testing.T) {
 	l, _ := newLogind(t)
 	leader, member, terminal, forger := newClient(t, alice), newClient(t, alice), newClient(t, alice), newClient(t, alice)
 	stranger, root, service := newClient(t, bob), newClient(t, 0), newClient(t, alice)
+	sudo := newClient(t, 0) // in a session; root's other one is in a terminal of the service manager
 	for c, dir := range map[*client]string{
-		member: slice + "/session-1.scope", terminal: slice + "/user@4242.service/app.slice",
+		member: slice + "/session-1.scope", sudo: slice + "/session-1.scope", terminal: slice + "/user@4242.service/app.slice",
 		forger:   slice + "/user@4242.service/app.slice/session-1.scope",
-		stranger: slice + "/user@4242.service", root: slice + "/user@4242.service", service: s.groups + "/system.slice",
+		stranger: slice + "/user@4242.service", root: slice + "/user@4242.service/app.slice", service: s.groups + "/system.slice",
 	} {
 		c.move(t, dir)
 	}
 	s.session("1", leader, "SEAT=seat0", "IS_DISPLAY=1", "TYPE=wayland")
 	s.start()
 	s.activate("/org/freedesktop/login1/session/_31")
-	at := console
-	at.Session = "1@1"
+	at, also := console, beside("2")
+	at.Session, also.Session = "1@1", "1@1"
 	check := func(when string, wants map[*client]session.Place) {
 		t.Helper()
-		for i, c := range []*client{leader, member, terminal, forger, stranger, root, service} {
+		for i, c := range []*client{leader, member, terminal, forger, stranger, root, service, sudo} {
 			if place, err := c.place(t, l); err != nil || place != wants[c] {
 				t.Errorf("%s, client %d: got %+v, %v; want %+v", when, i, place, err, wants[c])
 			}
 		}
 	}
-	check("only at the console", map[*client]session.Place{leader: at, member: at, terminal: at, forger: at})
+	check("only at the console", map[*client]session.Place{leader: at, member: at, terminal: at, forger: at, root: at, sudo: at})
 	s.stop()
-	s.session("2", newClient(t, alice), "REMOTE=1", "REMOTE_HOST=203.0.113.7")
+	held := s.session("2", newClient(t, alice), "REMOTE=1", "REMOTE_HOST=203.0.113.7")
 	s.start()
 	s.activate("/org/freedesktop/login1/session/_31")
-	check("and over ssh", map[*client]session.Place{leader: at, member: at})
+	check("and over ssh", map[*client]session.Place{leader: also, member: also, sudo: also,
+		terminal: maybe("2"), forger: maybe("2"), root: maybe("2")})
+	held.Close() // sshd ends; somebody has left a process
+	eventually(t, "the session over ssh is closing", func() bool { return s.stateOf("/org/freedesktop/login1/session/_32") == "closing" })
+	check("and over ssh, ended", map[*client]session.Place{leader: at, member: at, terminal: at, forger: at, root: at, sudo: at})
 }
 
 // TestFakeIsLikeLogind compares the fake's answers with logind's: all that is read
-// has the same type, and "none" the same names.
+// has the same type, and "none" and "over" the same names.
 func TestFakeIsLikeLogind(t *testing.T) {
 	b := startBus(t)
 	s := newSystemd(b)
@@ -132,7 +146,10 @@ func TestFakeIsLikeLogind(t *testing.T) {
 			errors.As(err, &said)
 			errs = append(errs, said.Name)
 		}
-		return errs
+		err := conn.Object(login1, sessionPath("9")).Call("org.freedesktop.DBus.Properties.GetAll", 0, login1Session).Err
+		var said dbus.Error
+		errors.As(err, &said)
+		return append(errs, said.Name)
 	}
 	path, err := byPID(t.Context(), conn, "GetSessionByPID", in.peer.PID)
 	must(t, err)
@@ -141,6 +158,7 @@ func TestFakeIsLikeLogind(t *testing.T) {
 	f := startFake(b)
 	f.manage(userWith(alice, "3"), onSeat0("3", alice))
 	f.put("", "")
+	f.end("9")
 	fakeSession, fakeUser, fakeErrs := types(sessionPath("3"), login1Session), types(userPath(alice), login1User), none()
 	for _, pair := range []struct{ fake, real map[string]string }{{fakeSession, realSession}, {fakeUser, realUser}} {
 		if len(pair.fake) == 0 {

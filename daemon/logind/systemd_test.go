@@ -2,6 +2,7 @@ package logind
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,8 +60,8 @@ func (s *systemd) write(name, text string) {
 }
 
 // session writes a session that is led by c's process, with lines over the usual
-// ones.
-func (s *systemd) session(id string, c *client, lines ...string) {
+// ones. It is closing when what is returned is closed, and logind has looked.
+func (s *systemd) session(id string, c *client, lines ...string) io.Closer {
 	s.t.Helper()
 	ref := "/systemd/sessions/" + id + ".ref"
 	// logind takes the session as closing when nobody has this open for writing.
@@ -72,6 +73,14 @@ func (s *systemd) session(id string, c *client, lines ...string) {
 		fmt.Sprintf("UID=%d", c.peer.UID), "ACTIVE=1", "STATE=active", "REMOTE=0", "TYPE=tty", "CLASS=user", "SCOPE=session-" + id + ".scope",
 		fmt.Sprintf("LEADER=%d", c.peer.PID), "FIFO=/run" + ref, "REALTIME=1", "MONOTONIC=1"}, lines...), "\n")+"\n")
 	s.write(fmt.Sprintf("systemd/users/%d", c.peer.UID), "STATE=active\nSTOPPING=no\n")
+	return held
+}
+
+// stateOf returns the state of a session.
+func (s *systemd) stateOf(path dbus.ObjectPath) (state string) {
+	s.t.Helper()
+	must(s.t, s.bus.connect().Object(login1, path).StoreProperty(login1Session+".State", &state))
+	return state
 }
 
 // makeGroup makes a control group, which goes when the test ends.

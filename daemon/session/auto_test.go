@@ -97,7 +97,7 @@ func (p *plugged) Enroll(e factor.Enrolment) (factor.Draft, error) {
 }
 
 func atSeat(uint32) (session.Place, error) {
-	return session.Place{Session: "1", Local: policy.Yes}, nil
+	return session.Place{Session: "1", Owner: 1001, Local: policy.Yes, Alone: true}, nil
 }
 
 // seated is a daemon with alice's key and her token.
@@ -224,68 +224,6 @@ func TestAutoWithoutRace(t *testing.T) {
 	expect(t, v, "allow factor touch")
 	if strings.Join(k.Shown, "|") != "Passcode, or Enter for a touch: |Touch the key" {
 		t.Errorf("shown %q", k.Shown)
-	}
-}
-
-// Only who sits here is offered a key that is here; others need not be looked for, and
-// explain says why.
-func TestOnlyHere(t *testing.T) {
-	away := errors.New("no such session")
-	for name, c := range map[string]struct {
-		places factordtest.Places
-		auth   wire.Auth
-		local  bool
-		why    string
-	}{
-		"at the seat":        {places: atSeat, local: true},
-		"elsewhere":          {places: func(uint32) (session.Place, error) { return session.Place{Local: policy.No}, nil }, why: "not at this machine's own seat"},
-		"nothing known":      {places: func(uint32) (session.Place, error) { return session.Place{}, nil }, why: "where the session is, is unknown"},
-		"an error":           {places: func(uint32) (session.Place, error) { return session.Place{Local: policy.Yes}, away }, why: "where the session is, is unknown: no such session"},
-		"root names a rhost": {places: atSeat, auth: wire.Auth{RHost: "::1"}, why: "not at this machine's own seat"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			p := newPlugged()
-			d := seated(t, p, c.places)
-			c.auth.User, c.auth.Service, c.auth.First = "alice", "sudo", true
-			p.answer <- factor.Proven
-			v := d.Login(c.auth)
-			expect(t, v, map[bool]string{true: "allow factor touch", false: "deny denied"}[c.local])
-			if !c.local && v.Text != "your key works only here" {
-				t.Errorf("text %q", v.Text)
-			}
-			if refusals := d.MustCall("AUDIT refusals=1"); !c.local && !strings.Contains(refusals, c.why) {
-				t.Errorf("refusals: %s", refusals)
-			}
-			if !c.local && len(p.asked) > 0 {
-				t.Error("the key was asked")
-			}
-			explained := d.MustCall(wire.Command("EXPLAIN", "user", "alice", "service", "sudo", "rhost", c.auth.RHost))
-			if want := `"missing":{"touch":"` + c.why + `"}`; c.local == strings.Contains(explained, `"missing"`) || !c.local && !strings.Contains(explained, want) {
-				t.Errorf("%s, want %s", explained, want)
-			}
-			tok := d.MustEnroll("alice", "totp") // then nobody need be told
-			k := &factordtest.Talk{Answers: []string{factordtest.TOTP(t, tok, d.Clock.Now())}}
-			v, err := factordtest.Login(d.Socket, -1, c.auth, k)
-			if err != nil || !v.Allow || strings.Contains(strings.Join(k.Shown, "|"), "only here") {
-				t.Errorf("%+v, %v, shown %q", v, err, k.Shown)
-			}
-		})
-	}
-}
-
-// Where no rule takes a key, nobody asks where a client of root's is.
-func TestPlaceIsLookedUpForKeysOnly(t *testing.T) {
-	asked := 0
-	p := newPlugged()
-	d := seated(t, p, func(uint32) (session.Place, error) { asked++; return session.Place{}, nil })
-	d.Configure("[[rule]]\nservices=[\"su\"]\nfactors=[\"touch\"]\n[[rule]]\nfactors=[\"totp\"]\n")
-	d.Login(proven)
-	if asked != 0 {
-		t.Errorf("asked %d times for a rule without", asked)
-	}
-	d.Login(wire.Auth{User: "alice", Service: "su", First: true})
-	if asked != 1 {
-		t.Errorf("asked %d times for a rule with one", asked)
 	}
 }
 

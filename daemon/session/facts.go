@@ -42,7 +42,9 @@ func (a *attempt) locate(ctx context.Context) {
 	case a.caller == policy.CallerRoot && a.auth.RHost != "":
 		a.place = Place{Local: policy.No}
 	default:
-		a.place, a.lost = a.process.Place(ctx)
+		if a.place, a.lost = a.process.Place(ctx); a.lost != nil {
+			a.place = Place{}
+		}
 	}
 	a.located = true
 	if a.caller == policy.CallerUser && a.place.Addr.IsValid() {

@@ -1,8 +1,9 @@
 package session
 
 import (
+	"cmp"
+
 	"github.com/factord/factord/daemon/factor"
-	"github.com/factord/factord/daemon/policy"
 	"github.com/factord/factord/daemon/store"
 	"github.com/factord/factord/daemon/wire"
 )
@@ -15,14 +16,21 @@ func (r *request) here(keeper factor.Keeper) error {
 	if !isLocal(keeper) || r.trusted() {
 		return nil
 	}
+	return r.sitsHere("a key that is plugged in here is set up only at this machine's own seat",
+		"log in at the machine itself, or ask your administrator")
+}
+
+// sitsHere refuses who does not sit here, as in a login, with a text and a hint.
+func (r *request) sitsHere(text, hint string) error {
 	place, err := r.process.Place(r.ctx)
-	if err == nil && place.Local == policy.Yes {
-		return nil
-	}
 	if err != nil {
 		r.Log.Error("finding out where a client is", "verb", r.verb, "uid", r.peer.UID, "error", err)
+		place = Place{}
 	}
-	return problemf(wire.ReasonNotPermitted, "a key that is plugged in here is set up only at this machine's own seat\nhint: log in at the machine itself, or ask your administrator")
+	if place.seats(r.peer.UID) {
+		return nil
+	}
+	return problemf(wire.ReasonNotPermitted, "%s\nhint: %s", text, cmp.Or(place.instead(r.peer.UID), hint))
 }
 
 // noPresence takes the wish for a record that does without a person.

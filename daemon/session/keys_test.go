@@ -41,7 +41,7 @@ func TestKeysPlugged(t *testing.T) {
 	places := factordtest.Places(func(uid uint32) (session.Place, error) {
 		switch uid {
 		case 1001:
-			return session.Place{Session: "c1", Local: policy.Yes}, nil
+			return session.Place{Session: "c1", Owner: 1001, Local: policy.Yes, Alone: true}, nil
 		case 1002:
 			return session.Place{Session: "c2", Local: policy.No}, nil
 		}

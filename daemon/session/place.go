@@ -15,12 +15,19 @@ type Place struct {
 	// Session names it, as no other session of this machine is or was named;
 	// empty if the process is in none.
 	Session string
+	// Owner is the uid that has logged in by it.
+	Owner uint32
 	// Addr is where the session's user sits. Invalid and known is a session
 	// without a client address.
 	Addr      netip.Addr
 	AddrKnown bool
 	// Local says whether that is this machine's own seat.
 	Local policy.Known
+	// Alone: Owner has no other session that lives and is, or may be, anywhere else.
+	// What runs at a seat can be used from there: tmux, if it is attached over SSH.
+	Alone bool
+	// Elsewhere is such a session, as logind names it to people.
+	Elsewhere string
 }
 
 // Places finds out where clients are. It is asked about the process that the

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -162,8 +163,9 @@ func (a *attempt) weigh(ctx context.Context) error {
 			offers[f.Name()] = offer{Offer: o, factor: f}
 		} else if o.Refused != "" {
 			u := useless{factor: f.Name(), why: o.Refused, quiet: isLocal(f)}
-			if u.quiet {
+			if u.quiet && !a.local() {
 				u.log = a.whyNotLocal()
+				u.why = cmp.Or(a.place.instead(a.identity.UID), u.why)
 			}
 			s.useless = append(s.useless, u)
 		}

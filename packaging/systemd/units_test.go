@@ -75,6 +75,8 @@ func TestUnits(t *testing.T) {
 				"CapabilityBoundingSet": "", "AmbientCapabilities": "", "NoNewPrivileges": "yes", "LimitCORE": "0", "ProtectSystem": "strict",
 				"StandardInput": "null", "StandardOutput": "null", "IPAddressDeny": "any", "ProtectHome": "yes", "ProcSubset": "pid",
 				"SystemCallFilter": "@system-service ~@privileged @resources", "PrivateMounts": "yes", "RemoveIPC": "yes",
+				"RuntimeDirectory": "factord-usb", "RuntimeDirectoryMode": "0700", // or anybody could lock the keys
+				"RuntimeDirectoryPreserve": "yes", // or the first process that ends takes the others' locks away
 			},
 			absent: []string{
 				"PrivateDevices", // hides the keys

@@ -51,7 +51,7 @@ func newDesk(t *testing.T) *desk {
 		Config:  rules,
 		Factors: []factor.Factor{hmac.New(hmac.Config{Device: d.keys})},
 		Places: factordtest.Places(func(uint32) (session.Place, error) {
-			return session.Place{Session: "1", Local: policy.Yes}, nil
+			return session.Place{Session: "1", Owner: aliceUID, Local: policy.Yes, Alone: true}, nil
 		}),
 	})
 	d.keys.Plug(d.key)

@@ -49,7 +49,7 @@ func (n *enrolling) attest(r agent.CardReply, now time.Time) error {
 		var a proof.Attestation
 		if a, err = n.f.Trust.Verify(chain, proof.Claim{Slot: s.place, Serial: s.Serial, Key: s.public}, now); err == nil {
 			s.PIN, s.Touch, s.Attested = a.PIN.String(), a.Touch.String(), keep(chain, a.Firmware)
-			s.NeedsPIN = a.PIN != proof.PINNever
+			s.NeedsPIN = a.PIN != proof.PINNever || a.Touch == proof.TouchCached
 			return nil
 		}
 	}
@@ -69,8 +69,11 @@ func (n *enrolling) present(r agent.CardReply) error {
 	if s.Attested != nil {
 		pin, touch = s.PIN, s.Touch
 	}
-	if pin != "never" || touch != "never" {
+	if pin != "never" || touch != "never" && touch != "cached" {
 		return nil
+	}
+	if !n.noPresence && touch == "cached" {
+		return nil // the PIN is demanded, also of a card that would do without
 	}
 	if !n.noPresence {
 		return fmt.Errorf("the key in slot %s of %s asks for neither PIN nor touch, so that any program could use it\n"+

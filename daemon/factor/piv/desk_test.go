@@ -89,6 +89,7 @@ type desk struct {
 	authority *card.Authority // whose attestations are believed
 	device    *watched
 	away      bool // she sits elsewhere
+	other     bool // it is bob who sits here
 }
 
 func newDesk(t *testing.T) *desk { return deskWith(t, piv.Config{}) }
@@ -107,7 +108,10 @@ func deskWith(t *testing.T, c piv.Config) *desk {
 			if d.away {
 				return session.Place{Local: policy.No}, nil
 			}
-			return session.Place{Session: "1", Local: policy.Yes}, nil
+			if d.other {
+				return session.Place{Session: "2", Owner: 1002, Local: policy.Yes, Alone: true}, nil
+			}
+			return session.Place{Session: "1", Owner: 1001, Local: policy.Yes, Alone: true}, nil
 		}),
 	})
 	return d

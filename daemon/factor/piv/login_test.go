@@ -31,7 +31,7 @@ func TestLogin(t *testing.T) {
 		{card.Version{5, 4, 3}, gopiv.PINPolicyAlways, gopiv.TouchPolicyAlways, "PIN and touch", "the PIN and a touch of %s"},
 		{card.Version{5, 7, 1}, gopiv.PINPolicyOnce, gopiv.TouchPolicyCached, "PIN and touch", "the PIN and a touch of %s"},
 		{card.Version{4, 3, 5}, gopiv.PINPolicyNever, gopiv.TouchPolicyAlways, "touch", ""},
-		{card.Version{5, 7, 1}, gopiv.PINPolicyNever, gopiv.TouchPolicyCached, "touch", ""},
+		{card.Version{5, 7, 1}, gopiv.PINPolicyNever, gopiv.TouchPolicyCached, "PIN and touch", "the PIN and a touch of %s"},
 	} {
 		t.Run(fmt.Sprint(c.version, c.asks), func(t *testing.T) {
 			k := d.insert(card.Config{Version: c.version}, c.pin, c.touch)
@@ -208,7 +208,7 @@ func TestReplay(t *testing.T) {
 		t.Errorf("audit: %s", last)
 	}
 	bob := sudo
-	bob.User = "bob"
+	bob.User, d.other = "bob", true
 	if v := d.Login(bob, "", pin); v.Allow {
 		t.Error("a signature for alice lets bob in")
 	}
@@ -235,6 +235,28 @@ func TestRemovedMeanwhile(t *testing.T) {
 		g.touch <- struct{}{}
 	}})
 	d.denied(v, p)
+}
+
+// TestCachedTouch: a card that remembers a touch signs a second time though nobody is
+// there: one touch would be two logins, so the PIN is demanded.
+func TestCachedTouch(t *testing.T) {
+	d := newDesk(t)
+	k := d.insert(card.Config{}, gopiv.PINPolicyNever, gopiv.TouchPolicyCached)
+	d.mustEnroll("", pin)
+	v, p := d.login("", pin)
+	d.allowed(v, p)
+	k.Card.SetTouch(func(context.Context, byte) bool { return false })
+	before := k.pins()
+	v, p = d.login("", wrong)
+	if d.denied(v, p); k.pins() != before+1 {
+		t.Errorf("read %q", p.Shown)
+	}
+	d.MustCall("REMOVE user=alice id=piv-1")
+	k.Card.SetTouch(func(context.Context, byte) bool { return true })
+	d.mustEnroll("no-presence=1")
+	if v, p := d.login(""); v.Allow || v.Text != "your YubiKey asks for neither touch nor PIN, which does not do here" {
+		t.Errorf("%+v, read %q", v, p.Shown)
+	}
 }
 
 func TestTouch(t *testing.T) {

@@ -50,9 +50,9 @@ func (s *slot) Check() (err error) {
 		return errors.New("policies are unknown")
 	case (s.PIN == "") != (s.Attested == nil), (s.Touch == "") != (s.Attested == nil):
 		return errors.New("policies are known of an attested key, and of no other")
-	case s.NeedsPIN && (s.PIN == "never" || s.NoPresence):
+	case s.NeedsPIN && (s.PIN == "never" && s.Touch != "cached" || s.NoPresence):
 		return errors.New("a PIN is demanded though the key needs none")
-	case !s.NeedsPIN && !s.NoPresence && (s.PIN != "never" || s.Touch == "never"):
+	case !s.NeedsPIN && !s.NoPresence && (s.PIN != "never" || s.Touch != "always"):
 		return errors.New("nothing is demanded of a person")
 	}
 	if s.place, err = proof.ParseSlot(s.Slot); err != nil {
@@ -72,7 +72,9 @@ func known(policy string, all ...string) bool {
 	return policy == ""
 }
 
-// touched reports whether the card asks for a touch, as it has attested.
+// touched reports whether the card asks for a touch, as it has attested. With "cached" it
+// asks for none within 15 s of one, be it for another program, or for another login: that
+// shows nobody's presence.
 func (s *slot) touched() bool { return s.Touch == "always" || s.Touch == "cached" }
 
 func (s *slot) choice() key.Choice {

@@ -45,7 +45,8 @@ func TestRecord(t *testing.T) {
 		`"serial":1,"slot":"9a","public-key":"KEY","needs-pin":true`,
 		`"serial":1,"slot":"9a","public-key":"KEY","no-presence":true`,
 		attested + `"serial":1,"slot":"9c","public-key":"KEY","pin":"always","touch":"never","needs-pin":true`,
-		attested + `"serial":1,"slot":"9d","public-key":"KEY","pin":"never","touch":"cached"`,
+		attested + `"serial":1,"slot":"9d","public-key":"KEY","pin":"never","touch":"cached","needs-pin":true`,
+		attested + `"serial":1,"slot":"9d","public-key":"KEY","pin":"never","touch":"cached","no-presence":true`,
 		attested + `"serial":1,"slot":"9e","public-key":"KEY","pin":"never","touch":"never","no-presence":true`,
 	} {
 		if err := read(good); err != nil {
@@ -66,6 +67,7 @@ func TestRecord(t *testing.T) {
 		attested + `"serial":1,"slot":"9a","public-key":"KEY","pin":"once","touch":"never"`,
 		attested + `"serial":1,"slot":"9a","public-key":"KEY","pin":"once","touch":"always"`,
 		attested + `"serial":1,"slot":"9a","public-key":"KEY","pin":"never","touch":"never"`,
+		attested + `"serial":1,"slot":"9a","public-key":"KEY","pin":"never","touch":"cached"`,
 		attested + `"serial":1,"slot":"9a","public-key":"KEY","pin":"never","touch":"always","needs-pin":true`,
 		attested + `"serial":1,"slot":"9a","public-key":"KEY","pin":"finger","touch":"always","needs-pin":true`,
 		attested + `"serial":1,"slot":"9a","public-key":"KEY","pin":"once","touch":"sometimes","needs-pin":true`,
@@ -106,7 +108,7 @@ func FuzzRecord(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if s.public == nil || !s.NeedsPIN && !s.touched() && !s.NoPresence {
+		if s.public == nil || !s.NeedsPIN && s.Touch != "always" && !s.NoPresence {
 			t.Errorf("%+v", s)
 		}
 		_, _, _ = s.choice(), s.detail(), s.about()

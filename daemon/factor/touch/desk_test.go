@@ -51,7 +51,7 @@ func deskWith(t testing.TB, c yubico.Config) *desk {
 			if d.away {
 				return session.Place{Local: policy.No}, nil
 			}
-			return session.Place{Session: "1", Local: policy.Yes}, nil
+			return session.Place{Session: "1", Owner: aliceUID, Local: policy.Yes, Alone: true}, nil
 		}),
 	})
 	d.plug()

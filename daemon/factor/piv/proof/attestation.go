@@ -2,9 +2,11 @@ package proof
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -57,8 +59,10 @@ func (t *Trust) Verify(c Chain, about Claim, now time.Time) (Attestation, error)
 	if err != nil {
 		return Attestation{}, fmt.Errorf("the device's certificate: %w", err)
 	}
-	// Some devices of 2018 don't say that they certify (RFC 5280, 4.2.1.9).
-	if !device.BasicConstraintsValid {
+	if strings.HasPrefix(device.Subject.CommonName, prefix) {
+		return Attestation{}, errors.New("the device's certificate is about a key in a slot, which could have signed anything")
+	}
+	if silent(device) {
 		device.BasicConstraintsValid, device.IsCA = true, true
 	}
 	if err := t.chain(slot, device, now); err != nil {
@@ -75,6 +79,15 @@ func (t *Trust) Verify(c Chain, about Claim, now time.Time) (Attestation, error)
 		return Attestation{}, err
 	}
 	return a, nil
+}
+
+// silent reports whether a certificate is of one of the devices of 2018 that don't say
+// that they certify (RFC 5280, 4.2.1.9). A key in a slot signs whatever its owner likes,
+// and its certificate does not say so either: nothing else may pass for such a device.
+func silent(device *x509.Certificate) bool {
+	isFirmware := func(e pkix.Extension) bool { return e.Id.String() == "1.3.6.1.4.1.41482.3.3" }
+	return !device.BasicConstraintsValid && slices.ContainsFunc(device.Extensions, isFirmware) &&
+		device.Subject.CommonName == "Yubico PIV Attestation" && device.Issuer.CommonName == u2fRoot
 }
 
 // match says how an attestation is about something else, if so.

@@ -208,19 +208,57 @@ func TestValidity(t *testing.T) {
 	}
 }
 
-// TestNoConstraints: a device that does not say that it certifies is taken for one
-// that does; one that says it doesn't is not.
+// TestNoConstraints: a device of 2018 that does not say that it certifies is taken for
+// one that does. One that says it doesn't is not, nor is anything else that is silent.
 func TestNoConstraints(t *testing.T) {
 	m := newMaker(t)
+	old := sign(t, certifier(u2fRoot), newKey(t), nil)
+	if err := m.trust.Add(inPEM(old.cert)); err != nil {
+		t.Fatal(err)
+	}
 	ours := newKey(t)
 	claim := Claim{Slot: Authentication, Serial: 1234567, Key: key(t, ours.Public())}
-	silent, denied := template("Yubico PIV Attestation"), template("Yubico PIV Attestation")
-	denied.BasicConstraintsValid = true
-	for c, good := range map[*x509.Certificate]bool{silent: true, denied: false} {
-		device := sign(t, c, newKey(t), m.root)
-		slot := issue(t, slotTemplate(), ours.Public(), device)
-		if _, err := m.trust.Verify(Chain{slot.Raw, device.cert.Raw}, claim, now); (err == nil) != good {
-			t.Errorf("says %v: %v", c.BasicConstraintsValid, err)
+	for _, c := range []struct {
+		what, name string
+		root       *authority
+		extensions []pkix.Extension
+		denies     bool
+		good       bool
+	}{
+		{"a device of 2018", "Yubico PIV Attestation", old, attested()[:1], false, true},
+		{"that says it does not certify", "Yubico PIV Attestation", old, attested()[:1], true, false},
+		{"below another root", "Yubico PIV Attestation", m.root, attested()[:1], false, false},
+		{"of another name", "Yubico OPGP Attestation", old, attested()[:1], false, false},
+		{"without a firmware", "Yubico PIV Attestation", old, without(3), false, false},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			silent := template(c.name)
+			silent.BasicConstraintsValid, silent.ExtraExtensions = c.denies, c.extensions
+			device := sign(t, silent, newKey(t), c.root)
+			slot := issue(t, slotTemplate(), ours.Public(), device)
+			if _, err := m.trust.Verify(Chain{slot.Raw, device.cert.Raw}, claim, now); (err == nil) != c.good {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// TestSlotAsDevice: a key in a slot, which signs anything, does not pass for a device,
+// also if the device's own certificate is among those that were added.
+func TestSlotAsDevice(t *testing.T) {
+	m := newMaker(t)
+	if err := m.trust.Add(inPEM(m.device.cert)); err != nil {
+		t.Fatal(err)
+	}
+	held, soft := newKey(t), newKey(t)
+	claim := Claim{Slot: Authentication, Serial: 1234567, Key: key(t, soft.Public())}
+	certifies := slotTemplate()
+	certifies.BasicConstraintsValid, certifies.IsCA, certifies.KeyUsage = true, true, x509.KeyUsageCertSign
+	for name, c := range map[string]*x509.Certificate{"as it is": slotTemplate(), "that certifies": certifies} {
+		attested := sign(t, c, held, m.device)
+		forged := issue(t, slotTemplate(), soft.Public(), attested)
+		if a, err := m.trust.Verify(Chain{forged.Raw, attested.cert.Raw}, claim, now); err == nil {
+			t.Errorf("a slot's certificate %s attests a key of software: %+v", name, a)
 		}
 	}
 }
