@@ -159,8 +159,8 @@ eventually "ada's service manager" systemctl is-active --quiet "user@$uid.servic
 proves "ada logs in on tty1, where her key works: it blinks for sudo"
 console_login 1 ada
 before=$(used)
-types 1 "sudo -k -p 'password of %u: ' sh -c 'id -un >/far/control'"
-eventually "sudo's question" shows 1 "password of ada:"
+types 1 "sudo -k sh -c 'id -un >/far/control'"
+eventually "sudo's question" shows 1 "password for ada:"
 types 1 adapw
 eventually "the choice of ways" shows 1 "Press Enter for"
 types 1 ""
@@ -217,8 +217,8 @@ proves "the key has not blinked, and works at tty1 as before"
 kill -0 $watch || fail "the key has blinked: $(cat "$mine/blinks")"
 equal "$(cat "$mine/blinks")" "" "what blinked"
 rm /far/control
-types 1 "clear; sudo -k -p 'again, password of %u: ' sh -c 'id -un >/far/control'"
-eventually "sudo's question" shows 1 "again, password of ada:"
+types 1 "clear; sudo -k sh -c 'id -un >/far/control'"
+eventually "sudo's question" shows 1 "password for ada:"
 types 1 adapw
 eventually "the choice of ways" shows 1 "Press Enter for"
 types 1 ""

@@ -63,7 +63,7 @@ for backend in hidraw libusb; do
 	eventually "it listens, by $backend" grep -q "S INFO touch" "$mine/captured"
 	typed=$(key touch short)
 	wait $asked || fail "capture by $backend"
-	has "$(cat "$mine/captured")" "${typed#ok }" "what was captured by $backend"
+	has "$(cat "$mine/captured")" "\"text\":\"$(printf %s "${typed#ok }" | base64 -w 0)\"" "what was captured by $backend"
 	eventually "the keyboard is back" on_bus 1
 done
 
