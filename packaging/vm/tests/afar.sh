@@ -177,7 +177,13 @@ equal "$(key blinks 60s)" "ok fido" "what blinks"
 key touch short
 eventually "fido2 lets in" test -s /far/control2
 types 1 "clear; /usr/local/libexec/factor-helper check --service afar-touch && echo touch >/far/control3"
-eventually "touch is asked for" shows 1 "Touch YubiKey"
+listens() {
+	for pid in $(pgrep -u factord-usb); do
+		ls -l "/proc/$pid/fd" 2>/dev/null | grep -q "$(keyboard /sys/bus/usb/devices/1-1:1.0)" && return
+	done
+	return 1
+}
+eventually "the key is listened to" listens
 key touch short
 eventually "touch lets in" test -s /far/control3
 

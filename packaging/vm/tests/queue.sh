@@ -43,10 +43,14 @@ while (<$s>) {
 EOF
 cat >/queue/all <<'EOF'
 #!/bin/sh
-# all N: so many logins, each begun when the one before it has been told how it stands.
+# all N: so many logins, each begun when the one before it has been told how it stands;
+# and begun again if logind was too slow to say where they are.
 for n in $(seq "$1"); do
-	/queue/join $n >/queue/$n 2>&1 &
-	until grep -q INFO /queue/$n; do sleep 0.1; done
+	while
+		/queue/join $n >/queue/$n 2>&1 &
+		until grep -q "S INFO\|ERR" /queue/$n; do sleep 0.1; done
+		grep -q "logind does not answer in time\|only at this machine itself" /queue/$n
+	do :; done
 done
 : >/queue/joined
 wait
