@@ -79,8 +79,8 @@ try() { # WHAT COMMAND...
 	if "$@" >/dev/null 2>&1; then echo "$what open"; else echo "$what shut"; fi
 }
 nodes() { ls /dev/hidraw*; }
-reads() { : <"$1"; }
-writes() { : >>"$1"; }
+reads() { (: <"$1"); }
+writes() { (: >>"$1"); }
 for node in $(nodes); do try "key $node" reads $node; done
 for device in /dev/vda /dev/tty1 /dev/uinput /dev/kmsg /dev/mem /dev/vcs1; do try $device reads $device; done
 try home ls /home/sia
@@ -107,7 +107,7 @@ unit=/run/systemd/system/probe.service
 at_exit "rm -f $unit; systemctl daemon-reload"
 under_the_unit() {
 	sed -e '/^ExecStopPost/d; /^CollectMode/d; /^StandardOutput/d' \
-		-e "s|^ExecStart=.*|Type=oneshot\nExecStart=$probe/probe\nStandardOutput=file:/run/probe.out|" /etc/systemd/system/factord-usb@.service >$unit
+		-e '/^RuntimeMaxSec/d' -e "s|^ExecStart=.*|Type=oneshot\nExecStart=$probe/probe\nStandardOutput=file:/run/probe.out|" /etc/systemd/system/factord-usb@.service >$unit
 	rm -f /run/probe.out
 	systemctl daemon-reload
 	systemctl start probe.service || fail "the probe"
