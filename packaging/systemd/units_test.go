@@ -76,7 +76,7 @@ func TestUnits(t *testing.T) {
 				"StandardInput": "null", "StandardOutput": "null",
 				"RuntimeDirectory": "factord-usb", "RuntimeDirectoryMode": "0700", // or anybody could lock the keys
 				"RuntimeDirectoryPreserve": "yes", // or the first process that ends takes the others' locks away
-				"IPAddressDeny": "any", "ProtectHome": "yes", "ProcSubset": "pid",
+				"IPAddressDeny":            "any", "ProtectHome": "yes", "ProcSubset": "pid",
 				"SystemCallFilter": "@system-service ~@privileged @resources", "PrivateMounts": "yes", "RemoveIPC": "yes",
 			},
 			absent: []string{
