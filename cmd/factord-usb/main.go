@@ -30,7 +30,8 @@ const usage = `Usage: factord-usb
 factord-usb asks a security key of this machine for one thing, for factord: the OTP of
 a touch, the answer to a challenge, a signature. It is not started by hand: systemd
 does it for each connection to factord-usb.socket (Accept=yes), or factord itself where
-there is no such socket. The connection is file descriptor 3.
+there is no such socket. The connection is file descriptor 3, and keys that are in use
+are locked in the directory that RUNTIME_DIRECTORY names.
 
   --repair    give keyboards of keys back to the kernel's driver, which a killed
               factord-usb had taken with [usb] backend = "libusb"; as root
@@ -41,6 +42,9 @@ Exit status: 0 done, 1 not done, 2 wrong usage.
 
 // account is the user who may ask, beside this process's own: factord.
 const account = "factord"
+
+// locks names the directory for locks, which systemd or factord has made (RuntimeDirectory=).
+const locks = "RUNTIME_DIRECTORY"
 
 // connection is where systemd and factord put it (sd_listen_fds(3)).
 const connection = 3
@@ -72,7 +76,8 @@ func run(args []string, stdout io.Writer) error {
 	case "--version":
 		fmt.Fprintln(stdout, "factord-usb "+version)
 	case "--repair":
-		return hid.Hidraw{}.Repair(context.Background())
+		keys := operation.Machine{Locks: os.Getenv(locks)} // by hand perhaps none
+		return hid.Hidraw{}.Repair(context.Background(), keys.LockForRepair)
 	default:
 		return errUsage
 	}
@@ -98,8 +103,11 @@ func serve() error {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
 	signal.Ignore(unix.SIGPIPE)
-	config := usb.Config{May: isFactord, Operations: operation.Machine{Hidraw: hid.Hidraw{}, Libusb: libusb.Backend{}}}
-	return config.Serve(ctx, stream)
+	keys := operation.Machine{Hidraw: hid.Hidraw{}, Libusb: libusb.Backend{}, Locks: os.Getenv(locks)}
+	if keys.Locks == "" {
+		return errors.New("RUNTIME_DIRECTORY is not set\nhint: RuntimeDirectory=factord-usb belongs into the unit")
+	}
+	return usb.Config{May: isFactord, Operations: keys}.Serve(ctx, stream)
 }
 
 // isFactord reports whether a uid is that of the user factord.

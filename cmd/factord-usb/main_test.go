@@ -55,7 +55,11 @@ func activate(t *testing.T) (socket string) {
 	program := factordtest.NeedProgram(t, "systemd-socket-activate")
 	socket = filepath.Join(factordtest.OpenDir(t), "usb.sock")
 	var log bytes.Buffer
-	cmd := exec.Command(program, "--listen", socket, "--accept", factordtest.USB(t))
+	locks := t.TempDir()
+	if err := os.Chmod(locks, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "--setenv", "RUNTIME_DIRECTORY="+locks, "--listen", socket, "--accept", factordtest.USB(t))
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

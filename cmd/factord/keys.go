@@ -25,6 +25,9 @@ func broker(o options, backend func() string) *device.Broker {
 	c := device.Config{Socket: o.usbSocket, Backend: backend}
 	if _, activated := os.LookupEnv("LISTEN_FDS"); !activated {
 		c.Program = agentProgram()
+		if state, err := filepath.Abs(o.state); err == nil { // the program begins in another directory
+			c.Private = filepath.Join(state, "usb")
+		}
 	}
 	if u, err := user.Lookup(agentAccount); err == nil {
 		if uid, err := strconv.ParseUint(u.Uid, 10, 32); err == nil {

@@ -73,7 +73,7 @@ func startWaiting(t *testing.T, b *Broker) (pid int, cancel context.CancelFunc, 
 // The real program as a child: it has the connection and nothing else of ours, and is
 // gone when its operation is.
 func TestChild(t *testing.T) {
-	b := New(Config{Socket: filepath.Join(t.TempDir(), "none"), Program: factordtest.USB(t)})
+	b := New(Config{Socket: filepath.Join(t.TempDir(), "none"), Program: factordtest.USB(t), Private: filepath.Join(t.TempDir(), "usb")})
 	var reply agent.KeysReply
 	if err := b.Do(context30(t), key.Job{Verb: agent.Keys, Request: &agent.KeysRequest{}, Reply: &reply, Wait: -1}); err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestChild(t *testing.T) {
 				t.Errorf("file %s is %s", f.Name(), to)
 			}
 		}
-		if environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)); err != nil || len(environ) > 0 {
+		if environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)); err != nil || string(environ) != "RUNTIME_DIRECTORY="+b.Private+"\x00" {
 			t.Errorf("environment %q, %v", environ, err)
 		}
 	}
@@ -116,7 +116,7 @@ func TestChild(t *testing.T) {
 
 // A process that is killed in the middle is an outage, and a frozen one holds nobody up.
 func TestChildKilled(t *testing.T) {
-	b := New(Config{Program: factordtest.USB(t)})
+	b := New(Config{Program: factordtest.USB(t), Private: filepath.Join(t.TempDir(), "usb")})
 	pid, _, done := startWaiting(t, b)
 	syscall.Kill(pid, syscall.SIGKILL)
 	if err := <-done; !errors.Is(err, factor.ErrUnavailable) || !strings.Contains(err.Error(), "ended in the middle") {
@@ -133,7 +133,7 @@ func TestChildKilled(t *testing.T) {
 
 // The real program waits as long as the context lasts, and says then what was missing.
 func TestChildGivesUp(t *testing.T) {
-	b := New(Config{Program: factordtest.USB(t)})
+	b := New(Config{Program: factordtest.USB(t), Private: filepath.Join(t.TempDir(), "usb")})
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	err := b.Do(ctx, waitsForever(nil))

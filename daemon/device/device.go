@@ -27,6 +27,9 @@ type Config struct {
 	Socket string
 	// Program is factord-usb, which is started if nothing is at Socket; "": it can't be.
 	Program string
+	// Private is the path of a directory of this user alone that is made for Program, in
+	// which it locks the keys that are in use.
+	Private string
 	// Servers are the uids that may serve Socket, beside root and this process's own.
 	Servers []uint32
 	// Backend is the configured way to the keys: agent.Common.Backend. nil is "".

@@ -366,7 +366,7 @@ func TestNobody(t *testing.T) {
 	}{
 		"nothing":    {Config{}, "there is no factord-usb"},
 		"no socket":  {Config{Socket: path}, "factord-usb.socket"},
-		"no program": {Config{Socket: path, Program: path}, "beside factord"},
+		"no program": {Config{Socket: path, Program: path, Private: t.TempDir()}, "beside factord"},
 	} {
 		err := New(tc.c).Do(context30(t), job())
 		if !errors.Is(err, factor.ErrUnavailable) || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "\nhint: ") {

@@ -37,7 +37,7 @@ func (b *Broker) connect(ctx context.Context) (*link, error) {
 	if b.Program == "" {
 		return nil, outage(errors.New("there is no factord-usb\nhint: its package, or \"make install\", brings it"))
 	}
-	return start(b.Program)
+	return start(b.Program, b.Private)
 }
 
 // dial connects to the socket, and makes sure of who serves it: whoever does could
@@ -70,8 +70,11 @@ func peerOf(nc *net.UnixConn) (peer wire.Peer, err error) {
 }
 
 // start starts factord-usb with one end of a connection, and with nothing else of
-// this process: no file, no environment, no terminal.
-func start(program string) (*link, error) {
+// this process: no file, no terminal, and no environment but what systemd says too.
+func start(program, private string) (*link, error) {
+	if err := os.Mkdir(private, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, outage(fmt.Errorf("making a directory for factord-usb: %w", err))
+	}
 	ours, theirs, err := pair()
 	if err != nil {
 		return nil, outage(err)
@@ -79,7 +82,7 @@ func start(program string) (*link, error) {
 	defer theirs.Close()
 	// What this process itself has inherited goes no further. Go's own files never do.
 	unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
-	cmd := &exec.Cmd{Path: program, Args: []string{program}, Dir: "/", Env: []string{}, ExtraFiles: []*os.File{theirs}}
+	cmd := &exec.Cmd{Path: program, Args: []string{program}, Dir: "/", Env: []string{"RUNTIME_DIRECTORY=" + private}, ExtraFiles: []*os.File{theirs}}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a signal to factord's group is none to a key in use
 	if err := cmd.Start(); err != nil {
 		ours.Close()

@@ -64,10 +64,11 @@ func (a *attempt) begin(p *pending, w *factor.Wait) {
 		}()
 		p.err = w.Until(p.ctx, func(text string) {
 			select {
-			case p.says <- text:
-				a.wake(p)
-			default: // an older one has not been shown yet
+			case <-p.says: // an older one that has not been shown yet
+			default:
 			}
+			p.says <- text
+			a.wake(p)
 		})
 	}()
 }

@@ -48,6 +48,7 @@ func TestUnits(t *testing.T) {
 				"StartLimitIntervalSec": "0", // or five crashes shut the door
 				"LoadCredential":        "seal-key duo-skey yubico-api-key", "LimitCORE": "0", "NoNewPrivileges": "yes", "CapabilityBoundingSet": "",
 				"ProtectSystem": "strict", "StateDirectory": "factord", "StateDirectoryMode": "0700",
+				"SystemCallFilter": "@system-service ~@privileged @resources", "PrivateMounts": "yes", "RemoveIPC": "yes",
 				"LogsDirectory":           "factord",
 				"LogRateLimitIntervalSec": "0",                               // or journald drops copies of audit records
 				"ExecReload":              "/bin/sh -c 'kill -HUP $MAINPID'", // no program that is in a package of its own
@@ -73,6 +74,10 @@ func TestUnits(t *testing.T) {
 				"DevicePolicy": "closed", "DeviceAllow": "char-hidraw rw char-input r char-usb_device rw",
 				"CapabilityBoundingSet": "", "AmbientCapabilities": "", "NoNewPrivileges": "yes", "LimitCORE": "0", "ProtectSystem": "strict",
 				"StandardInput": "null", "StandardOutput": "null",
+				"RuntimeDirectory": "factord-usb", "RuntimeDirectoryMode": "0700", // or anybody could lock the keys
+				"RuntimeDirectoryPreserve": "yes", // or the first process that ends takes the others' locks away
+				"IPAddressDeny":            "any", "ProtectHome": "yes", "ProcSubset": "pid",
+				"SystemCallFilter": "@system-service ~@privileged @resources", "PrivateMounts": "yes", "RemoveIPC": "yes",
 			},
 			absent: []string{
 				"PrivateDevices", // hides the keys
@@ -127,6 +132,27 @@ func TestVerify(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	if complaints := about(string(out), dir); err != nil || len(complaints) > 0 {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+}
+
+// What systemd makes of how far the units are open; the figures of 252. Each directive
+// that is missing has its reason in the unit, or in README.md.
+func TestSecurity(t *testing.T) {
+	analyze := factordtest.NeedProgram(t, "systemd-analyze")
+	for name, limit := range map[string]string{"factord.service": "12", "factord-usb@.service": "6"} {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(data), "@PREFIX@", "/usr")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		// The threshold is ten times the figure.
+		out, err := exec.Command(analyze, "security", "--offline=true", "--no-pager", "--threshold="+limit, path).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s is more open than %s/10: %v\n%s", name, limit, err, out)
+		}
 	}
 }
 

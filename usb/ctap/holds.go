@@ -3,7 +3,9 @@ package ctap
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -30,10 +32,16 @@ type Look struct {
 	// Protected: the credential serves only with PIN or finger, and keys can hide such
 	// ones from whoever shows neither (credProtect, 12.1).
 	Protected bool
+	// Genuine checks what a key has signed that says yes, which a device could that lies in
+	// wait for a PIN. U2F signs nothing without a touch. nil: nothing is checked.
+	Genuine func(clientDataHash [sha256.Size]byte, a Assertion) error
 }
 
+// ErrImpostor: the device says that it has a credential, and can't sign with it.
+var ErrImpostor = errors.New("the device claims a credential that is another key's")
+
 // Holds asks, without a touch, whether the key has a credential. What it signs for
-// that is of no use.
+// that is of no other use.
 func (k *Key) Holds(ctx context.Context, l Look) (Held, error) {
 	short, cancel := context.WithTimeout(ctx, holdsWithin)
 	defer cancel()
@@ -52,19 +60,26 @@ func (k *Key) holds(ctx context.Context, l Look) (Held, error) {
 	if k.byU2F(l.U2F) {
 		return k.holdsU2F(ctx, l.RPID, l.ID)
 	}
-	hash := make([]byte, 32) // of nothing that anybody would accept
-	rand.Read(hash)
+	var hash [sha256.Size]byte // of nothing that anybody would accept
+	rand.Read(hash[:])
 	var reply assertionReply
 	err := k.command(ctx, getAssertion, assertionRequest{
-		RPID: l.RPID, ClientDataHash: hash, Allow: descriptors(ids), Options: map[string]bool{"up": false},
+		RPID: l.RPID, ClientDataHash: hash[:], Allow: descriptors(ids), Options: map[string]bool{"up": false},
 	}, &reply)
 	if err == nil {
-		_, err = reply.check(ids)
+		a, err := reply.check(ids)
+		if err != nil {
+			return No, err
+		}
+		if l.Genuine != nil {
+			if err := l.Genuine(hash, a); err != nil {
+				return No, fmt.Errorf("%w: %v", ErrImpostor, err)
+			}
+		}
+		return Yes, nil
 	}
 	hidden := (l.ID == nil || l.Protected) && (k.info.PINSet() || k.info.UV())
 	switch {
-	case err == nil:
-		return Yes, nil
 	case errors.Is(err, ErrNoCredentials) && !hidden:
 		return No, nil
 	case errors.Is(err, ErrNoCredentials), errors.Is(err, ErrPINRequired), errors.Is(err, ErrUnsupported):

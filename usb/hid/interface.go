@@ -55,8 +55,9 @@ func (h Hidraw) DeviceFile(port string) (string, error) {
 
 // Repair gives the keyboards of YubiKeys that have no driver back to the kernel. A
 // program that has taken one through libusb and was killed leaves it so; the key then
-// types nothing until it is plugged in anew. It needs root.
-func (h Hidraw) Repair(ctx context.Context) error {
+// types nothing until it is plugged in anew. It needs root. A key that lock calls busy is
+// left to who uses it.
+func (h Hidraw) Repair(ctx context.Context, lock func(port string) (unlock func(), err error)) error {
 	devices, err := h.sysfs().keys(ctx)
 	if err != nil {
 		return err
@@ -64,12 +65,28 @@ func (h Hidraw) Repair(ctx context.Context) error {
 	var failed []error
 	for _, d := range devices {
 		for _, i := range []*usbInterface{d.keyboard, d.fido} {
-			if d.Vendor == yubico && i != nil && i.number == 0 && i.driver() == "" {
-				failed = append(failed, h.bind(i))
+			if d.Vendor == yubico && i != nil && i.number == 0 {
+				failed = append(failed, h.repair(d.Port, i, lock))
 			}
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// repair binds an interface that has no driver, when nobody is about to take it.
+func (h Hidraw) repair(port string, i *usbInterface, lock func(string) (func(), error)) error {
+	unlock, err := lock(port)
+	if errors.Is(err, ErrBusy) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("giving %s back to the kernel: %w", port, err)
+	}
+	defer unlock()
+	if i.driver() != "" {
+		return nil
+	}
+	return h.bind(i)
 }
 
 // bind gives an interface to the kernel's driver.

@@ -2,7 +2,6 @@ package operation
 
 import (
 	"context"
-	"errors"
 
 	"github.com/factord/factord/daemon/wire/agent"
 	"github.com/factord/factord/usb"
@@ -17,28 +16,36 @@ func (m Machine) Assert(ctx context.Context, q agent.AssertRequest, t usb.Talk) 
 	if err != nil {
 		return r, err
 	}
+	wanted, err := credentials(q)
+	if err != nil {
+		return r, failuref(agent.Protocol, "%v", err)
+	}
 	pin, err := pinOf(t, q.NeedsPIN && !q.Find)
 	if err != nil {
 		return r, err
 	}
 	defer clear(pin)
 	s := newSearch(b, q.Common, t)
+	a := query{machine: m, search: s, request: q, wanted: wanted, pin: pin}
 	for {
 		keys, err := s.round(ctx, hasFIDO)
 		if err != nil {
 			return r, fidoFailure(err)
 		}
 		for _, at := range keys {
-			r, err = m.assertAt(ctx, s, at, len(keys) == 1, q, pin)
-			switch {
-			case err == nil:
+			if r, err = a.at(ctx, at, false); err == nil {
 				return r, nil
-			case errors.Is(err, errOther):
-				s.pass(at)
-			default:
-				if err := s.note(err); err != nil {
-					return r, fidoFailure(err)
-				}
+			}
+			if err := s.note(at, err); err != nil {
+				return r, fidoFailure(err)
+			}
+		}
+		if hidden := s.hidden(); len(hidden) == 1 && s.hindrance == nil {
+			if r, err = a.at(ctx, hidden[0], true); err == nil {
+				return r, nil
+			}
+			if err := s.note(hidden[0], err); err != nil {
+				return r, fidoFailure(err)
 			}
 		}
 		if err := s.pause(ctx); err != nil {
@@ -47,73 +54,66 @@ func (m Machine) Assert(ctx context.Context, q agent.AssertRequest, t usb.Talk) 
 	}
 }
 
-// assertAt asks a key, if it has one of the credentials. One that hides whether it has is
-// asked if it is alone.
-func (m Machine) assertAt(ctx context.Context, s *search, at hid.Key, alone bool, q agent.AssertRequest, pin []byte) (r agent.AssertReply, err error) {
-	k, err := m.openToken(ctx, s.backend, at)
+// query is a search for a key that has one of the credentials.
+type query struct {
+	machine Machine
+	search  *search
+	request agent.AssertRequest
+	wanted  []credential
+	pin     []byte
+}
+
+// at asks a key, if it has one of the credentials. One that hides whether it has is asked
+// if it alone does.
+func (a query) at(ctx context.Context, at hid.Key, alone bool) (r agent.AssertReply, err error) {
+	k, err := a.machine.openToken(ctx, a.search.backend, at)
 	if err != nil {
-		return r, err
+		return r, stranger{err}
 	}
 	defer k.release()
-	found, sure, err := k.holds(ctx, q)
-	if err != nil {
-		return r, err
-	}
-	if len(found) == 0 || !sure && !alone {
+	found, sure, err := k.holds(ctx, a.request, a.wanted)
+	switch {
+	case err != nil:
+		return r, stranger{err}
+	case len(found) == 0:
 		return r, errOther
+	case !sure && !alone:
+		return r, errHidden
 	}
-	r = agent.AssertReply{Port: at.Port, Tries: -1}
-	if q.Find {
-		if sure {
-			r.Credential = found[0].ID
-		}
-		r.Tries = k.tries(ctx)
-		return r, nil
+	if !a.request.Find {
+		return a.ask(ctx, k, found)
 	}
-	if err := k.spare(ctx, pin, q.LastTry); err != nil {
+	r = agent.AssertReply{Port: at.Port, Tries: k.tries(ctx)}
+	if sure {
+		r.Credential = found[0].ID
+	}
+	return r, nil
+}
+
+// ask asks the key that is meant.
+func (a query) ask(ctx context.Context, k *token, found []credential) (r agent.AssertReply, err error) {
+	q := a.request
+	if err := k.spare(ctx, a.pin, q.LastTry); err != nil {
 		return r, err
 	}
-	s.talk.State(agent.Ready)
-	request := ctap.Request{RPID: q.RPID, ClientDataHash: [hashSize]byte(q.ClientHash), UV: q.UV, PIN: pin}
+	a.search.talk.State(agent.Ready)
+	request := ctap.Request{RPID: q.RPID, ClientDataHash: [hashSize]byte(q.ClientHash), UV: q.UV, PIN: a.pin}
 	if id := found[0].AppID; id != "" {
 		request.RPID, request.U2F = id, true
 	}
 	for _, c := range found {
 		request.IDs = append(request.IDs, c.ID)
 	}
-	answers, err := touch(ctx, s, k, func(ctx context.Context) ([]ctap.Assertion, error) { return k.Assert(ctx, request) })
+	answers, err := touch(ctx, a.search, k, func(ctx context.Context) ([]ctap.Assertion, error) { return k.Assert(ctx, request) })
 	if err != nil {
 		return r, err
 	}
-	r.Credential, r.AuthData, r.Signature = answers[0].CredentialID, answers[0].AuthData, answers[0].Signature
-	return r, nil
+	return agent.AssertReply{Port: k.at.Port, Tries: -1,
+		Credential: answers[0].CredentialID, AuthData: answers[0].AuthData, Signature: answers[0].Signature}, nil
 }
 
 // hashSize is SHA-256.
 const hashSize = 32
-
-// holds looks which of the credentials the key has: one that it surely has, or else those
-// that it may have.
-func (k *token) holds(ctx context.Context, q agent.AssertRequest) (found []agent.Credential, sure bool, err error) {
-	for _, c := range q.Credentials {
-		look := ctap.Look{RPID: q.RPID, ID: c.ID, Protected: c.Protected}
-		if c.AppID != "" {
-			look.RPID, look.U2F = c.AppID, true
-		}
-		held, err := k.Holds(ctx, look)
-		switch {
-		case errors.Is(err, ctap.ErrUnsupported), errors.Is(err, ctap.ErrNoCredentials):
-			continue // a key that is too old has none of the newer kind
-		case err != nil:
-			return nil, false, err
-		case held == ctap.Yes:
-			return []agent.Credential{c}, true, nil
-		case held == ctap.Maybe && (len(found) == 0 || found[0].AppID == c.AppID):
-			found = append(found, c)
-		}
-	}
-	return found, false, nil
-}
 
 // spare keeps the last try of a PIN, unless it may be spent.
 func (k *token) spare(ctx context.Context, pin []byte, last bool) error {

@@ -84,7 +84,7 @@ func (c *capture) run(ctx context.Context) (r agent.CaptureReply, err error) {
 			if h.err == nil {
 				return agent.CaptureReply{Serial: h.from.serial, Port: h.from.key.Port, Text: h.text}, nil
 			}
-			if err := c.search.note(h.err); err != nil {
+			if err := c.search.note(h.from.key, h.err); err != nil {
 				return r, err
 			}
 		}
@@ -105,10 +105,8 @@ func (c *capture) look(ctx context.Context) error {
 		case err == nil:
 			c.listening[k.Port] = l
 			go l.listen(ctx, c.expected, c.heard)
-		case errors.Is(err, errOther):
-			c.search.pass(k)
 		default:
-			if err := c.search.note(err); err != nil && len(c.listening) == 0 {
+			if err := c.search.note(k, err); err != nil && len(c.listening) == 0 {
 				return err
 			}
 		}
@@ -123,18 +121,29 @@ func (c *capture) open(ctx context.Context, k hid.Key) (*listener, error) {
 		return nil, err
 	}
 	l := &listener{key: k, unlock: unlock}
-	if l.serial, err = serialAt(ctx, c.search.backend, k.Port); err == nil || c.request.Any && ctx.Err() == nil && !errors.Is(err, hid.ErrGone) {
-		if err = errOther; c.wants(l.serial) {
-			opening, cancel := context.WithTimeout(ctx, openTime)
-			l.keyboard, err = c.search.backend.Keyboard(opening, k.Port)
-			cancel()
-		}
-	}
-	if err != nil {
+	if err := c.take(ctx, l); err != nil {
 		unlock()
 		return nil, err
 	}
 	return l, nil
+}
+
+// take takes the keyboard. With Any, it is not known of any key whether it is the one.
+func (c *capture) take(ctx context.Context, l *listener) (err error) {
+	l.serial, err = serialAt(ctx, c.search.backend, l.key.Port)
+	switch {
+	case err != nil && (!c.request.Any || ctx.Err() != nil || errors.Is(err, hid.ErrGone)):
+		return stranger{err}
+	case !c.wants(l.serial):
+		return errOther
+	}
+	opening, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	l.keyboard, err = c.search.backend.Keyboard(opening, l.key.Port)
+	if err != nil && c.request.Any {
+		return stranger{err}
+	}
+	return err
 }
 
 // wants reports whether the key with that serial number is meant.

@@ -35,7 +35,7 @@ func (m Machine) Create(ctx context.Context, q agent.CreateRequest, t usb.Talk) 
 			if r, err = m.createAt(ctx, s, keys[0], q, pin); err == nil {
 				return r, nil
 			}
-			if err := s.note(err); err != nil {
+			if err := s.note(keys[0], err); err != nil {
 				return r, fidoFailure(err)
 			}
 		}

@@ -41,14 +41,9 @@ func (m Machine) openToken(ctx context.Context, b hid.Backend, at hid.Key) (*tok
 }
 
 // touch does what the key has to be touched for, which is waited for until the search
-// ends. A key that is less patient is asked again.
-func touch[T any](ctx context.Context, s *search, t *token, do func(context.Context) (T, error)) (done T, err error) {
-	for {
-		done, err = touchOnce(ctx, s, t, do)
-		if !errors.Is(err, ctap.ErrTouchTimeout) || s.over() {
-			return done, err
-		}
-	}
+// ends.
+func touch[T any](ctx context.Context, s *search, t *token, do func(context.Context) (T, error)) (T, error) {
+	return patiently(ctx, s, ctap.ErrTouchTimeout, func() (T, error) { return touchOnce(ctx, s, t, do) })
 }
 
 func touchOnce[T any](ctx context.Context, s *search, t *token, do func(context.Context) (T, error)) (done T, err error) {
@@ -79,7 +74,7 @@ var fidoCodes = []struct {
 	err  error
 	code agent.Code
 }{
-	{ctap.ErrBusy, agent.Held}, {ctap.ErrSilent, agent.Garbled}, {ctap.ErrMalformed, agent.Garbled},
+	{ctap.ErrBusy, agent.Held}, {ctap.ErrSilent, agent.Garbled}, {ctap.ErrMalformed, agent.Garbled}, {ctap.ErrImpostor, agent.Garbled},
 	{ctap.ErrNoCredentials, agent.WrongKey}, {ctap.ErrExcluded, agent.Excluded}, {ctap.ErrDenied, agent.Declined},
 	{ctap.ErrTouchTimeout, agent.NoTouch}, {ctap.ErrCancelled, agent.Held},
 	{ctap.ErrPINRequired, agent.PINNeeded}, {ctap.ErrNoPIN, agent.NoPIN}, {ctap.ErrPINBlocked, agent.Blocked}, {ctap.ErrReplug, agent.Replug},

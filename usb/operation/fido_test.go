@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -41,7 +43,7 @@ func (ts *tokens) unplug(port string) {
 func (ts *tokens) Keys(ctx context.Context) (keys []hid.Key, err error) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	for port := range ts.ports {
+	for _, port := range slices.Sorted(maps.Keys(ts.ports)) {
 		keys = append(keys, hid.Key{Port: port, FIDO: true})
 	}
 	return keys, ctx.Err()
@@ -76,7 +78,7 @@ func enrol(t *testing.T, ts *tokens, q agent.CreateRequest, pin string) (agent.C
 	if err != nil {
 		t.Fatal(err)
 	}
-	return agent.Credential{ID: made.ID}, assertion.Credential{RPIDHash: sha256.Sum256([]byte(rpID)), Key: made.Key}
+	return agent.Credential{ID: made.ID, Public: made.Key.COSE()}, assertion.Credential{RPIDHash: sha256.Sum256([]byte(rpID)), Key: made.Key}
 }
 
 func asserting(t *testing.T, ts *tokens, q agent.AssertRequest, pin string) (*talk, chan error, *agent.AssertReply) {
@@ -104,7 +106,7 @@ func TestAssert(t *testing.T) {
 	ts.unplug("1-1")
 	foreign := fido.New(fido.Options{Touch: func(context.Context) bool { t.Error("a foreign key blinks"); return false }})
 	ts.plug("1-1", foreign)
-	said, done, reply := asserting(t, ts, agent.AssertRequest{Credentials: []agent.Credential{{ID: []byte("of another key")}, id}}, "")
+	said, done, reply := asserting(t, ts, agent.AssertRequest{Credentials: []agent.Credential{{ID: []byte("of another key"), Public: id.Public}, id}}, "")
 	said.await(t, agent.Absent)
 	button := fido.NewButton()
 	mine.Change(func(o *fido.Options) { o.Touch = button.Touch })

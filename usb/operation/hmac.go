@@ -2,7 +2,6 @@ package operation
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"time"
 
@@ -11,9 +10,6 @@ import (
 	"github.com/factord/factord/usb/hid"
 	"github.com/factord/factord/usb/otp"
 )
-
-// errOther: the key is not the one that is meant.
-var errOther = errors.New("another key")
 
 // HMAC implements usb.Operations.
 func (m Machine) HMAC(ctx context.Context, q agent.HMACRequest, t usb.Talk) (r agent.HMACReply, err error) {
@@ -31,21 +27,12 @@ func (m Machine) HMAC(ctx context.Context, q agent.HMACRequest, t usb.Talk) (r a
 			return r, failure(err)
 		}
 		for _, at := range keys {
-			switch r, err = m.hmacOf(ctx, s, at.Port, q); {
-			case err == nil:
+			if r, err = m.hmacOf(ctx, s, at.Port, q); err == nil {
 				return r, nil
-			case errors.Is(err, errOther):
-				s.pass(at)
-			case errors.Is(err, otp.ErrTouch) && !s.over(): // the key is less patient than the login
-				s.hindrance = err
-			default:
-				if err = s.note(err); err != nil {
-					return r, failure(err)
-				}
 			}
-		}
-		if errors.Is(s.hindrance, otp.ErrTouch) {
-			continue
+			if err = s.note(at, err); err != nil {
+				return r, failure(err)
+			}
 		}
 		if err := s.pause(ctx); err != nil {
 			return r, err
@@ -62,17 +49,17 @@ func (m Machine) hmacOf(ctx context.Context, s *search, port string, q agent.HMA
 	defer unlock()
 	f, err := features(ctx, s.backend, port)
 	if err != nil {
-		return r, err
+		return r, stranger{err}
 	}
 	defer f.Close()
 	switch n, err := serial(ctx, f); {
 	case err != nil:
-		return r, err
+		return r, stranger{err}
 	case n != q.Serial:
 		return r, errOther
 	}
 	s.talk.State(agent.Ready)
-	return hmacWith(ctx, s, f, q)
+	return patiently(ctx, s, otp.ErrTouch, func() (agent.HMACReply, error) { return hmacWith(ctx, s, f, q) })
 }
 
 // hmacWith asks the key that is meant. A touch is waited for until the search ends.

@@ -18,8 +18,9 @@ import (
 type Machine struct {
 	// Hidraw and Libusb are the ways to them; nil is one that can't be gone.
 	Hidraw, Libusb hid.Backend
-	// Kernel knows the files of whole devices.
-	Kernel hid.Hidraw
+	// Locks is a directory of this user alone, in which the keys that are in use are
+	// locked; "": none is, as in tests.
+	Locks string
 }
 
 var _ usb.Operations = Machine{}

@@ -20,7 +20,7 @@ const (
 
 	readyPoll  = 5 * time.Millisecond
 	answerPoll = 20 * time.Millisecond
-	touchPoll  = 100 * time.Millisecond
+	touchPoll  = 30 * time.Millisecond
 
 	// answerLimit is how many chunks the flags can number.
 	answerLimit = maskNumber + 1

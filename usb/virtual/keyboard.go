@@ -12,6 +12,7 @@ import (
 // keyboard is the OTP interface: a boot keyboard with a feature report.
 type keyboard struct {
 	otp  *otpkey.Key
+	used func() // tells that it is in use
 	pipe usbip.Pipe
 
 	typing sync.Mutex // one text after the other
@@ -62,6 +63,7 @@ func (k *keyboard) control(s usbip.Setup, data []byte) ([]byte, error) {
 		if len(data) != otpkey.ReportSize {
 			return nil, usbip.ErrStall
 		}
+		k.used()
 		k.otp.Set([otpkey.ReportSize]byte(data))
 		return nil, nil
 	case setOutputReport, setIdle, setProtocol:

@@ -7,8 +7,10 @@ package virtual
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"github.com/factord/factord/usb/virtual/card"
 	"github.com/factord/factord/usb/virtual/fido"
@@ -32,6 +34,7 @@ type Key struct {
 	device   *device
 	keyboard *keyboard // nil without OTP
 	finger   finger
+	asked    Asked
 
 	mu      sync.Mutex
 	session *session // nil: not plugged in
@@ -57,18 +60,18 @@ func New(c Config) (*Key, error) {
 	k := &Key{config: c}
 	var functions []function
 	if c.OTP != nil {
-		k.keyboard = &keyboard{otp: c.OTP}
+		k.keyboard = &keyboard{otp: c.OTP, used: func() { k.asked.OTP.Add(1) }}
 		functions = append(functions, k.keyboard)
 	}
 	if c.FIDO != nil {
 		c.FIDO.Change(func(o *fido.Options) {
 			o.Touch = func(ctx context.Context) bool { return k.finger.await(ctx, "fido") }
 		})
-		functions = append(functions, &authenticator{key: c.FIDO, used: k.reclaim})
+		functions = append(functions, &authenticator{key: c.FIDO, used: func() { k.reclaim(&k.asked.FIDO) }})
 	}
 	if c.PIV != nil {
 		c.PIV.SetTouch(k.touchPIV)
-		functions = append(functions, &reader{card: c.PIV, used: k.reclaim})
+		functions = append(functions, &reader{card: c.PIV, used: func() { k.reclaim(&k.asked.PIV) }})
 	}
 	if functions == nil {
 		return nil, errors.New("a key without any application")
@@ -80,8 +83,20 @@ func New(c Config) (*Key, error) {
 	return k, nil
 }
 
-// reclaim tells OTP that another application is in use.
-func (k *Key) reclaim() {
+// Asked counts what the host has said to a key's applications: feature reports, FIDO's
+// frames, commands for the card. What only lists devices says nothing.
+type Asked struct{ OTP, FIDO, PIV atomic.Int64 }
+
+func (a *Asked) String() string {
+	return fmt.Sprintf("otp %d fido %d piv %d", a.OTP.Load(), a.FIDO.Load(), a.PIV.Load())
+}
+
+// Asked counts from the key's making on.
+func (k *Key) Asked() *Asked { return &k.asked }
+
+// reclaim counts, and tells OTP that another application is in use.
+func (k *Key) reclaim(n *atomic.Int64) {
+	n.Add(1)
 	if k.config.OTP != nil {
 		k.config.OTP.Elsewhere()
 	}

@@ -176,7 +176,7 @@ func setReport(t *testing.T, h *usbip.Host, report []byte) error {
 
 // TestFeatureReports: the serial number, over the wire.
 func TestFeatureReports(t *testing.T) {
-	_, h := plugged(t, full())
+	k, h := plugged(t, full())
 	for _, r := range [][]byte{{7: 0x80}, {1: 0x10, 0x6b, 0x5b, 7: 0x89}} {
 		if err := setReport(t, h, r); err != nil {
 			t.Fatal(err)
@@ -190,6 +190,9 @@ func TestFeatureReports(t *testing.T) {
 	}
 	if err := setReport(t, h, make([]byte, 7)); !errors.Is(err, usbip.ErrStall) {
 		t.Errorf("a short report: %v", err)
+	}
+	if got := k.Asked().String(); got != "otp 2 fido 0 piv 0" {
+		t.Errorf("asked: %s", got)
 	}
 }
 
@@ -299,7 +302,7 @@ func TestPlugs(t *testing.T) {
 
 // TestFIDO: a channel is given out, and what comes while nobody asks waits.
 func TestFIDO(t *testing.T) {
-	_, h := plugged(t, full())
+	k, h := plugged(t, full())
 	var hello fido.Frame
 	copy(hello[:], []byte{0xff, 0xff, 0xff, 0xff, 0x86, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8})
 	if err := h.Out(t.Context(), fidoEndpoint, hello[:]); err != nil {
@@ -308,6 +311,9 @@ func TestFIDO(t *testing.T) {
 	got := must(t, func() ([]byte, error) { return h.In(t.Context(), fidoEndpoint, 64) })
 	if len(got) != 64 || !bytes.Equal(got[:15], append(hello[:6:6], 17, 1, 2, 3, 4, 5, 6, 7, 8)) {
 		t.Errorf("%x", got)
+	}
+	if got := k.Asked().String(); got != "otp 0 fido 1 piv 0" {
+		t.Errorf("asked: %s", got)
 	}
 }
 

@@ -48,6 +48,8 @@ func (a *app) enrollCommand() *cobra.Command {
   piv      the key that is in a slot of a YubiKey (--slot, 9a if left out), which is plugged
            in: its PIN is asked for, and it signs once. Whether it was made there and
            what it asks for is kept, if its attestation proves it
+  fido2    a security key (FIDO2) that is plugged into this machine: touch it twice. With
+           --verification pin each login takes its PIN too, with built-in a finger
   duo      a new account at Duo, where factord is set up for it. The QR code is for
            the app Duo Mobile. It is kept at Duo alone: "list" does not show it
 
@@ -68,6 +70,7 @@ the exit status says.`,
   factorctl enroll touch
   factorctl enroll hmac --slot 2
   factorctl enroll piv --serial 12345678
+  factorctl enroll fido2 --name blue --verification pin
   sudo factorctl enroll yubico --user alice --public-id vvcccccchbtu --private-id-file ./id --aes-key-file ./key`,
 	}
 	flags := cmd.Flags()
@@ -85,7 +88,8 @@ the exit status says.`,
 	flags.StringVar(&e.privateIDFile, "private-id-file", "", "take a YubiKey's private id from `FILE`: 12 hexadecimal digits (only root)")
 	flags.StringVar(&e.aesKeyFile, "aes-key-file", "", "take a YubiKey's AES key from `FILE`: 32 hexadecimal digits (only root)")
 	flags.String("slot", "", "the `SLOT` of a YubiKey: for hmac 1 or 2 (2 if left out), for piv 9a (if left\nout), 9c, 9d or 9e")
-	flags.String("serial", "", "the YubiKey with the serial `NUMBER`, where several are plugged in")
+	flags.String("serial", "", "the key with the serial `NUMBER`, where several are plugged in")
+	flags.String("verification", "", "what a security key asks of you beside the touch: pin or built-in (`HOW`)")
 	flags.String("scan-map", "", "a YubiKey's own scan map, if it was changed: `HEX`, 90 digits")
 	flags.BoolVar(&e.noPresence, "no-presence", false, "take a key that asks for neither touch nor PIN (only root): for rules with\npresence = false")
 	return a.does(cmd, func(ctx context.Context, args []string) error {
@@ -97,7 +101,7 @@ the exit status says.`,
 // given returns the properties of a token that were said; factord knows which
 // of them its factors have, and what they are otherwise.
 func given(flags *pflag.FlagSet) []string {
-	properties := []string{"algorithm", "digits", "period", "look-ahead", "counter", "prefix", "public-id", "slot", "serial", "scan-map"}
+	properties := []string{"algorithm", "digits", "period", "look-ahead", "counter", "prefix", "public-id", "slot", "serial", "scan-map", "verification"}
 	var pairs []string
 	flags.Visit(func(f *pflag.Flag) {
 		if slices.Contains(properties, f.Name) {

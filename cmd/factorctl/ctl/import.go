@@ -24,6 +24,10 @@ const (
 	maxUsers  = 128 << 10
 	// part is how much of it is sent in one answer.
 	part = 8 << 10
+
+	// defaultImport is the factor whose files are imported if none is named. They don't say
+	// whose the keys are; others may.
+	defaultImport = "yubico"
 )
 
 // imported is what an import has made.
@@ -39,9 +43,9 @@ type imported struct {
 }
 
 func (a *app) importCommand() *cobra.Command {
-	var user, users, factor string
+	var user, users, factor, origin string
 	cmd := &cobra.Command{
-		Use: "import FILE [--users FILE] [--user USER] [--factor FACTOR]", Args: oneArgument("the FILE"),
+		Use: "import FILE [--users FILE] [--user USER] [--factor FACTOR] [--origin ORIGIN]", Args: oneArgument("the FILE"),
 		Long: `Enrols many YubiKeys by their secrets, from a file as ykman, Yubico's Personalization
 Tool (format "Yubico") and yubikey-ksm write it, a key on each line:
 
@@ -57,24 +61,35 @@ for each key that is somebody's, KEY being its public id or serial number. Keys 
 such a line are left out, so that the same file serves again, with a file of users that
 has the new people only. With --user all are that user's. Only root may do this.
 
+With --factor fido2 the file is one of security keys that are plugged into this machine:
+
+  a mapping file of pam_u2f, as pamu2fcfg writes it: the keys of all its users, or with
+  --user of one. If the PAM configuration gives pam_u2f an origin, --origin is the same
+  (appid for keys of the time before 1.1.0); without, it was "pam://" and this
+  machine's name
+
+  an OpenSSH key file of the type ecdsa-sk or ed25519-sk, not encrypted, with --user
+
 The file with the keys must not be readable by others; remove it afterwards. One that
 is encrypted can be piped: gpg --decrypt keys.asc | factorctl import /dev/stdin …`,
-		Example: "  sudo factorctl import keys.csv --users users.csv\n  sudo factorctl import keys.csv --user alice",
+		Example: "  sudo factorctl import keys.csv --users users.csv\n  sudo factorctl import keys.csv --user alice\n" +
+			"  sudo factorctl import /etc/u2f_mappings --factor fido2\n  sudo factorctl import id_ed25519_sk --factor fido2 --user alice",
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveDefault
 		},
 	}
 	cmd.Flags().StringVar(&user, "user", "", "all keys are `USER`'s")
 	cmd.Flags().StringVar(&users, "users", "", "whose the keys are, from `FILE`")
-	cmd.Flags().StringVar(&factor, "factor", "yubico", "`FACTOR` whose file it is")
+	cmd.Flags().StringVar(&factor, "factor", defaultImport, "`FACTOR` whose file it is: yubico or fido2")
+	cmd.Flags().StringVar(&origin, "origin", "", "pam_u2f's option of that name, if it had one: `ORIGIN`")
 	return a.does(cmd, func(ctx context.Context, args []string) error {
-		if (user == "") == (users == "") {
+		if user != "" && users != "" || user == "" && users == "" && factor == defaultImport {
 			return usagef("one of --users and --user says whose the keys are")
 		}
 		c := &courier{}
 		defer func() { clear(c.all) }()
-		command := wire.Command(wire.VerbImport, "factor", factor, "user", user)
-		if err := c.load(ctx, args[0], users); err != nil {
+		command := wire.Command(wire.VerbImport, "factor", factor, "user", user, "origin", origin)
+		if err := c.load(ctx, args[0], users, user != ""); err != nil {
 			return cmp.Or(a.notPermitted(ctx, command), err)
 		}
 		document, err := a.client().Document(ctx, command, c)
@@ -112,14 +127,18 @@ type courier struct {
 	parts [][]byte
 }
 
-// load reads the file with secrets, and the one with users, if there is one.
-func (c *courier) load(ctx context.Context, secrets, users string) error {
+// load reads the file with secrets, and the one with users, if there is one. Of a file that
+// is no one's, factord asks for users, and hears that there are none.
+func (c *courier) load(ctx context.Context, secrets, users string, owned bool) error {
 	var err error
 	if c.all, err = awaited(ctx, func() ([]byte, error) { return secretFile(secrets, maxImport) }); err != nil {
 		return fmt.Errorf("reading the keys: %w", err)
 	}
 	c.add(c.all)
 	if users == "" {
+		if !owned {
+			c.add(nil)
+		}
 		return nil
 	}
 	f, err := os.Open(users)

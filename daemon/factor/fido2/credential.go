@@ -80,7 +80,7 @@ func (c *credential) terms() terms {
 
 // wanted is the credential as factord-usb is asked for it.
 func (c *credential) wanted() agent.Credential {
-	w := agent.Credential{ID: c.Credential, Protected: c.Protected}
+	w := agent.Credential{ID: c.Credential, Public: c.COSE, Protected: c.Protected}
 	if c.U2F {
 		w.AppID = c.RPID
 	}

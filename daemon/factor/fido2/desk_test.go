@@ -89,6 +89,7 @@ type jobs struct {
 	doing int
 	wait  time.Duration // instead of an assertion's own; 0: its own
 	after func(q *agent.AssertRequest, r *agent.AssertReply)
+	none  bool // no key is asked for assertions: after makes them
 }
 
 func (j *jobs) Do(ctx context.Context, job key.Job) error {
@@ -110,6 +111,10 @@ func (j *jobs) Do(ctx context.Context, job key.Job) error {
 		defer j.mu.Unlock()
 		j.doing--
 	}()
+	if j.none && verb == agent.Assert {
+		after(q, job.Reply.(*agent.AssertReply))
+		return nil
+	}
 	err := j.Device.Do(ctx, job)
 	if r, ok := job.Reply.(*agent.AssertReply); ok && err == nil && verb == agent.Assert && after != nil {
 		after(q, r)
@@ -361,3 +366,10 @@ func (l *line) expect(want string) {
 }
 
 func question(text string) string { return "INQUIRE SECRET " + text + "%20" }
+
+// call is a management command of root's.
+func (d *desk) call(command string, answers ...string) (string, error) {
+	d.t.Helper()
+	data, err := factordtest.Call(d.Socket, -1, strings.TrimSpace(command), answers...)
+	return strings.Join(data, "\n"), err
+}

@@ -23,6 +23,7 @@ type Shown struct {
 	Factor string `json:"factor"`
 	Name   string `json:"name"`
 	Key    string `json:"key"` // the maker's name of it
+	About  string `json:"about"`
 }
 
 // userIDSize is of what a key keeps of a user: random, and no name, since whoever finds
@@ -108,7 +109,7 @@ func (n *enrolling) begin(ctx context.Context, say func(string)) (any, error) {
 		n.pin.Wipe()
 	}
 	n.shown = true
-	return Shown{ID: n.c.ID, Factor: kind, Name: n.c.Name, Key: n.chosen.Name}, nil
+	return Shown{ID: n.c.ID, Factor: kind, Name: n.c.Name, Key: n.chosen.Name, About: fmt.Sprintf("%s has a new credential, and has shown it", describe(*n.chosen))}, nil
 }
 
 // choose finds the key. One with a PIN takes it before it makes a credential.

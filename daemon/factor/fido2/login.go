@@ -128,9 +128,10 @@ func (a *asking) settle(rs factor.Records) (factor.Finding, error) {
 	if !a.device.Evidence() {
 		return factor.Finding{ID: a.group[0].ID, Outcome: factor.Lapsed}, nil
 	}
+	const note = "the security key's answer is not right: use another factor and tell your administrator"
 	c := a.group.find(a.reply.Credential)
 	if c == nil {
-		return factor.Finding{Log: fmt.Sprintf("the key has answered for the credential %.8x, which was not asked for", a.reply.Credential)}, nil
+		return factor.Finding{Note: note, Log: fmt.Sprintf("the key has answered for the credential %.8x, which was not asked for", a.reply.Credential)}, nil
 	}
 	now, err := c.again(rs)
 	if err != nil || now == nil {
@@ -139,7 +140,7 @@ func (a *asking) settle(rs factor.Records) (factor.Finding, error) {
 	found := factor.Finding{ID: now.ID}
 	if err := now.verify(a.reply, a.clientHash); err != nil {
 		found.Log = fmt.Sprintf("what %q has signed does not hold: %v", now.ID, err)
-		found.Note = "the security key's answer is not right: use another factor and tell your administrator"
+		found.Note = note
 		return found, nil
 	}
 	now.Used = record.Stamp(a.login.Now)

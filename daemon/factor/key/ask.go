@@ -107,7 +107,7 @@ func (a *Asking) until(ctx context.Context, say func(string)) error {
 	for {
 		select {
 		case a.state = <-a.news:
-			if text := a.cue(); text != last {
+			if text := a.cue(); text != last && a.tells() {
 				last = text
 				say(text)
 			}

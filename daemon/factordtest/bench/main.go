@@ -13,11 +13,21 @@ import (
 	"slices"
 )
 
+// agentName is what factord calls the copy of this program that stands for factord-usb.
+const agentName = "factord-usb"
+
 func main() {
 	bin := flag.String("bin", "bin", "folder of the built programs")
 	rounds := flag.Int("rounds", 300, "interleaved rounds of the process benchmarks")
 	users := flag.Int("users", 100_000, "enrolled users of the large database")
-	only := flag.String("only", "", "socket, pam, duo or yubico: only that part")
+	only := flag.String("only", "", "socket, pam, duo, yubico or touch: only that part")
+	if filepath.Base(os.Args[0]) == agentName {
+		if err := serveKey(os.Args[0]); err != nil {
+			fmt.Fprintf(os.Stderr, "bench: factord-usb: %v\n", err)
+			os.Exit(1)
+		}
+		return
+	}
 	flag.Parse()
 	if os.Getenv(isSimulator) != "" {
 		if err := simulate(os.Stdin, os.Stdout); err != nil {
@@ -36,8 +46,8 @@ func run(bin string, rounds, users int, only string) error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("only root may ask for other users, and mount an /etc of its own: run it as root")
 	}
-	if rounds < 1 || !slices.Contains([]string{"", "socket", "pam", "duo", "yubico"}, only) {
-		return fmt.Errorf("-rounds is 1 or more, and -only is socket, pam, duo or yubico")
+	if rounds < 1 || !slices.Contains([]string{"", "socket", "pam", "duo", "yubico", "touch"}, only) {
+		return fmt.Errorf("-rounds is 1 or more, and -only is socket, pam, duo, yubico or touch")
 	}
 	bin, err := filepath.Abs(bin) // PAM takes no other
 	if err != nil {
@@ -45,7 +55,7 @@ func run(bin string, rounds, users int, only string) error {
 	}
 	dir := os.Getenv(inPrivateEtc)
 	if dir == "" {
-		if only != "socket" && only != "yubico" {
+		if only != "socket" && only != "yubico" && only != "touch" {
 			if err := peersInstalled(only); err != nil {
 				return err
 			}
@@ -70,6 +80,11 @@ func run(bin string, rounds, users int, only string) error {
 	}
 	if only == "" || only == "yubico" {
 		if err := benchYubico(r, bin, dir, rounds); err != nil {
+			return err
+		}
+	}
+	if only == "" || only == "touch" {
+		if err := benchTouch(r, bin, dir, min(rounds, touchRounds)); err != nil {
 			return err
 		}
 	}

@@ -351,6 +351,9 @@ type AssertRequest struct {
 // Credential is one that was enrolled.
 type Credential struct {
 	ID []byte `json:"id"`
+	// Public is the public key, a COSE_Key: a device that claims the credential has to show
+	// that it is its, before it is shown a PIN.
+	Public []byte `json:"public_key"`
 	// AppID: it is one of U2F, made for this application; else empty.
 	AppID string `json:"app_id,omitempty"`
 	// Protected: its key may hide it from who shows neither PIN nor finger (credProtect

@@ -117,9 +117,6 @@ func (b Backend) Frames(ctx context.Context, port string) (hid.Frames, error) {
 	return newFrames(d), nil
 }
 
-// Repair is hid.Hidraw's.
-func (b Backend) Repair(ctx context.Context) error { return b.Kernel.Repair(ctx) }
-
 func (b Backend) openOTP(ctx context.Context, port string) (*device, error) {
 	otp, _, err := b.Kernel.Interfaces(port)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -237,8 +238,14 @@ func TestFrames(t *testing.T) {
 func TestRepair(t *testing.T) {
 	b, _ := newBackend(t, "otp", "fido")
 	bind := filepath.Join(b.Kernel.Sys, "bus/usb/drivers/usbhid/bind")
+	unlocked := func(string) (func(), error) { return func() {}, nil }
+	// Who uses the key has taken it from the kernel, and is about to take it for itself.
+	err := b.Kernel.Repair(t.Context(), func(port string) (func(), error) { return nil, fmt.Errorf("%w: %s", hid.ErrBusy, port) })
+	if bound, readErr := os.ReadFile(bind); err != nil || readErr != nil || len(bound) > 0 {
+		t.Errorf("in use: %q, %v, %v", bound, err, readErr)
+	}
 	// The file does nothing here, so the driver does not come back.
-	if err := b.Repair(t.Context()); err != nil {
+	if err := b.Kernel.Repair(t.Context(), unlocked); err != nil {
 		t.Error(err)
 	}
 	if bound, err := os.ReadFile(bind); err != nil || string(bound) != "1-1:1.0" {
@@ -247,13 +254,13 @@ func TestRepair(t *testing.T) {
 	if err := os.Remove(bind); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Repair(t.Context()); err == nil {
+	if err := b.Kernel.Repair(t.Context(), unlocked); err == nil {
 		t.Error("it could not be repaired")
 	}
 	for _, name := range []string{"usbfs", "usbhid"} {
 		b, _ := newBackend(t, "otp", "fido")
 		driver(t, b, 0, name)
-		if err := b.Repair(t.Context()); err != nil {
+		if err := b.Kernel.Repair(t.Context(), unlocked); err != nil {
 			t.Error(err)
 		}
 		bound, err := os.ReadFile(filepath.Join(b.Kernel.Sys, "bus/usb/drivers/usbhid/bind"))

@@ -25,6 +25,7 @@ is one key:
   unplug [SERIAL]
   blinks [SERIAL] [TIME]
                      wait until the key blinks, so long at most; default 10s
+  asked [SERIAL]     how many messages each application has had from the host
   fido-touch [SERIAL] never|grant|deny
                      who touches when FIDO or PIV waits: nobody, but for "touch" (so
                      it is at first); somebody at once; or the key says no at once
@@ -94,6 +95,8 @@ func (d *desk) do(ctx context.Context, line string) (string, error) {
 		if who, err = parseTouches(rest); err == nil {
 			e.key.SetTouches(who)
 		}
+	case "asked":
+		text = e.key.Asked().String()
 	case "blinks":
 		text, err = awaitBlink(ctx, e.key, rest)
 	default:

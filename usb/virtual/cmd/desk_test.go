@@ -87,6 +87,7 @@ func TestCommands(t *testing.T) {
 		{"type 1 ä", `error: no key types 'Ã'`},
 		{"blinks 1 1ms", "error: the key does not blink"},
 		{"blinks 1 soon", `error: time: invalid duration "soon"`},
+		{"asked 1", "ok otp 0 fido 0 piv 0"},
 		{"fido-touch 1 grant", "ok"},
 		{"fido-touch 1 maybe", "error: never, grant or deny?"},
 		{"unplug 1", "ok"},

@@ -72,22 +72,38 @@ type Credential struct {
 // U2F signs AppID's hash, a byte for the touch, counter and challenge ("U2F Raw Message
 // Formats", 5.4), which is the same with authData as the first three.
 func (c Credential) Check(authData, clientDataHash, signature []byte) (Counter, Flags, error) {
-	d, err := parse(authData)
-	switch {
-	case err != nil:
-		return 0, 0, err
-	case d.flags&flagCredential != 0:
-		return 0, 0, errors.New("the assertion comes with a new credential")
-	case len(clientDataHash) != sha256.Size:
-		return 0, 0, errors.New("the client data's hash has not 32 bytes")
+	d, err := c.signed(authData, clientDataHash, signature)
+	if err == nil {
+		err = d.touched()
 	}
-	if err := d.admit(c.RPIDHash); err != nil {
-		return 0, 0, err
-	}
-	if err := c.Key.verify(slices.Concat(authData, clientDataHash), signature); err != nil {
+	if err != nil {
 		return 0, 0, err
 	}
 	return d.counter, d.flags, nil
+}
+
+// CheckSilent verifies an assertion that nobody was asked to touch the key for: it shows
+// that the key has the credential, and nothing of a person.
+func (c Credential) CheckSilent(authData, clientDataHash, signature []byte) error {
+	_, err := c.signed(authData, clientDataHash, signature)
+	return err
+}
+
+// signed reads what this key has signed for this relying party.
+func (c Credential) signed(authData, clientDataHash, signature []byte) (data, error) {
+	d, err := parse(authData)
+	switch {
+	case err != nil:
+		return data{}, err
+	case d.flags&flagCredential != 0:
+		return data{}, errors.New("the assertion comes with a new credential")
+	case len(clientDataHash) != sha256.Size:
+		return data{}, errors.New("the client data's hash has not 32 bytes")
+	}
+	if err := d.isFor(c.RPIDHash); err != nil {
+		return data{}, err
+	}
+	return d, c.Key.verify(slices.Concat(authData, clientDataHash), signature)
 }
 
 // data is authenticator data.
@@ -126,11 +142,16 @@ func parse(b []byte) (d data, err error) {
 	return d, nil
 }
 
-// admit checks what has to be true of all that a key signs.
-func (d data) admit(rpIDHash [sha256.Size]byte) error {
+// isFor checks for whom a key has signed.
+func (d data) isFor(rpIDHash [sha256.Size]byte) error {
 	if subtle.ConstantTimeCompare(d.rpIDHash[:], rpIDHash[:]) != 1 {
 		return errors.New("the key answered for another relying party")
 	}
+	return nil
+}
+
+// touched checks that somebody was there.
+func (d data) touched() error {
 	if d.flags&FlagPresent == 0 {
 		return errors.New("nobody touched the key")
 	}

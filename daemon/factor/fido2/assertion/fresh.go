@@ -2,6 +2,7 @@ package assertion
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -27,7 +28,7 @@ func ParseFresh(rpID string, authData []byte) (Fresh, error) {
 	if d.attested == nil {
 		return Fresh{}, errors.New("there is no new credential in the authenticator data")
 	}
-	if err := d.admit(sha256.Sum256([]byte(rpID))); err != nil {
+	if err := cmp.Or(d.isFor(sha256.Sum256([]byte(rpID))), d.touched()); err != nil {
 		return Fresh{}, err
 	}
 	return Fresh{ID: d.attested.id, Key: d.attested.key, AAGUID: d.attested.aaguid, Counter: d.counter, Flags: d.flags}, nil
