@@ -227,11 +227,17 @@ key touch short
 types 1 ""
 eventually "sudo is done" test -s /far/control
 
-# What no one can tell apart: a program that was started at tty1 is at tty1, whoever types
-# into it.
-proves "tmux that was begun at tty1 is at tty1, also for who attaches from afar"
+proves "tmux that was begun at tty1 has no key for who attaches from afar"
 types 1 "tmux -L desk new-session -d"
 eventually "tmux at tty1" runuser -u ada -- tmux -L desk has-session
-screen=$(dialogue "$login -tt 'tmux -L desk new-window \"factorctl explain --service afar --caller user >/far/shared.new; mv /far/shared.new /far/shared\"'" Passcode "$(code_of ada)") || fail "$screen"
+explain='factorctl explain --service afar --caller user >/far/shared.new; mv /far/shared.new /far/shared'
+screen=$(dialogue "$login -tt 'tmux -L desk new-window \"$explain\"; until test -e /far/shared; do sleep 0.2; done'" Passcode "$(code_of ada)") || fail "$screen"
+has "$(cat /far/shared)" "usable:    none" "in a tmux of tty1's"
+has "$(cat /far/shared)" "hmac: ada is also logged in from elsewhere (session " "in a tmux of tty1's"
+
+proves "and has it again when they have left"
+eventually "no session from afar" alone
+rm /far/shared
+runuser -u ada -- tmux -L desk new-window "$explain"
 eventually "an answer from tmux" test -e /far/shared
 has "$(cat /far/shared)" "usable:    hmac, fido2, touch" "in a tmux of tty1's"
