@@ -18,6 +18,9 @@ type Import struct {
 	// User has all of them, or, if that is empty, Owners has a line for each.
 	User   string
 	Owners Secret
+	// Origin is whom its keys were enrolled at, if the file does not say it: pam_u2f's
+	// option of that name.
+	Origin string
 }
 
 // Batch are the records of an import.

@@ -21,7 +21,7 @@ func (a *attempt) autoOffer() *offer {
 // onlyAuto reports whether nothing is there to choose or to type beside what may begin by
 // itself.
 func (a *attempt) onlyAuto() bool {
-	return !a.typable() && !slices.ContainsFunc(a.standing.offers, func(o offer) bool { return !o.Auto })
+	return !a.typable() && !slices.ContainsFunc(a.standing.offers, func(o offer) bool { return !o.Auto || len(o.Choices) > 1 })
 }
 
 // typable reports whether there is an answer to type, beside a choice.

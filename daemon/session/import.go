@@ -42,7 +42,7 @@ func (r *request) imports() (any, error) {
 	if !r.trusted() {
 		return nil, problemf(wire.ReasonNotPermitted, "only root may import")
 	}
-	i := factor.Import{User: r.args.Take("user")}
+	i := factor.Import{User: r.args.Take("user"), Origin: r.args.Take("origin")}
 	if err := r.done(); err != nil {
 		return nil, err
 	}

@@ -1,13 +1,17 @@
 package fido2_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"io"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/factord/factord/daemon/device"
 	"github.com/factord/factord/daemon/factor"
@@ -60,23 +64,31 @@ func (p *ports) Frames(_ context.Context, port string) (hid.Frames, error) {
 	return nil, hid.ErrGone
 }
 
+// count is how often a key was opened.
+func (p *ports) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.opens
+}
+
 // desk is a machine at which alice sits: factord with its broker, factord-usb, and keys.
 type desk struct {
 	*factordtest.Daemon
 	t     *testing.T
 	ports *ports
 	log   *lines
-	away  policy.Known
+	place policy.Known
 	jobs  *jobs
 }
 
 // jobs counts what is asked of a device, and may change what it replies.
 type jobs struct {
 	key.Device
-	mu     sync.Mutex
-	asked  []string // verbs; "FIND" is a silent look
-	states []agent.State
-	after  func(q *agent.AssertRequest, r *agent.AssertReply)
+	mu    sync.Mutex
+	asked []string // verbs; "FIND" is a silent look
+	doing int
+	wait  time.Duration // instead of an assertion's own; 0: its own
+	after func(q *agent.AssertRequest, r *agent.AssertReply)
 }
 
 func (j *jobs) Do(ctx context.Context, job key.Job) error {
@@ -88,14 +100,16 @@ func (j *jobs) Do(ctx context.Context, job key.Job) error {
 	j.mu.Lock()
 	j.asked = append(j.asked, verb)
 	after := j.after
-	j.mu.Unlock()
-	say := job.Say
-	job.Say = func(p key.Progress) {
-		j.mu.Lock()
-		j.states = append(j.states, p.State)
-		j.mu.Unlock()
-		say(p)
+	if verb == agent.Assert && j.wait != 0 {
+		job.Wait = j.wait
 	}
+	j.doing++
+	j.mu.Unlock()
+	defer func() {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.doing--
+	}()
 	err := j.Device.Do(ctx, job)
 	if r, ok := job.Reply.(*agent.AssertReply); ok && err == nil && verb == agent.Assert && after != nil {
 		after(q, r)
@@ -115,14 +129,18 @@ func (j *jobs) count(verb string) (n int) {
 	return n
 }
 
-// last is the newest state that was told.
-func (j *jobs) last() agent.State {
+// under is how many jobs are under way.
+func (j *jobs) under() int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if len(j.states) == 0 {
-		return ""
-	}
-	return j.states[len(j.states)-1]
+	return j.doing
+}
+
+// hasten has assertions wait no longer than for a while; 0: as long as they like.
+func (j *jobs) hasten(wait time.Duration) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.wait = wait
 }
 
 // change puts another answer of keys into force; nil: their own.
@@ -153,7 +171,7 @@ func (l *lines) String() string {
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	factordtest.NeedRoot(t)
-	d := &desk{t: t, ports: &ports{keys: map[string]*direct.Socket{}}, log: &lines{}, away: policy.Yes}
+	d := &desk{t: t, ports: &ports{keys: map[string]*direct.Socket{}}, log: &lines{}, place: policy.Yes}
 	path := filepath.Join(t.TempDir(), "usb.sock")
 	usbtest.Listen(t, path, usb.Config{Operations: operation.Machine{Hidraw: d.ports}})
 	d.jobs = &jobs{Device: device.New(device.Config{Socket: path})}
@@ -161,7 +179,7 @@ func newDesk(t *testing.T) *desk {
 		Config:  rules,
 		Factors: []factor.Factor{fido2.New(fido2.Config{Device: d.jobs, RPID: "factord", Host: host})},
 		Places: factordtest.Places(func(uint32) (session.Place, error) {
-			return session.Place{Session: "1", Local: d.away}, nil
+			return session.Place{Session: "1", Local: d.place}, nil
 		}),
 		Log: d.log,
 	})
@@ -237,19 +255,60 @@ func outcome(v wire.Verdict, p *factordtest.Talk) login {
 	return l
 }
 
-// begin is login, beside which the test goes on.
-func (d *desk) begin(answers ...string) <-chan login {
-	done := make(chan login, 1)
+// person is a login beside which the test goes on.
+type person struct {
+	d    *desk
+	mu   sync.Mutex
+	talk factordtest.Talk
+	done chan login
+}
+
+func (d *desk) begin(answers ...string) *person {
+	p := &person{d: d, talk: factordtest.Talk{Answers: answers}, done: make(chan login, 1)}
+	a := sudo
+	a.Conv = wire.ConvPrompt
 	go func() {
-		p := &factordtest.Talk{Answers: answers}
-		v, err := factordtest.Login(d.Socket, -1, sudo, p)
+		v, err := factordtest.Converse(d.Socket, -1, a, p)
 		if err != nil {
 			d.t.Error(err)
 		}
-		done <- outcome(v, p)
+		p.done <- outcome(v, &p.talk)
 	}()
-	return done
+	return p
 }
+
+// Info implements wire.Conversation.
+func (p *person) Info(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.talk.Info(text)
+}
+
+// Ask implements wire.Conversation.
+func (p *person) Ask(kind, text string) ([]byte, wire.Reply) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.talk.Ask(kind, text)
+}
+
+// await waits until a text is the last that was shown.
+func (p *person) await(text string) {
+	p.d.t.Helper()
+	var shown []string
+	for end := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
+		p.mu.Lock()
+		shown = slices.Clone(p.talk.Shown)
+		p.mu.Unlock()
+		if len(shown) > 0 && shown[len(shown)-1] == text {
+			return
+		}
+		if time.Now().After(end) {
+			p.d.t.Fatalf("shown %q; want %q", shown, text)
+		}
+	}
+}
+
+func (p *person) end() login { return <-p.done }
 
 func (d *desk) expect(want, text string, answers ...string) login {
 	d.t.Helper()
@@ -265,15 +324,40 @@ func (d *desk) check(l login, want, text string) {
 	}
 }
 
-// until waits for a job's state.
-func (d *desk) until(s agent.State) {
-	d.t.Helper()
-	d.Wait(func() bool { return d.jobs.last() == s })
-}
-
 // audit is the newest record of the chain.
 func (d *desk) audit() string {
 	d.t.Helper()
 	all := strings.Split(d.MustCall("AUDIT"), "\n")
 	return all[len(all)-1]
 }
+
+// line is a connection spoken by hand, of a client that watches it while it asks.
+type line struct {
+	t  *testing.T
+	nc net.Conn
+	r  *bufio.Reader
+}
+
+func (d *desk) race(service string) *line {
+	d.t.Helper()
+	nc, err := factordtest.Dial(d.Socket, -1)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { nc.Close() })
+	l := &line{d.t, nc, bufio.NewReader(nc)}
+	l.expect(wire.Greeting)
+	l.send("AUTH user=alice service=" + service + " conv=prompt race=1 first=1")
+	return l
+}
+
+func (l *line) send(text string) { io.WriteString(l.nc, text+"\n") }
+
+func (l *line) expect(want string) {
+	l.t.Helper()
+	if got, err := l.r.ReadString('\n'); strings.TrimSpace(got) != want {
+		l.t.Fatalf("heard %q, %v; want %q", got, err, want)
+	}
+}
+
+func question(text string) string { return "INQUIRE SECRET " + text + "%20" }

@@ -41,6 +41,14 @@ func (g group) names() string {
 	return "one of your security keys"
 }
 
+// called is how the person is told to touch it.
+func (g group) called() string {
+	if len(g) == 1 {
+		return g.names()
+	}
+	return "your security key"
+}
+
 func (g group) choice() key.Choice {
 	what := "touch of " + g.names()
 	if g[0].PIN {

@@ -2,6 +2,7 @@ package fido2
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,8 +20,8 @@ type imported struct {
 	c                 credential
 }
 
-// Import implements factor.Importer, for mapping files of pam_u2f, whose relying party is
-// the configured one, and OpenSSH's files of security keys.
+// Import implements factor.Importer, for mapping files of pam_u2f and OpenSSH's files of
+// security keys.
 func (f *Factor) Import(i factor.Import) (factor.Batch, error) {
 	var rows []imported
 	var err error
@@ -58,6 +59,9 @@ func fromOpenSSH(i factor.Import) ([]imported, error) {
 	if len(i.Owners) > 0 {
 		return nil, errNeedsUser
 	}
+	if i.Origin != "" {
+		return nil, errors.New("a key file of OpenSSH says itself where the key was enrolled\nhint: leave out --origin")
+	}
 	r := imported{user: i.User, name: k.Comment, where: "the key file"}
 	if err := r.take(k.Credential, k.Application); err != nil {
 		return nil, err
@@ -66,10 +70,15 @@ func fromOpenSSH(i factor.Import) ([]imported, error) {
 	return []imported{r}, nil
 }
 
-// fromPAMU2F takes the lines of all users, or that of the one who is named.
+// fromPAMU2F takes the lines of all users, or that of the one who is named. The file does
+// not say its relying party: pam_u2f's own choice is "pam://" with the machine's name.
 func (f *Factor) fromPAMU2F(i factor.Import) ([]imported, error) {
 	if len(i.Owners) > 0 {
 		return nil, errors.New("a mapping file of pam_u2f says itself whose the keys are\nhint: leave out --users")
+	}
+	origin := cmp.Or(i.Origin, "pam://"+f.Host)
+	if !isRPID(origin) {
+		return nil, fmt.Errorf("not an origin of pam_u2f: %q\nhint: --origin ORIGIN, as its line in the PAM configuration has it", origin)
 	}
 	people, err := keyfile.ParsePAMU2F(i.File)
 	if err != nil {
@@ -81,8 +90,8 @@ func (f *Factor) fromPAMU2F(i factor.Import) ([]imported, error) {
 			continue
 		}
 		for n, c := range p.Credentials {
-			r := imported{user: p.User, where: fmt.Sprintf("line %d, key %d", p.Line, n+1)}
-			if err := r.take(c, f.RPID); err != nil {
+			r := imported{user: p.User, where: fmt.Sprintf("line %d, key %d of the file", p.Line, n+1)}
+			if err := r.take(c, origin); err != nil {
 				return nil, fmt.Errorf("%s: %w", r.where, err)
 			}
 			rows = append(rows, r)

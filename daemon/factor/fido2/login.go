@@ -84,7 +84,7 @@ func (a *asking) prepare(ctx context.Context) error {
 	if a.pin == nil {
 		a.pin = &key.PIN{Key: "your security key", Tries: a.tries}
 		if a.login.Proven {
-			a.pin.Key = a.group.names()
+			a.pin.Key = a.group.called()
 		}
 	}
 	return a.pin.Next()
@@ -117,7 +117,7 @@ func (a *asking) named() string {
 	if !a.login.Proven {
 		return ""
 	}
-	return a.group.names()
+	return a.group.called()
 }
 
 // settle verifies the assertion with the credential as it is kept now.

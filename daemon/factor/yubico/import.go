@@ -14,6 +14,12 @@ var _ factor.Importer = (*Factor)(nil)
 
 // Import implements factor.Importer, for keys that are verified here.
 func (f *Factor) Import(i factor.Import) (factor.Batch, error) {
+	switch {
+	case i.Origin != "":
+		return factor.Batch{}, errors.New("--origin is not for YubiKeys that type")
+	case i.User == "" && len(i.Owners) == 0:
+		return factor.Batch{}, errors.New("the file does not say whose the keys are\nhint: --users FILE, or --user USER")
+	}
 	rows, err := parseKeys(i.File)
 	if err != nil {
 		return factor.Batch{}, err
