@@ -53,3 +53,11 @@ func TestShowLink(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// What there is to know of a key is a line, without what would move the terminal's cursor.
+func TestShowAbout(t *testing.T) {
+	var out strings.Builder
+	if err := (Shown{Factor: "piv", About: "YubiKey 7; asks for PIN\x1b[2J"}).Show(&out, "you", 80); err != nil || strings.Contains(out.String(), "\x1b") || !strings.HasPrefix(out.String(), "YubiKey 7; asks for PIN") || !strings.HasSuffix(out.String(), ".\n") {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+}

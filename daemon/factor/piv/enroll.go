@@ -124,7 +124,7 @@ func (n *enrolling) look(ctx context.Context, say func(string)) (err error) {
 	if err := a.Run(ctx, say); err != nil {
 		var e *agent.Error
 		if errors.As(err, &e) && e.Code == agent.WrongKey {
-			return fmt.Errorf("slot %s of %s has no key that can sign\nhint: make one with \"ykman --device %d piv keys generate\", and a certificate of it", s.Slot, key.Name(s.Serial), s.Serial)
+			return fmt.Errorf("slot %s of %s has no key that can sign\nhint: make one with \"ykman --device %d piv keys generate\"; one that was imported may need its certificate, too", s.Slot, key.Name(s.Serial), s.Serial)
 		}
 		return err
 	}
