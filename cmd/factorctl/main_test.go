@@ -176,10 +176,10 @@ func TestCheckConfig(t *testing.T) {
 		}
 		return path
 	}
-	good := write("good", "[[rule]]\nservices = [\"sudo\"]\nfactors = [\"totp\", \"fido2\"]\n")
+	good := write("good", "[[rule]]\nservices = [\"sudo\"]\nfactors = [\"backup\"]\nenroll = \"login\"\n")
 	bad := write("bad", "frob = 1\n[[rule]]\nfactors = []\n")
 	run(t, "", "check-config", good).want(t, 0, "good: ok, 1 rule\n", "")
-	run(t, "", "check-config", good).want(t, 0, `factor "fido2" is not built into this factord`, "")
+	run(t, "", "check-config", good).want(t, 0, "enroll has no effect", "")
 	run(t, "", "check-config", good, "--json").want(t, 0, `"ok":true,"rules":1,`, "")
 	run(t, "", "check-config", bad).want(t, 1, "", "bad:1: frob")
 	run(t, "", "check-config", bad, "--json").want(t, 1, `"ok":false`, "bad:3: factors")
