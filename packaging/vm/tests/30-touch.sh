@@ -39,7 +39,7 @@ sees "Passcode"
 typed=$(key touch short)
 sees "Touch the YubiKey that is to be enrolled"
 captured=$(key touch short)
-sees "touch touch-1 is enrolled for you"
+sees "touch touch-1 is enrolled for tina"
 has "$typed$captured" "ok ${public}" "what the key typed"
 has "$(factorctl list --user tina)" "serial 12345678, token yubico-1" "factorctl list"
 lacks "$(screen 1)" "${captured#ok }" "tty1"
@@ -49,7 +49,8 @@ proves "sudo: Enter, a touch, Enter"
 begins_sudo tina
 sees "or Enter for a touch of YubiKey 12345678:"
 types 1 ""
-sees "Touch YubiKey 12345678, then press Enter:"
+sees "YubiKey 12345678, then press Enter:"
+eventually "the key is listened to" listened_to
 key touch short
 types 1 ""
 became_root
@@ -89,14 +90,16 @@ types 1 "$(printf '\004')"
 proves "beside a question the touch wins"
 race() { types 1 "clear; /usr/local/libexec/factor-helper check --service vm-race; echo status \$((\$? + 100))"; }
 race
-sees "Touch YubiKey 12345678, or type a code:"
+sees "YubiKey 12345678, or type a code:"
+eventually "the key is listened to" listened_to
 key touch short
 sees "status 100"
 equal "$(factor)" touch "the factor"
 
 proves "and a typed code wins, after which the key is let go"
 race
-sees "Touch YubiKey 12345678, or type a code:"
+sees "YubiKey 12345678, or type a code:"
+eventually "the key is listened to" listened_to
 types 1 "$(code_of tina)"
 sees "status 100"
 equal "$(factor)" totp "the factor"

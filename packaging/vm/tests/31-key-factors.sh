@@ -37,7 +37,7 @@ begins_sudo kira
 sees "Press Enter for"
 types 1 ""
 equal "$(key blinks 60s)" "ok challenge" "what blinks"
-sees "Touch YubiKey 12345678, then press Enter:"
+sees "YubiKey 12345678, then press Enter:"
 equal "$(key touch short)" "ok challenge" "the touch"
 types 1 ""
 became_root
@@ -58,7 +58,7 @@ types 1 ""
 sees "PIN of YubiKey 12345678"
 types 1 123456
 equal "$(key blinks 60s)" "ok piv" "what blinks"
-sees "Touch YubiKey 12345678, then press Enter:"
+sees "YubiKey 12345678, then press Enter:"
 equal "$(key touch short)" "ok piv" "the touch"
 types 1 ""
 became_root

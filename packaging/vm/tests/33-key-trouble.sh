@@ -14,7 +14,8 @@ EOT
 public=vvccccccccbd
 mine_=12345678 other=87654321
 keys "serial=$mine_ short=yubico:$public:010203040506:000102030405060708090a0b0c0d0e0f:7,pace=40ms" \
-	"serial=$other short=static:foreign out"
+	"serial=$other short=static:foreign"
+key unplug $other
 (umask 077; echo 010203040506 >"$mine/private-id"; echo 000102030405060708090a0b0c0d0e0f >"$mine/aes-key")
 dialogue "factorctl enroll touch --user tina --public-id $public --private-id-file $mine/private-id --aes-key-file $mine/aes-key" \
 	"Touch the YubiKey" "!/host/virtual-yubikey --at $mine/keys touch $mine_ short" || fail "enroll touch"
