@@ -29,7 +29,8 @@ echo 000102030405060708090a0b0c0d0e0f >"$mine/aes-key"
 umask 022
 
 proves "factord sees the key, and that it is nobody's"
-has "$(factorctl keys | tr -s ' ')" "YubiKey OTP+FIDO+CCID 12345678 5.4.3 touch or hmac (slot 1), fido2, piv -" "factorctl keys"
+listed() { factorctl keys | tr -s ' ' | grep -qF "YubiKey OTP+FIDO+CCID 12345678 5.4.3 touch or hmac (slot 1), fido2, piv -"; }
+eventually "factorctl keys lists it" listed # pcscd starts when it is asked
 
 proves "who sits here enrols it: one OTP is typed for proof, the next is captured"
 factorctl enroll yubico --user tina --no-confirm --public-id $public --private-id-file "$mine/private-id" --aes-key-file "$mine/aes-key" >/dev/null
@@ -63,19 +64,20 @@ key touch short
 sees "successfully authenticated"
 equal "$(factor)" touch "the factor"
 
-# A client without a terminal, so that what the key types would go to cat.
+# The client has no terminal: what the key types goes to cat, if it goes anywhere.
 proves "what is captured reaches neither tty1 nor another reader of the keyboard"
 evtest "$(keyboard /sys/bus/usb/devices/1-1:1.0)" >"$mine/events" 2>&1 &
 eventually "evtest is ready" grep -q "Testing" "$mine/events"
 : >"$mine/heard"
 chmod 666 "$mine/heard"
 chmod 711 "$mine"
-types 1 "clear; (setsid /usr/local/libexec/factor-helper check --service vm-lock </dev/null >$mine/heard 2>&1; echo status \$? >>$mine/heard) & cat >~/typed"
-eventually "the helper's cue" grep -q "Touch YubiKey 12345678" "$mine/heard"
+types 1 "clear; (setsid stdbuf -oL pamtester vm-lock tina authenticate </dev/null >$mine/heard 2>&1; echo status \$? >>$mine/heard) & cat >~/typed"
+eventually "the locker's cue" grep -q "Touch YubiKey 12345678" "$mine/heard"
+eventually "an empty tty1, and cat" test -e ~tina/typed
 before=$(cat /dev/vcs1)
 key touch short
-eventually "the helper's verdict" grep -q "status" "$mine/heard"
-has "$(cat "$mine/heard")" "status 0" "the helper"
+eventually "the locker's verdict" grep -q "status" "$mine/heard"
+has "$(cat "$mine/heard")" "status 0" "the locker"
 equal "$(cat /dev/vcs1)" "$before" "what tty1 shows"
 equal "$(cat ~tina/typed)" "" "what was typed on tty1"
 lacks "$(cat "$mine/events")" "EV_KEY), " "what evtest saw"

@@ -4,7 +4,8 @@
 # all the while: what is not captured must arrive there, and what is captured must not.
 . /vm/lib
 
-person tina sudo
+person tina
+printf 'auth required pam_factord.so first\naccount required pam_permit.so\n' | pam_service vm-wait
 rules <<'EOT'
 [[rule]]
 services = ["vm-wait"]
@@ -21,13 +22,16 @@ dialogue "factorctl enroll touch --user tina --public-id $public --private-id-fi
 	"Touch the YubiKey" "!/host/virtual-yubikey --at $mine/keys touch $mine_ short" || fail "enroll touch"
 console_login 1 tina
 chmod 711 "$mine"
+at_exit "sed 's/^/the program said: /' $mine/said"
 
 # waits: a program of tina's on tty1, without a terminal of its own, waits for the touch.
-# tty1 keeps what is typed in ~/typed meanwhile. says TEXT: so the program does.
+# tty1 keeps what is typed in ~/typed meanwhile. says TEXT: so the program does, last.
 waits() {
 	: >"$mine/said"
 	chmod 666 "$mine/said"
-	types 1 "clear; (setsid /usr/local/libexec/factor-helper check --service vm-wait </dev/null >$mine/said 2>&1; echo status \$? >>$mine/said) & cat >~/typed"
+	rm -f ~tina/typed
+	types 1 "clear; (setsid stdbuf -oL pamtester vm-wait tina authenticate </dev/null >$mine/said 2>&1; echo status \$? >>$mine/said) & cat >~/typed"
+	eventually "tty1 keeps what is typed" test -e ~tina/typed
 }
 said() { tail -n 1 "$mine/said" | grep -qF -- "$1"; }
 says() { eventually "it says \"$1\"" said "$1" || fail "it said: $(cat "$mine/said")"; }
@@ -123,7 +127,8 @@ says "$ask_for_touch"
 kill -9 "$(pgrep -x factord-usb)"
 otp=$(key touch $mine_ short)
 arrives "${otp#ok }"
-says "status 3"
+says "status 1"
+has "$(cat "$mine/said")" "can't be asked" "the program"
 types 1 "$(printf '\004')"
 waits
 says "$ask_for_touch"
@@ -137,5 +142,5 @@ says "status 1"
 otp=$(key touch $mine_ short)
 arrives "${otp#ok }"
 types 1 "$(printf '\004')"
-has "$(audited tina)" '"reason":"timeout"' "the audit record"
+has "$(cat "$mine/said")" "YubiKey $mine_ was not touched in time" "the program"
 types 1 exit
