@@ -35,8 +35,7 @@ eventually "factorctl keys lists it" listed # pcscd starts when it is asked
 proves "who sits here enrols it: one OTP is typed for proof, the next is captured"
 factorctl enroll yubico --user tina --no-confirm --public-id $public --private-id-file "$mine/private-id" --aes-key-file "$mine/aes-key" >/dev/null
 console_login 1 tina
-types 1 "clear; factorctl enroll touch --name desk"
-sees "Passcode"
+at_seat "Passcode" "own seat" types 1 "clear; factorctl enroll touch --name desk"
 typed=$(key touch short)
 sees "Touch the YubiKey that is to be enrolled"
 captured=$(key touch short)
@@ -48,8 +47,6 @@ has "$(factorctl keys)" tina "factorctl keys"
 
 proves "sudo: Enter, a touch, Enter"
 begins_sudo tina
-sees "or Enter for a touch of YubiKey 12345678:"
-types 1 ""
 sees "YubiKey 12345678, then press Enter:"
 eventually "the key is listened to" listened_to
 key touch short
@@ -58,8 +55,7 @@ became_root
 equal "$(factor)" touch "the factor"
 
 proves "a locker of the user's own begins at once, and a touch is all it needs"
-types 1 "clear; pamtester vm-lock tina authenticate"
-sees "Touch YubiKey 12345678"
+at_seat "Touch YubiKey 12345678" "only at this machine itself" types 1 "clear; pamtester vm-lock tina authenticate"
 key touch short
 sees "successfully authenticated"
 equal "$(factor)" touch "the factor"
@@ -91,16 +87,14 @@ types 1 "$(printf '\004')"
 
 proves "beside a question the touch wins"
 race() { types 1 "clear; /usr/local/libexec/factor-helper check --service vm-race; echo status \$((\$? + 100))"; }
-race
-sees "YubiKey 12345678, or type a code:"
+at_seat "YubiKey 12345678, or type a code:" "Passcode:" race
 eventually "the key is listened to" listened_to
 key touch short
 sees "status 100"
 equal "$(factor)" touch "the factor"
 
 proves "and a typed code wins, after which the key is let go"
-race
-sees "YubiKey 12345678, or type a code:"
+at_seat "YubiKey 12345678, or type a code:" "Passcode:" race
 eventually "the key is listened to" listened_to
 types 1 "$(code_of tina)"
 sees "status 100"

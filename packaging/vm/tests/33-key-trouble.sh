@@ -28,11 +28,19 @@ at_exit "sed 's/^/the program said: /' $mine/said"
 # waits: a program of tina's on tty1, without a terminal of its own, waits for the touch.
 # tty1 keeps what is typed in ~/typed meanwhile. says TEXT: so the program does, last.
 waits() {
+	begins_to_wait
+	while ! grep -q "YubiKey $mine_" "$mine/said"; do # logind was slow, as in at_seat
+		types 1 "$(printf '\004')"
+		begins_to_wait
+	done
+}
+begins_to_wait() {
 	: >"$mine/said"
 	chmod 666 "$mine/said"
 	rm -f ~tina/typed
 	types 1 "clear; (setsid stdbuf -oL pamtester vm-wait tina authenticate </dev/null >$mine/said 2>&1; echo status \$? >>$mine/said) & cat >~/typed"
 	eventually "tty1 keeps what is typed" test -e ~tina/typed
+	eventually "the program says something" test -s "$mine/said"
 }
 said() { tail -n 1 "$mine/said" | grep -qF -- "$1"; }
 says() { eventually "it says \"$1\"" said "$1" || fail "it said: $(cat "$mine/said")"; }
