@@ -111,7 +111,7 @@ func (a *asking) ask(ctx context.Context) (*factor.Wait, error) {
 	}
 	a.reply = agent.HMACReply{}
 	a.device = key.Asking{Device: a.f.Device, Key: key.Named(a.login, a.slot.Serial),
-		Job: a.slot.job(key.For(a.login), a.challenge, &a.reply)}
+		Job: a.slot.job(a.login.User, key.For(a.login), a.challenge, &a.reply)}
 	return a.device.Ask(ctx)
 }
 
