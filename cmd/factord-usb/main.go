@@ -103,7 +103,8 @@ func serve() error {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
 	signal.Ignore(unix.SIGPIPE)
-	keys := operation.Machine{Hidraw: hid.Hidraw{}, Libusb: libusb.Backend{}, Locks: os.Getenv(locks)}
+	keys := operation.Machine{Hidraw: hid.Hidraw{}, Libusb: libusb.Backend{}, Locks: os.Getenv(locks),
+		Log: func(text string) { fmt.Fprintln(os.Stderr, "factord-usb: "+text) }}
 	if keys.Locks == "" {
 		return errors.New("RUNTIME_DIRECTORY is not set\nhint: RuntimeDirectory=factord-usb belongs into the unit")
 	}

@@ -21,6 +21,14 @@ type Machine struct {
 	// Locks is a directory of this user alone, in which the keys that are in use are
 	// locked; "": none is, as in tests.
 	Locks string
+	// Log is told what is no answer to the caller; nil: nobody is.
+	Log func(text string)
+}
+
+func (m Machine) log(format string, args ...any) {
+	if m.Log != nil {
+		m.Log(fmt.Sprintf(format, args...))
+	}
 }
 
 var _ usb.Operations = Machine{}
