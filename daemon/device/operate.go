@@ -27,9 +27,10 @@ const (
 	workTime = 15 * time.Second
 	// letGo is how long it may take, once it is cancelled, to put the key at rest.
 	letGo = 160 * time.Millisecond
-	// reapTime is how long is waited for a process that was killed. One that the kernel
-	// holds back ends later, by itself.
-	reapTime = 30 * time.Millisecond
+	// reapTime is how long is waited for a process to end, and lingerTime until it is
+	// killed: more than it takes to swallow what a key types.
+	reapTime   = 30 * time.Millisecond
+	lingerTime = 15 * time.Second
 	// maxHeard bounds what is heard from it, in bytes: a reply with every byte escaped,
 	// and what it says on the way.
 	maxHeard = 4 * agent.MaxReply

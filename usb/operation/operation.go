@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/factord/factord/daemon/wire/agent"
 	"github.com/factord/factord/usb"
@@ -23,6 +25,22 @@ type Machine struct {
 	Locks string
 	// Log is told what is no answer to the caller; nil: nobody is.
 	Log func(text string)
+	// Rest counts what still goes on when an operation has been answered: the rest of what
+	// a key types, which is to reach no window, is swallowed. nil: nobody waits for it.
+	Rest *sync.WaitGroup
+}
+
+// restLimit is more than swallowing takes, however much a device types.
+const restLimit = 12 * time.Second
+
+// Finish waits for Rest, before the process ends and gives all keyboards back.
+func (m Machine) Finish() {
+	done := make(chan struct{})
+	go func() { defer close(done); m.Rest.Wait() }()
+	select {
+	case <-done:
+	case <-time.After(restLimit):
+	}
 }
 
 func (m Machine) log(format string, args ...any) {
