@@ -37,7 +37,7 @@ const (
 )
 
 // operate puts the job to factord-usb. It returns within letGo and reapTime of the end of
-// ctx, and nothing is left of the operation then.
+// ctx, and nothing is left of the operation then but what swallows the rest of a text.
 func (b *Broker) operate(ctx context.Context, p *place) error {
 	wait := p.job.Request.(interface{ Base() *agent.Common }).Base().WaitTime()
 	link, err := b.connect(ctx)
