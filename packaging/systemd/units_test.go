@@ -73,10 +73,11 @@ func TestUnits(t *testing.T) {
 				"StartLimitIntervalSec": "0", "PrivateNetwork": "yes", "RestrictAddressFamilies": "AF_UNIX AF_NETLINK", // libusb needs the latter
 				"DevicePolicy": "closed", "DeviceAllow": "char-hidraw rw char-input r char-usb_device rw",
 				"CapabilityBoundingSet": "", "AmbientCapabilities": "", "NoNewPrivileges": "yes", "LimitCORE": "0", "ProtectSystem": "strict",
-				"StandardInput": "null", "StandardOutput": "null", "IPAddressDeny": "any", "ProtectHome": "yes", "ProcSubset": "pid",
-				"SystemCallFilter": "@system-service ~@privileged @resources", "PrivateMounts": "yes", "RemoveIPC": "yes",
+				"StandardInput": "null", "StandardOutput": "null",
 				"RuntimeDirectory": "factord-usb", "RuntimeDirectoryMode": "0700", // or anybody could lock the keys
 				"RuntimeDirectoryPreserve": "yes", // or the first process that ends takes the others' locks away
+				"IPAddressDeny":            "any", "ProtectHome": "yes", "ProcSubset": "pid",
+				"SystemCallFilter": "@system-service ~@privileged @resources", "PrivateMounts": "yes", "RemoveIPC": "yes",
 			},
 			absent: []string{
 				"PrivateDevices", // hides the keys
