@@ -13,9 +13,6 @@ keep /etc/sudoers.d/afar
 echo 'ada ALL=(ALL) NOPASSWD: /far/as-root, /usr/bin/su' >/etc/sudoers.d/afar
 at_exit "rm -rf /far"
 install -d -m 1777 /far
-udevadm control --reload
-udevadm trigger
-systemctl enable --now --quiet factord-usb.socket
 keys "serial=12345678 short=yubico:vvccccccccbd:010203040506:000102030405060708090a0b0c0d0e0f long=hmac:$secret,lt64,touch"
 rules <<'EOF'
 [[rule]]

@@ -5,9 +5,6 @@
 
 secret=303132333435363738393a3b3c3d3e3f40414243
 person quin
-udevadm control --reload
-udevadm trigger
-systemctl enable --now --quiet factord-usb.socket
 keys "serial=12345678 long=hmac:$secret,lt64,touch"
 rules <<'EOF'
 [[rule]]
