@@ -77,6 +77,7 @@ func TestUnits(t *testing.T) {
 				"RuntimeDirectory": "factord-usb", "RuntimeDirectoryMode": "0700", // or anybody could lock the keys
 				"RuntimeDirectoryPreserve": "yes", // or the first process that ends takes the others' locks away
 				"IPAddressDeny":            "any", "ProtectHome": "yes", "ProcSubset": "pid",
+				"InaccessiblePaths": "-/var/lib/factord -/etc/factord -/etc/credstore -/dev/shm -/dev/mqueue", // the last two else are everybody's
 				"SystemCallFilter": "@system-service ~@privileged @resources", "PrivateMounts": "yes", "RemoveIPC": "yes",
 			},
 			absent: []string{
