@@ -78,7 +78,7 @@ func TestUnits(t *testing.T) {
 				"RuntimeDirectoryPreserve": "yes", // or the first process that ends takes the others' locks away
 				"IPAddressDeny":            "any", "ProtectHome": "yes", "ProcSubset": "pid",
 				"InaccessiblePaths": "-/var/lib/factord -/etc/factord -/etc/credstore -/dev/shm -/dev/mqueue", // the last two else are everybody's
-				"SystemCallFilter": "@system-service ~@privileged @resources", "PrivateMounts": "yes", "RemoveIPC": "yes",
+				"SystemCallFilter":  "@system-service ~@privileged @resources", "PrivateMounts": "yes", "RemoveIPC": "yes",
 			},
 			absent: []string{
 				"PrivateDevices", // hides the keys
