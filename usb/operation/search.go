@@ -14,6 +14,10 @@ import (
 // poll is how often it is looked whether keys came or went.
 const poll = 250 * time.Millisecond
 
+// arrival is how long a key that has come during the wait may be without its device files,
+// or the right to open them: udev takes seconds on a busy machine.
+const arrival = 5 * time.Second
+
 // search looks for a key until it is there, or the time is over.
 type search struct {
 	backend hid.Backend
@@ -22,6 +26,9 @@ type search struct {
 	// passed are keys that were looked at and are not meant, by their ports. One that is
 	// pulled out, or is another key, is looked at again.
 	passed map[string]hid.Key
+	// there are the keys of the last round, and arrived is when one came after the first.
+	there   map[string]hid.Key
+	arrived time.Time
 	// hindrance is why a key that may be meant could not be looked at in this round.
 	hindrance error
 }
@@ -45,6 +52,12 @@ func (s *search) round(ctx context.Context, has func(hid.Key) bool) ([]hid.Key, 
 			keys = append(keys, k)
 		}
 	}
+	for port, k := range there {
+		if s.there != nil && s.there[port] != k {
+			s.arrived = time.Now()
+		}
+	}
+	s.there = there
 	for port, k := range s.passed {
 		if there[port] != k {
 			delete(s.passed, port)
@@ -64,6 +77,10 @@ func (s *search) note(err error) error {
 	case errors.Is(err, hid.ErrBusy), errors.Is(err, ctap.ErrBusy):
 		s.hindrance = err
 		return nil
+	case errors.Is(err, hid.ErrAccess), errors.Is(err, hid.ErrDriver):
+		if time.Since(s.arrived) < arrival {
+			return nil
+		}
 	}
 	return err
 }

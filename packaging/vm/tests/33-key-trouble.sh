@@ -66,6 +66,22 @@ says "$ask_for_touch"
 key touch $mine_ short
 allowed
 
+proves "plugged in where udev takes three seconds to say whose it is"
+at_exit "udevadm control --reload"
+at_exit "rm -f /run/udev/rules.d/00-vm-slow.rules"
+mkdir -p /run/udev/rules.d
+echo 'ACTION=="add", SUBSYSTEM=="hidraw", PROGRAM="/bin/sleep 3"' >/run/udev/rules.d/00-vm-slow.rules
+udevadm control --reload
+key unplug $mine_
+waits
+says "$plug_in"
+key plug $mine_
+says "$ask_for_touch"
+key touch $mine_ short
+allowed
+rm /run/udev/rules.d/00-vm-slow.rules
+udevadm control --reload
+
 proves "pulled out while it is waited for, and back under another number"
 waits
 says "$ask_for_touch"
