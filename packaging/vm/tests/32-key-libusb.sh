@@ -15,7 +15,7 @@ services = ["sudo"]
 factors = ["$1"]
 EOT
 }
-public=vvccccccccbd
+public=vvccccccccbe
 secret=303132333435363738393a3b3c3d3e3f40414243
 keys "serial=12345678 short=yubico:$public:010203040506:000102030405060708090a0b0c0d0e0f:7 long=hmac:$secret,lt64,touch"
 (umask 077; echo 010203040506 >"$mine/private-id"; echo 000102030405060708090a0b0c0d0e0f >"$mine/aes-key"; echo $secret >"$mine/secret")

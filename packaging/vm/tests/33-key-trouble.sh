@@ -12,7 +12,7 @@ services = ["vm-wait"]
 callers = ["user"]
 factors = ["touch"]
 EOT
-public=vvccccccccbd
+public=vvccccccccbf
 mine_=12345678 other=87654321
 secrets=$public:010203040506:000102030405060708090a0b0c0d0e0f
 keys "serial=$mine_ short=yubico:$secrets:7" \
