@@ -51,7 +51,7 @@ cd /
 
 proves "piv: the PIN, then a touch give sudo"
 begins_sudo kira
-sees "PIN of YubiKey 12345678"
+asks_for "PIN of YubiKey 12345678:"
 types 1 123456
 equal "$(key blinks 60s)" "ok piv" "what blinks"
 sees "YubiKey 12345678, then press Enter:"
@@ -62,9 +62,13 @@ proven piv
 
 proves "piv: a wrong PIN makes nothing blink, and the next question says what is left"
 begins_sudo kira
-sees "PIN of YubiKey 12345678"
+asks_for "PIN of YubiKey 12345678:"
 types 1 654321
-sees "2 tries"
+# Where the key is slow, this comes with the next Enter.
+told() { shows 1 "2 tries are left" || shows 1 "then press Enter:"; }
+eventually "what became of the PIN" told
+shows 1 "2 tries are left" || types 1 ""
+sees "Wrong, 2 tries are left. PIN of YubiKey 12345678:"
 lacks "$(key status)" "blinks" "the key"
 types 1 123456
 equal "$(key blinks 60s)" "ok piv" "what blinks"
