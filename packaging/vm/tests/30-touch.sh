@@ -20,7 +20,8 @@ services = ["vm-lock"]
 callers = ["user"]
 factors = ["touch"]
 EOT
-public=vvccccccccbd # of one user, also when that is gone
+# Keys are of one user, also when that is gone: each test has numbers of its own.
+public=vvccccccccbd
 keys "serial=12345678 short=yubico:$public:010203040506:000102030405060708090a0b0c0d0e0f:7"
 factor() { audited tina | sed -n 's/.*"verdict":"allow".*"factor":"\([^"]*\)".*/\1/p'; }
 umask 077

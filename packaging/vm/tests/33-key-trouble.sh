@@ -13,7 +13,7 @@ callers = ["user"]
 factors = ["touch"]
 EOT
 public=vvccccccccbf
-mine_=12345678 other=87654321
+mine_=33345678 other=87654321
 secrets=$public:010203040506:000102030405060708090a0b0c0d0e0f
 keys "serial=$mine_ short=yubico:$secrets:7" \
 	"serial=$other short=static:foreign"
