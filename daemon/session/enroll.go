@@ -174,9 +174,12 @@ func (r *request) outsideOnce(do func(context.Context) (any, error)) (any, error
 	if errors.As(err, &q) {
 		return nil, q
 	}
+	var no factor.Refusal
 	var lapse *factor.Lapse
 	var o *factor.Outage
 	switch {
+	case errors.As(err, &no):
+		return nil, problemf(wire.ReasonDenied, "%s", no)
 	case errors.As(err, &lapse):
 		return nil, problemf(wire.ReasonDenied, "%s", lapse.Text)
 	case errors.As(err, &o):
@@ -185,8 +188,6 @@ func (r *request) outsideOnce(do func(context.Context) (any, error)) (any, error
 			return nil, problemf(wire.ReasonUnavailable, "%s\nhint: the log and factorctl status say why", o.Text)
 		}
 		return nil, problemf(wire.ReasonUnavailable, "%s: %s", o.Text, outageAdvice(err))
-	case err != nil && !errors.Is(err, factor.ErrFirstCode) && ctx.Err() == nil:
-		return nil, problemf(wire.ReasonDenied, "%s", err)
 	}
 	return done, err
 }
