@@ -97,7 +97,7 @@ func newDesk(t *testing.T) *desk { return deskWith(t, piv.Config{}) }
 func deskWith(t *testing.T, c piv.Config) *desk {
 	t.Helper()
 	d := &desk{t: t, readers: reader.New(t, reader.Config{}), authority: card.NewAuthority("Test Root")}
-	d.device = &watched{Device: device.New(device.Config{Program: d.program()})}
+	d.device = &watched{Device: device.New(device.Config{Program: d.program(), Private: filepath.Join(t.TempDir(), "usb")})}
 	c.Device, c.Host, c.Trust = d.device, "host.example", &proof.Trust{}
 	if err := c.Trust.Add(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: d.authority.Certificate.Raw})); err != nil {
 		t.Fatal(err)
