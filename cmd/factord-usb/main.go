@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"os/user"
 	"strconv"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -103,10 +104,12 @@ func serve() error {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
 	signal.Ignore(unix.SIGPIPE)
-	keys := operation.Machine{Hidraw: hid.Hidraw{}, Libusb: libusb.Backend{}, Locks: os.Getenv(locks)}
+	keys := operation.Machine{Hidraw: hid.Hidraw{}, Libusb: libusb.Backend{}, Locks: os.Getenv(locks), Rest: new(sync.WaitGroup),
+		Log: func(text string) { fmt.Fprintln(os.Stderr, "factord-usb: "+text) }}
 	if keys.Locks == "" {
 		return errors.New("RUNTIME_DIRECTORY is not set\nhint: RuntimeDirectory=factord-usb belongs into the unit")
 	}
+	defer keys.Finish()
 	return usb.Config{May: isFactord, Operations: keys}.Serve(ctx, stream)
 }
 

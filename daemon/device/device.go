@@ -18,9 +18,6 @@ import (
 	"github.com/factord/factord/daemon/wire/agent"
 )
 
-// maxOperations is how many operations are under way at once, each a process.
-const maxOperations = 8
-
 // Config of a broker.
 type Config struct {
 	// Socket is where factord-usb is asked for a connection; "": nowhere.
@@ -39,7 +36,7 @@ type Config struct {
 // Broker puts jobs to keys. It is safe for concurrent use.
 type Broker struct {
 	Config
-	slots chan struct{} // one for each operation under way
+	slots slots
 
 	mu     sync.Mutex
 	queues map[string][]*place // by Job.Queue; the first is being served
@@ -50,7 +47,7 @@ func New(c Config) *Broker {
 	if c.Backend == nil {
 		c.Backend = func() string { return "" }
 	}
-	return &Broker{Config: c, slots: make(chan struct{}, maxOperations), queues: map[string][]*place{}}
+	return &Broker{Config: c, slots: slots{taken: map[string]int{}}, queues: map[string][]*place{}}
 }
 
 // Do implements key.Device.
@@ -64,12 +61,10 @@ func (b *Broker) Do(ctx context.Context, j key.Job) error {
 	if err := p.await(ctx); err != nil {
 		return err
 	}
-	select {
-	case b.slots <- struct{}{}:
-		defer func() { <-b.slots }()
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	if err := b.slots.take(ctx, j.User); err != nil {
+		return err
 	}
+	defer b.slots.give(j.User)
 	request.Base().Backend = b.Backend()
 	request.Base().Wait = patience(ctx, j.Wait).Milliseconds()
 	return b.operate(ctx, p)

@@ -176,8 +176,8 @@ func TestQueue(t *testing.T) {
 	if err := <-su.done; !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled in the operation: %v", err)
 	}
-	if len(b.queues) > 0 || len(b.slots) > 0 {
-		t.Errorf("left behind: %v, %d slots", b.queues, len(b.slots))
+	if len(b.queues) > 0 || b.slots.all > 0 {
+		t.Errorf("left behind: %v, %d slots", b.queues, b.slots.all)
 	}
 }
 
@@ -235,9 +235,9 @@ func TestSlots(t *testing.T) {
 		return agent.KeysReply{}, nil
 	}})
 	errs := make(chan error)
-	for range 2 * maxOperations {
+	for n := range 2 * maxOperations {
 		go func() {
-			errs <- b.Do(context30(t), key.Job{Verb: agent.Keys, Request: &agent.KeysRequest{}, Reply: &agent.KeysReply{}, Wait: -1})
+			errs <- b.Do(context30(t), key.Job{Verb: agent.Keys, User: fmt.Sprint(n), Request: &agent.KeysRequest{}, Reply: &agent.KeysReply{}, Wait: -1})
 		}()
 	}
 	<-full

@@ -120,15 +120,22 @@ func (l *link) hangUp(result chan error) {
 	}
 }
 
-// close ends the connection, and with it a child.
+// close ends the connection, and with it a child, which may still swallow what a key has
+// begun to type. One that does not end is killed.
 func (l *link) close() {
 	l.conn.Close()
 	if l.child == nil {
 		return
 	}
-	syscall.Kill(-l.child.Process.Pid, syscall.SIGKILL)
 	reaped := make(chan struct{})
 	go func() { defer close(reaped); l.child.Wait() }()
+	go func() {
+		select {
+		case <-reaped:
+		case <-time.After(lingerTime):
+			syscall.Kill(-l.child.Process.Pid, syscall.SIGKILL)
+		}
+	}()
 	select {
 	case <-reaped:
 	case <-time.After(reapTime):

@@ -27,16 +27,17 @@ const (
 	workTime = 15 * time.Second
 	// letGo is how long it may take, once it is cancelled, to put the key at rest.
 	letGo = 160 * time.Millisecond
-	// reapTime is how long is waited for a process that was killed. One that the kernel
-	// holds back ends later, by itself.
-	reapTime = 30 * time.Millisecond
+	// reapTime is how long is waited for a process to end, and lingerTime until it is
+	// killed: more than it takes to swallow what a key types.
+	reapTime   = 30 * time.Millisecond
+	lingerTime = 15 * time.Second
 	// maxHeard bounds what is heard from it, in bytes: a reply with every byte escaped,
 	// and what it says on the way.
 	maxHeard = 4 * agent.MaxReply
 )
 
 // operate puts the job to factord-usb. It returns within letGo and reapTime of the end of
-// ctx, and nothing is left of the operation then.
+// ctx, and nothing is left of the operation then but what swallows the rest of a text.
 func (b *Broker) operate(ctx context.Context, p *place) error {
 	wait := p.job.Request.(interface{ Base() *agent.Common }).Base().WaitTime()
 	link, err := b.connect(ctx)

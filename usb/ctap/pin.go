@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/fxamacker/cbor/v2"
 )
@@ -24,7 +25,9 @@ const (
 	permitAssert = 0x02
 )
 
-// Sizes of a PIN, in bytes (6.5.1).
+// Sizes of a PIN: at least so many code points, and at most so many bytes (6.5.1). The bytes
+// are those that were typed: they should be in Normalization Form C, in which keyboards of
+// Linux write what they have a key for.
 const (
 	minPIN = 4
 	maxPIN = 63
@@ -86,7 +89,7 @@ func (k *Key) authorize(ctx context.Context, p purpose) (authorization, error) {
 	switch {
 	case p.pin != nil && !k.info.PINSet():
 		return authorization{}, ErrNoPIN
-	case p.pin != nil && (len(p.pin) < minPIN || len(p.pin) > maxPIN):
+	case p.pin != nil && (utf8.RuneCount(p.pin) < minPIN || len(p.pin) > maxPIN):
 		return authorization{}, ErrPINLength
 	case p.pin == nil && !p.uv:
 		return authorization{}, nil
@@ -107,7 +110,8 @@ func (k *Key) authorize(ctx context.Context, p purpose) (authorization, error) {
 	return authorization{param: authenticate(protocol, token, p.clientDataHash), protocol: protocol}, nil
 }
 
-// token asks for a pinUvAuthToken. No PIN is ever sent twice.
+// token asks for a pinUvAuthToken. A PIN that the key has refused is not sent again; one that
+// it was too busy to look at is, and one that it took, if the touch after it did not come.
 func (k *Key) token(ctx context.Context, protocol uint, p purpose) ([]byte, error) {
 	var hello, r pinReply
 	if err := k.command(ctx, clientPIN, pinRequest{Protocol: protocol, Subcommand: subAgreement}, &hello); err != nil {

@@ -77,7 +77,7 @@ func TestWrongPIN(t *testing.T) {
 			_, err := c.Assert(within(t), r)
 			return err
 		}
-		for _, short := range []string{"", "123", string(make([]byte, 64))} {
+		for _, short := range []string{"", "123", "äöü", string(make([]byte, 64))} {
 			if err := try(short); !errors.Is(err, ctap.ErrPINLength) {
 				t.Errorf("%q: %v", short, err)
 			}

@@ -11,8 +11,8 @@ var (
 	ErrNoCredentials = errors.New("the key has no such credential")
 	// ErrExcluded: the key has a credential for this person already.
 	ErrExcluded = errors.New("the key is enrolled already")
-	// ErrDenied: the person said no.
-	ErrDenied = errors.New("the person refused at the key")
+	// ErrDenied: the person said no, or with some keys nothing at all (6.1.2 and 6.2.2).
+	ErrDenied = errors.New("the person refused at the key, or did nothing")
 	// ErrTouchTimeout: nobody touched the key.
 	ErrTouchTimeout = errors.New("nobody touched the key in time")
 	// ErrCancelled: somebody else ended the key's waiting.
@@ -26,7 +26,7 @@ var (
 	// ErrReplug: the PIN was wrong three times, and the key must be plugged in again.
 	ErrReplug = errors.New("the key takes no more PINs until it is plugged in again")
 	// ErrPINLength: no PIN can be so short or long. The key was not asked.
-	ErrPINLength = errors.New("a PIN has 4 to 63 bytes")
+	ErrPINLength = errors.New("a PIN has at least 4 characters, and at most 63 bytes")
 	// ErrWrongUV: the finger was not recognised.
 	ErrWrongUV = errors.New("the key did not recognise the finger")
 	// ErrUVBlocked: fingers were not recognised too often, and the key wants its PIN.

@@ -77,6 +77,15 @@ func (p *plug) touch(t *testing.T) string {
 	return text
 }
 
+// isTaken reports whether a key's keyboard is taken.
+func (b *bench) isTaken(p *plug) bool {
+	if !p.taken.TryLock() {
+		return true
+	}
+	p.taken.Unlock()
+	return false
+}
+
 func (b *bench) at(port string) (*plug, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -19,7 +19,7 @@ func (m Machine) Capture(ctx context.Context, q agent.CaptureRequest, t usb.Talk
 	if err != nil {
 		return agent.CaptureReply{}, err
 	}
-	c := capture{machine: m, request: q, search: newSearch(b, q.Common, t), listening: map[string]*listener{}, heard: make(chan heard)}
+	c := capture{machine: m, request: q, search: newSearch(b, q.Common, t), listening: map[string]*listener{}, heard: make(chan heard), over: make(chan struct{})}
 	if len(q.Lengths) == 1 {
 		c.expected.Length = q.Lengths[0]
 	}
@@ -42,6 +42,7 @@ type capture struct {
 	search    *search
 	listening map[string]*listener // by port
 	heard     chan heard           // one from each listener, its last word
+	over      chan struct{}        // closed when nobody hears it any more
 }
 
 // listener listens to one key, whose keyboard it has taken.
@@ -104,7 +105,10 @@ func (c *capture) look(ctx context.Context) error {
 		switch l, err := c.open(ctx, k); {
 		case err == nil:
 			c.listening[k.Port] = l
-			go l.listen(ctx, c.expected, c.heard)
+			if rest := c.machine.Rest; rest != nil {
+				rest.Add(1)
+			}
+			go c.listen(ctx, l)
 		default:
 			if err := c.search.note(k, err); err != nil && len(c.listening) == 0 {
 				return err
@@ -154,21 +158,40 @@ func (c *capture) wants(serial uint32) bool {
 	return slices.Contains(c.request.Serials, serial)
 }
 
-// listen waits for the key to type, and gives it back.
-func (l *listener) listen(ctx context.Context, expected otp.Expected, to chan<- heard) {
-	typed, err := otp.Capture(ctx, l.keyboard, expected)
+// listen waits for the key to type, and gives it back, but not in the middle of a text: its
+// rest would go to whatever window is in front, with an OTP that nobody has spent.
+func (c *capture) listen(ctx context.Context, l *listener) {
+	if rest := c.machine.Rest; rest != nil {
+		defer rest.Done()
+	}
+	typed, err := otp.Capture(ctx, l.keyboard, c.expected)
 	if !errors.Is(err, hid.ErrGone) {
 		typed.Drain(context.WithoutCancel(ctx), l.keyboard)
 	}
 	l.keyboard.Close()
 	l.unlock()
-	to <- heard{l, typed.Text, err}
+	select {
+	case c.heard <- heard{l, typed.Text, err}:
+	case <-c.over:
+		clear(typed.Text)
+	}
 }
+
+// stopTime is what is waited for listeners that end. One that swallows the rest of a text
+// goes on by itself.
+const stopTime = 120 * time.Millisecond
 
 // stop ends what still listens.
 func (c *capture) stop(cancel context.CancelFunc) {
+	defer close(c.over)
 	cancel()
+	limit := time.After(stopTime)
 	for range c.listening {
-		clear((<-c.heard).text)
+		select {
+		case h := <-c.heard:
+			clear(h.text)
+		case <-limit:
+			return
+		}
 	}
 }

@@ -117,6 +117,9 @@ func (m Machine) Sign(ctx context.Context, q agent.SignRequest, t usb.Talk) (r a
 	ctx, cancel := waiting(ctx, q.Common)
 	defer cancel()
 	signature, err := piv.Sign(ctx, s)
+	if signature.Stays {
+		m.log("the PIN of YubiKey %d stays verified: until it is pulled out, every program on this machine may sign with it", q.Serial)
+	}
 	if err != nil {
 		return r, cardFailure(err)
 	}

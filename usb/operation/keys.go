@@ -2,10 +2,13 @@ package operation
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/factord/factord/daemon/wire"
 	"github.com/factord/factord/daemon/wire/agent"
 	"github.com/factord/factord/usb"
 	"github.com/factord/factord/usb/hid"
@@ -34,12 +37,15 @@ func (m Machine) Keys(ctx context.Context, q agent.KeysRequest, t usb.Talk) (r a
 	for _, at := range all[:min(len(all), maxKeys)] {
 		k := agent.Key{Port: at.Port, Name: at.Name, Vendor: at.Vendor, Product: at.Product}
 		if err := m.describe(ctx, b, at, &k); err != nil {
-			k.Note = err.Error()
+			k.Note = wire.Printable(err.Error())
 		}
 		r.Keys = append(r.Keys, k)
 	}
 	if q.Cards && ctx.Err() == nil {
 		addCards(ctx, &r)
+	}
+	if err := fit(&r); err != nil {
+		return r, err
 	}
 	return r, ctx.Err()
 }
@@ -71,8 +77,35 @@ func (m Machine) describeFIDO(ctx context.Context, b hid.Backend, at hid.Key, k 
 		return nil
 	}
 	i := t.Info()
-	k.FIDO = &agent.FIDO{Versions: i.Versions, AAGUID: i.AAGUID, PINSet: i.PINSet(), UV: i.UV()}
+	k.FIDO = &agent.FIDO{Versions: versions(i.Versions), AAGUID: i.AAGUID, PINSet: i.PINSet(), UV: i.UV()}
 	return nil
+}
+
+// Limits of the versions that a key says it has: of those there are "U2F_V2", "FIDO_2_0",
+// "FIDO_2_1_PRE" and the like.
+const (
+	maxVersions = 8
+	maxVersion  = 32 // bytes
+)
+
+// versions are those that can be ones. They are the key's own words, for a terminal.
+func versions(all []string) []string {
+	known := slices.DeleteFunc(slices.Clone(all), func(v string) bool {
+		return len(v) > maxVersion || strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' })
+	})
+	return known[:min(len(known), maxVersions)]
+}
+
+// fit leaves out what does not fit into a reply, from the last key on.
+func fit(r *agent.KeysReply) error {
+	for n := len(r.Keys) - 1; ; n-- {
+		text, err := json.Marshal(r)
+		if err != nil || len(text) < agent.MaxReply || n < 0 {
+			return err
+		}
+		k := r.Keys[n]
+		r.Keys[n] = agent.Key{Port: k.Port, Serial: k.Serial, Vendor: k.Vendor, Product: k.Product, Note: "too much to say of so many keys"}
+	}
 }
 
 // addCards adds what the PIV applications of keys have.
@@ -85,7 +118,8 @@ func addCards(ctx context.Context, r *agent.KeysReply) {
 		r.Notes = append(r.Notes, fmt.Sprintf("%q: %v", s.Reader, s.Err))
 	}
 	for _, c := range cards {
-		card := &agent.PIV{Reader: c.Reader, Tries: triesOf(c.Tries)}
+		name := wire.Printable(c.Reader)
+		card := &agent.PIV{Reader: name, Tries: triesOf(c.Tries)}
 		for _, s := range c.Slots {
 			if s.Key != nil {
 				card.Slots = append(card.Slots, slotOf(s))
@@ -93,7 +127,7 @@ func addCards(ctx context.Context, r *agent.KeysReply) {
 		}
 		i := slices.IndexFunc(r.Keys, func(k agent.Key) bool { return k.Serial == c.Serial && c.Serial != 0 })
 		if i < 0 { // of which nothing else was seen, or not its number
-			r.Keys = append(r.Keys, agent.Key{Name: c.Reader, Serial: c.Serial, Firmware: c.Firmware.String()})
+			r.Keys = append(r.Keys, agent.Key{Name: name, Serial: c.Serial, Firmware: c.Firmware.String()})
 			i = len(r.Keys) - 1
 		}
 		r.Keys[i].Card = card

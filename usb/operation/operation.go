@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/factord/factord/daemon/wire/agent"
 	"github.com/factord/factord/usb"
@@ -21,6 +23,30 @@ type Machine struct {
 	// Locks is a directory of this user alone, in which the keys that are in use are
 	// locked; "": none is, as in tests.
 	Locks string
+	// Log is told what is no answer to the caller; nil: nobody is.
+	Log func(text string)
+	// Rest counts what still goes on when an operation has been answered: the rest of what
+	// a key types, which is to reach no window, is swallowed. nil: nobody waits for it.
+	Rest *sync.WaitGroup
+}
+
+// restLimit is more than swallowing takes, however much a device types.
+const restLimit = 12 * time.Second
+
+// Finish waits for Rest, before the process ends and gives all keyboards back.
+func (m Machine) Finish() {
+	done := make(chan struct{})
+	go func() { defer close(done); m.Rest.Wait() }()
+	select {
+	case <-done:
+	case <-time.After(restLimit):
+	}
+}
+
+func (m Machine) log(format string, args ...any) {
+	if m.Log != nil {
+		m.Log(fmt.Sprintf(format, args...))
+	}
 }
 
 var _ usb.Operations = Machine{}

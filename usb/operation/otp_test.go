@@ -6,10 +6,12 @@ import (
 	"crypto/sha1"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/factord/factord/daemon/wire/agent"
+	"github.com/factord/factord/usb/hid"
 	"github.com/factord/factord/usb/virtual/otpkey"
 )
 
@@ -86,9 +88,7 @@ func TestCaptureOfTwo(t *testing.T) {
 	if got := <-done; got.err != nil || string(got.reply.Text) != want || got.reply.Serial != 9 {
 		t.Errorf("captured %+v; want %q", got, want)
 	}
-	if !first.taken.TryLock() {
-		t.Error("the other key is still taken")
-	}
+	await(t, "the other key is given back", first.taken.TryLock)
 }
 
 // A key that is pulled out is waited for, wherever it comes back.
@@ -287,6 +287,52 @@ func TestKeys(t *testing.T) {
 		case k.Port == "1-2" && k.Serial == 0 && strings.Contains(k.Note, "holds the key"):
 		default:
 			t.Errorf("%+v", k)
+		}
+	}
+}
+
+// What a key has begun to type reaches nobody else: not when the login is given up, and not
+// when another key has typed. Nobody waits for it but the process.
+func TestCaptureInMidTyping(t *testing.T) {
+	for _, name := range []string{"given up", "another key"} {
+		b := newBench()
+		p, other := b.plug("1-1", typing(8, "cccccccccccc")), b.plug("1-2", typing(9, "cccccccccccb"))
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		defer cancel()
+		m, said, done := Machine{Hidraw: b, Rest: &sync.WaitGroup{}}, &talk{}, make(chan error, 1)
+		go func() {
+			_, err := m.Capture(ctx, agent.CaptureRequest{Common: waits(limit), Serials: []uint32{8, 9}}, said)
+			done <- err
+		}()
+		await(t, "both are listened to", func() bool { return b.isTaken(p) && b.isTaken(other) })
+		typist, stop := make(chan struct{}), make(chan struct{})
+		go func() { // without an end, until it is stopped
+			defer close(typist)
+			for {
+				select {
+				case p.presses <- hid.NewPress(6, 0):
+				case <-stop:
+					return
+				}
+			}
+		}()
+		await(t, "it types", func() bool { return len(p.presses) > 0 })
+		if name == "given up" {
+			cancel()
+		} else {
+			other.touch(t)
+		}
+		if err := <-done; (err != nil) != (name == "given up") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if p.taken.TryLock() {
+			t.Errorf("%s: the key is given back while it types", name)
+		}
+		close(stop)
+		<-typist
+		m.Finish()
+		if !p.taken.TryLock() || len(p.presses) > 0 {
+			t.Errorf("%s: the key is not given back", name)
 		}
 	}
 }

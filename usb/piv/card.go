@@ -2,6 +2,7 @@ package piv
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -153,14 +154,16 @@ func guard[T any](call func() (T, error)) (value T, err error) {
 // What they read does not matter.
 func forget(yk *piv.YubiKey) bool {
 	yk.FormFactor()
-	if !verified(yk) {
+	if forgotten(yk) {
 		return true
 	}
 	yk.Serial()
-	return !verified(yk)
+	return forgotten(yk)
 }
 
-func verified(yk *piv.YubiKey) bool {
+// forgotten reports whether no PIN is verified. Of that the card has to tell, unless it is
+// gone: without power it keeps nothing.
+func forgotten(yk *piv.YubiKey) bool {
 	_, err := yk.Retries()
-	return classify(err) == errVerified
+	return err == nil || errors.Is(classify(err), errGone)
 }

@@ -180,3 +180,24 @@ func FuzzCard(f *testing.F) {
 		}
 	})
 }
+
+// TestStays: a card that does not tell whether it has forgotten the PIN may not have.
+func TestStays(t *testing.T) {
+	r := reader.New(t, reader.Config{})
+	k := insert(t, r, card.Config{}, ec(gopiv.PINPolicyOnce, gopiv.TouchPolicyNever))
+	for name, also := range map[string]func([]byte) bool{"signed": func([]byte) bool { return false }, "not signed": signing} {
+		sent := false
+		k.Card.SetFault(func(_ context.Context, apdu []byte, answer func([]byte) []byte) []byte {
+			sent = sent || verify(apdu)
+			if sent && (apdu[1] == 0x20 && !verify(apdu) || also(apdu)) {
+				return []byte{0x6f, 0x00}
+			}
+			return answer(apdu)
+		})
+		if s, err := piv.Sign(patient(t), k.request(pin)); !s.Stays || (err != nil) != (name == "not signed") {
+			t.Errorf("%s: %+v, %v", name, s, err)
+		}
+		k.Card.SetFault(nil)
+	}
+	must(t, k.sign(t, k.request(pin)))
+}

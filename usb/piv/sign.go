@@ -33,7 +33,7 @@ type Signature struct {
 	// Verified: the key has verified the PIN just before.
 	Verified bool
 	// Stays: the key could not be brought to forget the PIN. Until it loses power,
-	// every program on this machine may use it.
+	// every program on this machine may use it. It is told beside an error, too.
 	Stays bool
 }
 
@@ -62,7 +62,7 @@ func Sign(ctx context.Context, r Request) (Signature, error) {
 		signature, err := c.sign(ctx, r, slot, s.Say)
 		stays := c.release(ctx)
 		if err != nil {
-			return Signature{}, err
+			return Signature{Stays: stays}, err
 		}
 		return Signature{Bytes: signature, Verified: len(r.PIN) > 0, Stays: stays}, nil
 	}

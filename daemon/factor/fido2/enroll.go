@@ -170,7 +170,7 @@ func (n *enrolling) seek(ctx context.Context) error {
 	q := group{n.c}.request(make([]byte, sha256.Size))
 	q.Find = true
 	a := key.Asking{Device: n.f.Device, Key: describe(*n.chosen),
-		Job: key.Job{Verb: agent.Assert, For: "enrolment", Wait: -1, Request: q, Reply: &found}}
+		Job: key.Job{Verb: agent.Assert, User: n.login.User, For: "enrolment", Wait: -1, Request: q, Reply: &found}}
 	err := a.Run(ctx, func(string) {})
 	var e *agent.Error
 	switch {
@@ -213,7 +213,7 @@ func (n *enrolling) create(ctx context.Context, say func(string)) (assertion.Fre
 // run puts one job to the chosen key, with the PIN if it is needed.
 func (n *enrolling) run(ctx context.Context, say func(string), verb string, q, reply any, allow func(), needsPIN bool) error {
 	a := key.Asking{Device: n.f.Device, Key: describe(*n.chosen),
-		Job: key.Job{Verb: verb, Queue: key.Queue(n.chosen.Serial), For: "enrolment", Request: q, Reply: reply}}
+		Job: key.Job{Verb: verb, Queue: key.Queue(n.chosen.Serial), User: n.login.User, For: "enrolment", Request: q, Reply: reply}}
 	if needsPIN {
 		allow()
 		a.Job.PIN = n.pin.Secret()

@@ -51,7 +51,7 @@ func (a *asking) ask(ctx context.Context) (*factor.Wait, error) {
 	a.clientHash, a.reply = sum[:], agent.AssertReply{}
 	q, queues := a.group.request(a.clientHash), a.group.queues()
 	a.device = key.Asking{Device: a.f.Device, Key: a.named(),
-		Job: key.Job{Verb: agent.Assert, Queue: queues[0], Also: queues[1:], For: key.For(a.login), Request: q, Reply: &a.reply}}
+		Job: key.Job{Verb: agent.Assert, Queue: queues[0], Also: queues[1:], User: a.login.User, For: key.For(a.login), Request: q, Reply: &a.reply}}
 	if a.pin != nil {
 		q.LastTry, a.device.Job.PIN = a.pin.LastTry(), a.pin.Secret()
 	}
@@ -97,7 +97,7 @@ func (a *asking) look(ctx context.Context) error {
 	q := a.group.request(make([]byte, sha256.Size))
 	q.Find = true
 	d := key.Asking{Device: a.f.Device, Key: a.named(),
-		Job: key.Job{Verb: agent.Assert, For: key.For(a.login), Wait: -1, Request: q, Reply: &found}}
+		Job: key.Job{Verb: agent.Assert, User: a.login.User, For: key.For(a.login), Wait: -1, Request: q, Reply: &found}}
 	err := d.Run(ctx, func(string) {})
 	if ctx.Err() != nil {
 		return err

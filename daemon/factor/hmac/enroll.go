@@ -51,7 +51,7 @@ func (f *Factor) Enroll(e factor.Enrolment) (factor.Draft, error) {
 	if err := key.Full(len(existing)); err != nil {
 		return factor.Draft{}, err
 	}
-	n := &enrolling{f: f, slot: &slot{Head: key.Head{Head: record.Head{Version: version}}, Slot: 2}, existing: existing, noPresence: e.NoPresence}
+	n := &enrolling{f: f, user: e.User, slot: &slot{Head: key.Head{Head: record.Head{Version: version}}, Slot: 2}, existing: existing, noPresence: e.NoPresence}
 	record.Name(n.slot, e.Name, existing)
 	if err := factor.CheckName(n.slot.Name); err != nil {
 		return factor.Draft{}, err
@@ -109,6 +109,7 @@ func (s *slot) parseSecret(text factor.Secret) error {
 // enrolling is the setting up of one slot.
 type enrolling struct {
 	f          *Factor
+	user       string
 	slot       *slot
 	existing   []*slot
 	given      bool // the slot has its secret
@@ -148,7 +149,7 @@ func (n *enrolling) check(ctx context.Context, say func(string), _ factor.Secret
 			return err
 		}
 		var reply agent.HMACReply
-		a := key.Asking{Device: n.f.Device, Key: key.Name(n.slot.Serial), Job: n.slot.job("enrolment", challenge, &reply)}
+		a := key.Asking{Device: n.f.Device, Key: key.Name(n.slot.Serial), Job: n.slot.job(n.user, "enrolment", challenge, &reply)}
 		if err := a.Run(ctx, say); err != nil {
 			return again(err)
 		}

@@ -111,7 +111,7 @@ func (a *asking) ask(ctx context.Context) (*factor.Wait, error) {
 	}
 	a.reply = agent.HMACReply{}
 	a.device = key.Asking{Device: a.f.Device, Key: key.Named(a.login, a.slot.Serial),
-		Job: a.slot.job(key.For(a.login), a.challenge, &a.reply)}
+		Job: a.slot.job(a.login.User, key.For(a.login), a.challenge, &a.reply)}
 	return a.device.Ask(ctx)
 }
 
@@ -132,8 +132,11 @@ func (a *asking) settle(rs factor.Records) (factor.Finding, error) {
 		found.Note = fmt.Sprintf("slot %d of %s was set up anew: enrol it again", now.Slot, key.Name(now.Serial))
 		return found, nil
 	case !now.NoPresence && !a.reply.Touched:
-		found.Log = fmt.Sprintf("slot %d of %s has answered without a touch, which it asked for when %q was enrolled", now.Slot, key.Name(now.Serial), now.ID)
-		found.Note = fmt.Sprintf("slot %d of %s does not ask for a touch any more: enrol it again", now.Slot, key.Name(now.Serial))
+		// The answer is right, so it costs nothing: on a machine that is busy elsewhere a quick
+		// touch may go unseen.
+		found.Outcome = factor.Lapsed
+		found.Log = fmt.Sprintf("slot %d of %s has answered, and was not seen to ask for a touch, as it did when %q was enrolled", now.Slot, key.Name(now.Serial), now.ID)
+		found.Note = fmt.Sprintf("no touch was seen: try again; or slot %d of %s does not ask for a touch any more: enrol it again", now.Slot, key.Name(now.Serial))
 		return found, nil
 	}
 	now.Used = record.Stamp(a.login.Now)

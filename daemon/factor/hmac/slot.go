@@ -83,8 +83,8 @@ func (s *slot) detail() map[string]string {
 }
 
 // job asks the slot.
-func (s *slot) job(why string, challenge []byte, reply *agent.HMACReply) key.Job {
-	return key.Job{Verb: agent.HMAC, Queue: key.Queue(s.Serial), For: why,
+func (s *slot) job(user, why string, challenge []byte, reply *agent.HMACReply) key.Job {
+	return key.Job{Verb: agent.HMAC, Queue: key.Queue(s.Serial), User: user, For: why,
 		Request: &agent.HMACRequest{Serial: s.Serial, Slot: s.Slot, Challenge: challenge}, Reply: reply}
 }
 

@@ -40,7 +40,7 @@ func failure(key string, err error) error {
 	case agent.Late:
 		lapse.Text, lapse.Late = key+" did not answer in time: try again", true
 	case agent.Declined:
-		lapse.Text = "it was declined at " + key
+		lapse.Text = "it was declined at " + key + ", or nobody touched it"
 	case agent.WrongKey:
 		lapse.Text = key + " has not what was enrolled: was it set up anew? ask your administrator"
 	case agent.WrongPIN:

@@ -28,6 +28,9 @@ type Job struct {
 	// Also names other keys that may do as well: the job's turn comes when it has come at
 	// all of them.
 	Also []string
+	// User is whose login or enrolment it is; nobody has many jobs under way at once. Empty
+	// is root's.
+	User string
 	// For says what it is for, to others who wait for the same key: "sudo".
 	For string
 	// Wait is how long a key that is not there is waited for, and a touch; 0: as long as

@@ -96,7 +96,7 @@ func TestFailures(t *testing.T) {
 		agent.Held:     {late: true, text: "another program holds YubiKey 7: close it and try again"},
 		agent.NoTouch:  {late: true, text: "YubiKey 7 was not touched in time"},
 		agent.Late:     {late: true, text: "YubiKey 7 did not answer in time: try again"},
-		agent.Declined: {text: "it was declined at YubiKey 7"}, agent.WrongKey: {text: "YubiKey 7 has not what was enrolled: was it set up anew? ask your administrator"},
+		agent.Declined: {text: "it was declined at YubiKey 7, or nobody touched it"}, agent.WrongKey: {text: "YubiKey 7 has not what was enrolled: was it set up anew? ask your administrator"},
 		agent.WrongPIN: {text: "wrong PIN: 2 tries are left"}, agent.Blocked: {text: "the PIN of YubiKey 7 is blocked: use another factor, and unblock it with the maker's program"},
 		agent.Replug: {text: "pull out YubiKey 7, plug it in and try again"}, agent.NoPIN: {text: "YubiKey 7 has no PIN, and one is needed: set one with the maker's program"},
 		agent.LastTry: {text: "one try of the PIN is left, and was not used"}, agent.Unsupported: {text: "YubiKey 7 can't do this"},

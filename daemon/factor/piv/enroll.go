@@ -120,7 +120,7 @@ func (n *enrolling) look(ctx context.Context, say func(string)) (err error) {
 	}
 	var r agent.CardReply
 	a := key.Asking{Device: n.f.Device, Key: key.Name(s.Serial), Untouched: true, Job: key.Job{Verb: agent.Card, Queue: key.Queue(s.Serial),
-		For: "enrolment", Request: &agent.CardRequest{Serial: s.Serial, Slot: s.Slot}, Reply: &r}}
+		User: n.login.User, For: "enrolment", Request: &agent.CardRequest{Serial: s.Serial, Slot: s.Slot}, Reply: &r}}
 	if err := a.Run(ctx, say); err != nil {
 		var e *agent.Error
 		if errors.As(err, &e) && e.Code == agent.WrongKey {
@@ -162,7 +162,7 @@ func (n *enrolling) prove(ctx context.Context, say func(string)) error {
 	}
 	var reply agent.SignReply
 	a := key.Asking{Device: n.f.Device, Key: key.Name(n.slot.Serial), Untouched: n.slot.Touch == "never",
-		Job: n.slot.job("enrolment", challenge, n.pin, &reply)}
+		Job: n.slot.job(n.login.User, "enrolment", challenge, n.pin, &reply)}
 	if err := a.Run(ctx, say); err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func (a *asking) ask(ctx context.Context) (*factor.Wait, error) {
 	}
 	a.reply = agent.SignReply{}
 	a.device = key.Asking{Device: a.f.Device, Key: key.Named(a.login, a.slot.Serial), Untouched: a.slot.Touch == "never",
-		Job: a.slot.job(key.For(a.login), a.challenge, a.pin, &a.reply)}
+		Job: a.slot.job(a.login.User, key.For(a.login), a.challenge, a.pin, &a.reply)}
 	wait, err := a.device.Ask(ctx)
 	if err != nil && a.pin != nil {
 		err = a.pin.After(err)
@@ -78,7 +78,7 @@ func (a *asking) prepare(ctx context.Context) error {
 // there yet. It is an error if the PIN is blocked, or if no card can be asked at all.
 func (a *asking) tries(ctx context.Context) (int, error) {
 	var reply agent.CardReply
-	d := key.Asking{Device: a.f.Device, Key: key.Named(a.login, a.slot.Serial), Job: key.Job{Verb: agent.Card, For: key.For(a.login), Wait: -1,
+	d := key.Asking{Device: a.f.Device, Key: key.Named(a.login, a.slot.Serial), Job: key.Job{Verb: agent.Card, User: a.login.User, For: key.For(a.login), Wait: -1,
 		Request: &agent.CardRequest{Serial: a.slot.Serial, Slot: a.slot.Slot, Tries: true}, Reply: &reply}}
 	err := d.Run(ctx, func(string) {})
 	var e *agent.Error

@@ -126,9 +126,9 @@ func (s *slot) about() string {
 }
 
 // job has the slot sign a challenge.
-func (s *slot) job(why string, challenge []byte, p *key.PIN, reply *agent.SignReply) key.Job {
+func (s *slot) job(user, why string, challenge []byte, p *key.PIN, reply *agent.SignReply) key.Job {
 	q := &agent.SignRequest{Serial: s.Serial, Slot: s.Slot, Public: s.Public, Message: challenge, Touch: s.Touch}
-	j := key.Job{Verb: agent.Sign, Queue: key.Queue(s.Serial), For: why, Request: q, Reply: reply}
+	j := key.Job{Verb: agent.Sign, Queue: key.Queue(s.Serial), User: user, For: why, Request: q, Reply: reply}
 	if p != nil {
 		q.NeedsPIN, q.LastTry, j.PIN = true, p.LastTry(), p.Secret()
 	}

@@ -38,7 +38,7 @@ func (a *asking) ask(ctx context.Context) (*factor.Wait, error) {
 		request.Serials = nil
 	}
 	a.device = key.Asking{Device: a.f.Device, Key: name, Job: key.Job{
-		Verb: agent.Capture, Queue: key.Queue(serials[0]), Also: key.Queues(serials[1:]), For: key.For(a.login), Request: request, Reply: &a.reply,
+		Verb: agent.Capture, Queue: key.Queue(serials[0]), Also: key.Queues(serials[1:]), User: a.login.User, For: key.For(a.login), Request: request, Reply: &a.reply,
 	}}
 	w, err := a.device.Ask(ctx)
 	switch {

@@ -99,7 +99,7 @@ func (n *enrolling) begin(ctx context.Context, say func(string)) (any, error) {
 	}
 	var reply agent.CaptureReply
 	a := key.Asking{Device: n.f.Device, Key: "the YubiKey that is to be enrolled", Job: key.Job{
-		Verb: agent.Capture, Queue: key.Queue(n.link.Serial), For: "enrolment", Request: request, Reply: &reply}}
+		Verb: agent.Capture, Queue: key.Queue(n.link.Serial), User: n.e.User, For: "enrolment", Request: request, Reply: &reply}}
 	if n.link.Serial != 0 {
 		a.Key = key.Name(n.link.Serial)
 	}

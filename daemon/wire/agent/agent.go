@@ -109,7 +109,7 @@ const (
 	NoAccess
 	// NoTouch: the key was not touched in time.
 	NoTouch
-	// Declined: the person has said no at the key.
+	// Declined: the person has said no at the key, or some keys were not touched in time.
 	Declined
 	// WrongKey: a key is there, but has not the slot, credential or public key.
 	WrongKey
