@@ -39,8 +39,10 @@ func TestErrorsOfDrafts(t *testing.T) {
 		"begin refuses": {drafted{begin: no}, "no key is plugged in\nhint: plug one in", "no key is plugged in\nhint: plug one in"},
 		"check refuses": {drafted{check: no}, "no key is plugged in\nhint: plug one in", "no key is plugged in\nhint: plug one in"},
 		"a lapse":       {drafted{begin: &factor.Lapse{Text: "it was not touched", Err: inside}}, "it was not touched", "it was not touched"},
-		"begin fails":   {drafted{begin: inside}, "ENROLL failed: internal", "ENROLL: opening /var/lib/secret: no"},
-		"check fails":   {drafted{check: inside}, "ENROLL failed: internal", "ENROLL: opening /var/lib/secret: no"},
+		"an outage": {drafted{begin: &factor.Outage{Text: "keys can't be asked", Advice: "ask somebody", Err: errors.New("no /run/x\nhint: systemctl start x")}},
+			"keys can't be asked: ask somebody", "keys can't be asked: no /run/x\nhint: systemctl start x"},
+		"begin fails": {drafted{begin: inside}, "ENROLL failed: internal", "ENROLL: opening /var/lib/secret: no"},
+		"check fails": {drafted{check: inside}, "ENROLL failed: internal", "ENROLL: opening /var/lib/secret: no"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.drafted.plugged = newPlugged()

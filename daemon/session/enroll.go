@@ -184,6 +184,9 @@ func (r *request) outsideOnce(do func(context.Context) (any, error)) (any, error
 		return nil, problemf(wire.ReasonDenied, "%s", lapse.Text)
 	case errors.As(err, &o):
 		r.Log.Error("command failed", "verb", r.verb, "error", o.Err)
+		if why := o.Err.Error(); r.trusted() && strings.Contains(why, "\nhint: ") {
+			return nil, problemf(wire.ReasonUnavailable, "%s: %s", o.Text, why)
+		}
 		if r.trusted() {
 			return nil, problemf(wire.ReasonUnavailable, "%s\nhint: the log and factorctl status say why", o.Text)
 		}
