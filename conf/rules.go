@@ -27,6 +27,7 @@ func readRules(file *table, known Factors) policy.Rules {
 		warnUserRule(t, &rules[i])
 		warnWithoutEffect(t, &rules[i], known)
 		warnEnrolment(t, &rules[i])
+		warnAfar(t, &rules[i])
 	}
 	if len(tables) == 0 && !file.has("rule") {
 		file.report.warn(0, "no rule: every login is refused")
@@ -65,6 +66,28 @@ func warnEnrolment(t *table, r *policy.Rule) {
 	case !slices.ContainsFunc(r.Factors, func(f string) bool { return slices.Contains(loginFactors(), f) }):
 		vain("of its factors none can be set up in a login, as " + strings.Join(loginFactors(), ", ") + " can")
 	}
+}
+
+// warnAfar tells of a rule that takes only keys which are plugged in here, for logins that
+// can only come from elsewhere: nobody is let in by it.
+func warnAfar(t *table, r *policy.Rule) {
+	here := func(f string) bool { return slices.Contains(deviceFactors(), f) }
+	if len(r.Factors) == 0 || !allOf(r.Factors, here) || r.Mode == policy.Exempt {
+		return
+	}
+	vain := func(key, why string) {
+		t.report.warn(t.line(key), "rule %s: %s, and its factors are keys that are plugged in here: nobody can use them from there", title(r), why)
+	}
+	switch {
+	case len(r.Services) > 0 && allOf(r.Services, func(s string) bool { return s == "sshd" }):
+		vain("services", "sshd serves logins from elsewhere")
+	case len(r.Networks) > 0 && allOf(r.Networks, func(n policy.Network) bool { return !n.Local }):
+		vain("networks", `without "local" its networks are elsewhere`)
+	}
+}
+
+func allOf[T any](all []T, is func(T) bool) bool {
+	return !slices.ContainsFunc(all, func(one T) bool { return !is(one) })
 }
 
 // warnUserRule tells what a rule asks for in vain, because it is for callers that are not root.

@@ -64,3 +64,51 @@ func TestImportNotPermitted(t *testing.T) {
 		})
 	}
 }
+
+// What a file is shows its form, and only one with secrets has to be hidden.
+func TestImportKnowsFiles(t *testing.T) {
+	const mapping, ssh = "u:aGFuZGxl,cHVibGlj,es256,+presence\n", "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+	for name, c := range map[string]struct {
+		text    string
+		mode    os.FileMode
+		args    string // beside the file
+		command string // what factord hears; "": nothing
+		want    string // of the error
+	}{
+		"a mapping":          {mapping, 0o644, "", "IMPORT factor=fido2", ""},
+		"a mapping of one":   {"# all\n" + mapping, 0o640, "--user u", "IMPORT factor=fido2 user=u", ""},
+		"others can write":   {mapping, 0o666, "", "", "mode 0666 lets others change it"},
+		"OpenSSH":            {ssh, 0o600, "--user u", "IMPORT factor=fido2 user=u", ""},
+		"OpenSSH's public":   {"sk-ecdsa-sha2-nistp256@openssh.com AAAA x\n", 0o644, "--user u", "", "is the public half of a key file"},
+		"ykpamcfg":           {"v2:00:11:22:33:44\n", 0o600, "--user u", "", "hint: factorctl enroll hmac"},
+		"secrets":            {"1,cbcb,010203040506,00112233445566778899aabbccddeeff,,,\n", 0o600, "--user u", "IMPORT factor=yubico user=u", ""},
+		"secrets, open":      {"1,cbcb,010203040506,00112233445566778899aabbccddeeff,,,\n", 0o644, "--user u", "", "lets others read it"},
+		"secrets, nobody's":  {"1,cbcb,010203040506,00112233445566778899aabbccddeeff,,,\n", 0o600, "", "", "one of --users and --user"},
+		"named, nobody's":    {mapping, 0o600, "--factor yubico", "", "one of --users and --user"},
+		"named otherwise":    {"anything\n", 0o600, "--factor fido2", "IMPORT factor=fido2", ""},
+		"named, and secrets": {mapping, 0o644, "--factor yubico --user u", "", "lets others read it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "keys.pub")
+			if err := os.WriteFile(file, []byte(c.text), c.mode); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(file, c.mode); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(t.TempDir(), "none.sock")
+			if c.command != "" {
+				path = serve(t, func(f *fake) {
+					f.put(greeting)
+					f.expect(c.command)
+					f.put("ERR 101 heard")
+				})
+				c.want = "heard"
+			}
+			out, err := command(append(strings.Fields(c.args), "import", file, "--socket", path)...).CombinedOutput()
+			if err == nil || !strings.Contains(string(out), c.want) {
+				t.Errorf("%q, %v, want %q", out, err, c.want)
+			}
+		})
+	}
+}

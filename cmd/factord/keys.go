@@ -37,8 +37,8 @@ func broker(o options, backend func() string) *device.Broker {
 	return device.New(c)
 }
 
-// agentProgram finds factord-usb beside factord, or where "make install" puts it; "": it
-// is not there.
+// agentProgram finds factord-usb beside factord, or where "make install" puts it. If it is at
+// neither place, it is looked for beside factord at each use.
 func agentProgram() string {
 	self, err := os.Executable()
 	if err != nil {
@@ -50,7 +50,16 @@ func agentProgram() string {
 			return path
 		}
 	}
-	return ""
+	return filepath.Join(dir, "factord-usb")
+}
+
+// reach says for the status whether keys that are plugged in here can be asked.
+func reach(keys *device.Broker) string {
+	how, err := keys.Reach()
+	if err != nil {
+		return "can't be asked: " + err.Error()
+	}
+	return "asked by " + how + "; factorctl keys shows them"
 }
 
 // plugged looks at all keys.

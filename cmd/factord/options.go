@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/factord/factord/conf"
+	"github.com/factord/factord/daemon/device"
 )
 
 const usage = `Usage: factord [--config FILE] [--state DIR] [--socket PATH] [--usb-socket PATH]
@@ -72,7 +73,7 @@ func parse(args []string, stdout io.Writer) (o options, err error) {
 	f.StringVar(&o.config, "config", conf.DefaultFile, "")
 	f.StringVar(&o.state, "state", "/var/lib/factord", "")
 	f.StringVar(&o.socket, "socket", "/run/factord/factord.sock", "")
-	f.StringVar(&o.usbSocket, "usb-socket", "/run/factord/usb.sock", "")
+	f.StringVar(&o.usbSocket, "usb-socket", device.DefaultSocket, "")
 	f.BoolVar(&o.init, "init", false, "")
 	f.BoolVar(&o.checkConfig, "check-config", false, "")
 	f.BoolVar(&o.version, "version", false, "")

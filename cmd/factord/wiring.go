@@ -187,7 +187,7 @@ func wire(o options, s *settings, db *store.Store, log *slog.Logger) *daemon.Ser
 		},
 		Status: func() map[string]any {
 			status := map[string]any{"factord": 1, "ready": true, "pid": os.Getpid(), "uid": os.Getuid(),
-				"config": o.config, "state": o.state, "rules": len(s.conf.Load().Rules), "connections": server.Connections()}
+				"config": o.config, "state": o.state, "rules": len(s.conf.Load().Rules), "connections": server.Connections(), "keys": reach(s.keys)}
 			if why := s.refused.Load(); why != nil {
 				status["config_refused"] = *why
 			}

@@ -365,7 +365,7 @@ func TestNobody(t *testing.T) {
 		want string
 	}{
 		"nothing":    {Config{}, "there is no factord-usb"},
-		"no socket":  {Config{Socket: path}, "factord-usb.socket"},
+		"no socket":  {Config{Socket: path}, "--usb-socket"},
 		"no program": {Config{Socket: path, Program: path, Private: t.TempDir()}, "beside factord"},
 	} {
 		err := New(tc.c).Do(context30(t), job())

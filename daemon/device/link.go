@@ -35,7 +35,7 @@ func (b *Broker) connect(ctx context.Context) (*link, error) {
 		}
 	}
 	if b.Program == "" {
-		return nil, outage(errors.New("there is no factord-usb\nhint: its package, or \"make install\", brings it"))
+		return nil, outage(errNoProgram)
 	}
 	return start(b.Program, b.Private)
 }
@@ -46,7 +46,7 @@ func (b *Broker) dial(ctx context.Context) (*link, error) {
 	d := net.Dialer{Timeout: dialTime}
 	nc, err := d.DialContext(ctx, "unix", b.Socket)
 	if err != nil {
-		return nil, outage(fmt.Errorf("factord-usb can't be reached: %w\nhint: systemctl enable --now factord-usb.socket", err))
+		return nil, outage(fmt.Errorf("factord-usb can't be reached: %w\n%s", err, b.hint()))
 	}
 	l := &link{conn: nc.(*net.UnixConn)}
 	peer, err := peerOf(l.conn)
@@ -86,7 +86,7 @@ func start(program, private string) (*link, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a signal to factord's group is none to a key in use
 	if err := cmd.Start(); err != nil {
 		ours.Close()
-		return nil, outage(fmt.Errorf("starting factord-usb: %w\nhint: without systemd the program factord-usb lies beside factord", err))
+		return nil, outage(fmt.Errorf("starting factord-usb: %w\n%s", err, hintBeside))
 	}
 	return &link{conn: ours, child: cmd}, nil
 }

@@ -3,6 +3,7 @@ package factor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 )
@@ -79,10 +80,14 @@ type Draft struct {
 	Commit func(rs Records, first Secret, now time.Time) error
 }
 
-// Refusal is an error of Commit whose text is for the person.
+// Refusal is an error of a Draft whose text is for the person. Others than root hear of any
+// other error only that it is internal.
 type Refusal string
 
 func (r Refusal) Error() string { return string(r) }
+
+// Refusef makes a Refusal.
+func Refusef(format string, args ...any) Refusal { return Refusal(fmt.Sprintf(format, args...)) }
 
 // Neighbours are Records whose factor can ask whether another user has already
 // what it is about to keep: a key that can belong to only one.

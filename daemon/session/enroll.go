@@ -174,19 +174,23 @@ func (r *request) outsideOnce(do func(context.Context) (any, error)) (any, error
 	if errors.As(err, &q) {
 		return nil, q
 	}
+	var no factor.Refusal
 	var lapse *factor.Lapse
 	var o *factor.Outage
 	switch {
+	case errors.As(err, &no):
+		return nil, problemf(wire.ReasonDenied, "%s", no)
 	case errors.As(err, &lapse):
 		return nil, problemf(wire.ReasonDenied, "%s", lapse.Text)
 	case errors.As(err, &o):
 		r.Log.Error("command failed", "verb", r.verb, "error", o.Err)
+		if why := o.Err.Error(); r.trusted() && strings.Contains(why, "\nhint: ") {
+			return nil, problemf(wire.ReasonUnavailable, "%s: %s", o.Text, why)
+		}
 		if r.trusted() {
 			return nil, problemf(wire.ReasonUnavailable, "%s\nhint: the log and factorctl status say why", o.Text)
 		}
 		return nil, problemf(wire.ReasonUnavailable, "%s: %s", o.Text, outageAdvice(err))
-	case err != nil && !errors.Is(err, factor.ErrFirstCode) && ctx.Err() == nil:
-		return nil, problemf(wire.ReasonDenied, "%s", err)
 	}
 	return done, err
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -25,9 +26,9 @@ const (
 	// part is how much of it is sent in one answer.
 	part = 8 << 10
 
-	// defaultImport is the factor whose files are imported if none is named. They don't say
-	// whose the keys are; others may.
-	defaultImport = "yubico"
+	// unnamedImport is the factor whose files don't say whose the keys are; others may.
+	// They have secrets.
+	unnamedImport = "yubico"
 )
 
 // imported is what an import has made.
@@ -51,9 +52,9 @@ Tool (format "Yubico") and yubikey-ksm write it, a key on each line:
 
   SERIAL,PUBLIC-ID,PRIVATE-ID,AES-KEY,ACCESS-CODE,TIME,
 
-All of them are kept, or none: what is wrong is said with its line, and a key that is
-enrolled already is. Whose the keys are,
-the file does not say. A second one does, which has no secrets, with a line
+All of them are kept, or none: what is wrong is said with its line, and so is a key that
+is enrolled already. Whose the keys are, the file does not say. A second one does, which
+has no secrets, with a line
 
   KEY,USER   or   KEY,USER,NAME
 
@@ -61,7 +62,7 @@ for each key that is somebody's, KEY being its public id or serial number. Keys 
 such a line are left out, so that the same file serves again, with a file of users that
 has the new people only. With --user all are that user's. Only root may do this.
 
-With --factor fido2 the file is one of security keys that are plugged into this machine:
+Files of security keys that are plugged into this machine (fido2) have no secrets:
 
   a mapping file of pam_u2f, as pamu2fcfg writes it: the keys of all its users, or with
   --user of one. If the PAM configuration gives pam_u2f an origin, --origin is the same
@@ -70,27 +71,32 @@ With --factor fido2 the file is one of security keys that are plugged into this 
 
   an OpenSSH key file of the type ecdsa-sk or ed25519-sk, not encrypted, with --user
 
-The file with the keys must not be readable by others; remove it afterwards. One that
-is encrypted can be piped: gpg --decrypt keys.asc | factorctl import /dev/stdin …`,
+The file's form tells which it is. One with secrets must not be readable by others;
+remove it afterwards. One that is encrypted can be piped: gpg --decrypt keys.asc | factorctl import /dev/stdin …`,
 		Example: "  sudo factorctl import keys.csv --users users.csv\n  sudo factorctl import keys.csv --user alice\n" +
-			"  sudo factorctl import /etc/u2f_mappings --factor fido2\n  sudo factorctl import id_ed25519_sk --factor fido2 --user alice",
+			"  sudo factorctl import /etc/u2f_mappings\n  sudo factorctl import id_ed25519_sk --user alice",
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveDefault
 		},
 	}
 	cmd.Flags().StringVar(&user, "user", "", "all keys are `USER`'s")
 	cmd.Flags().StringVar(&users, "users", "", "whose the keys are, from `FILE`")
-	cmd.Flags().StringVar(&factor, "factor", defaultImport, "`FACTOR` whose file it is: yubico or fido2")
+	cmd.Flags().StringVar(&factor, "factor", "", "`FACTOR` whose file it is, yubico or fido2; its form tells, if left out")
 	cmd.Flags().StringVar(&origin, "origin", "", "pam_u2f's option of that name, if it had one: `ORIGIN`")
 	return a.does(cmd, func(ctx context.Context, args []string) error {
-		if user != "" && users != "" || user == "" && users == "" && factor == defaultImport {
-			return usagef("one of --users and --user says whose the keys are")
+		noOwner := usagef("one of --users and --user says whose the keys are")
+		if user != "" && users != "" || user == "" && users == "" && factor == unnamedImport {
+			return noOwner
 		}
-		c := &courier{}
+		c := &courier{factor: factor}
 		defer func() { clear(c.all) }()
-		command := wire.Command(wire.VerbImport, "factor", factor, "user", user, "origin", origin)
-		if err := c.load(ctx, args[0], users, user != ""); err != nil {
+		err := c.load(ctx, args[0], users, user != "")
+		command := wire.Command(wire.VerbImport, "factor", cmp.Or(c.factor, unnamedImport), "user", user, "origin", origin)
+		if err != nil {
 			return cmp.Or(a.notPermitted(ctx, command), err)
+		}
+		if user == "" && users == "" && c.factor == unnamedImport {
+			return noOwner
 		}
 		document, err := a.client().Document(ctx, command, c)
 		if err != nil {
@@ -123,15 +129,31 @@ func (a *app) notPermitted(ctx context.Context, command string) error {
 // courier is a wire.Conversation that gives files, part after part. An empty part is
 // the end of each.
 type courier struct {
-	all   []byte
-	parts [][]byte
+	factor string // whose file it is
+	all    []byte
+	parts  [][]byte
 }
 
-// load reads the file with secrets, and the one with users, if there is one. Of a file that
+// load reads the file with the keys, and the one with users, if there is one. Of a file that
 // is no one's, factord asks for users, and hears that there are none.
-func (c *courier) load(ctx context.Context, secrets, users string, owned bool) error {
+func (c *courier) load(ctx context.Context, keys, users string, owned bool) error {
+	var mode fs.FileMode
 	var err error
-	if c.all, err = awaited(ctx, func() ([]byte, error) { return secretFile(secrets, maxImport) }); err != nil {
+	c.all, err = awaited(ctx, func() (text []byte, err error) {
+		text, mode, err = boundedFile(keys, maxImport)
+		return text, err
+	})
+	if err == nil {
+		c.factor, err = importedBy(c.factor, keys, c.all)
+	}
+	switch {
+	case err != nil:
+	case c.factor == unnamedImport:
+		err = unreadable(keys, mode)
+	case mode.Perm()&0o022 != 0: // who can write it could put in a key of their own
+		err = fmt.Errorf("%s: mode %04o lets others change it\nhint: see that all of its keys are right, then chmod 644 %s", keys, mode.Perm(), keys)
+	}
+	if err != nil {
 		return fmt.Errorf("reading the keys: %w", err)
 	}
 	c.add(c.all)

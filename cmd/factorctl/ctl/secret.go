@@ -59,28 +59,48 @@ func awaited(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 
 // secretFile reads a file that nobody else can read, or a pipe.
 func secretFile(path string, limit int) ([]byte, error) {
+	secret, mode, err := boundedFile(path, limit)
+	if err == nil {
+		err = unreadable(path, mode)
+	}
+	if err != nil {
+		clear(secret)
+		return nil, err
+	}
+	return secret, nil
+}
+
+// unreadable refuses a file with secrets that others can read.
+func unreadable(path string, mode fs.FileMode) error {
+	if mode.Perm()&0o077 == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: mode %04o lets others read it\nhint: chmod 600 %s; if others may have read it, the secret is none", path, mode.Perm(), path)
+}
+
+// boundedFile reads a file or a pipe, and its mode.
+func boundedFile(path string, limit int) (text []byte, mode fs.FileMode, err error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOCTTY, 0)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, 0, err
 	case !info.Mode().IsRegular() && info.Mode()&fs.ModeNamedPipe == 0:
-		return nil, fmt.Errorf("%s is no file", path)
-	case info.Mode().Perm()&0o077 != 0:
-		return nil, fmt.Errorf("%s: mode %04o lets others read it\nhint: chmod 600 %s; if others may have read it, the secret is none", path, info.Mode().Perm(), path)
+		return nil, 0, fmt.Errorf("%s is no file", path)
 	}
-	secret := make([]byte, limit+1)
-	n, err := io.ReadFull(f, secret)
+	text = make([]byte, limit+1)
+	n, err := io.ReadFull(f, text)
 	if err == nil {
-		clear(secret)
-		return nil, fmt.Errorf("%s is longer than %d bytes", path, limit)
+		clear(text)
+		return nil, 0, fmt.Errorf("%s is longer than %d bytes", path, limit)
 	}
 	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, err
+		clear(text)
+		return nil, 0, err
 	}
-	return secret[:n], nil
+	return text[:n], info.Mode(), nil
 }

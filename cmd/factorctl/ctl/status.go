@@ -73,12 +73,12 @@ func duoUnusable(raw json.RawMessage) string {
 
 // statusOrder are the keys that come first, what is amiss before all others.
 func statusOrder() []string {
-	return []string{"config_refused", "ready", "factord", "pid", "uid", "config", "state", "rules", "factors", "users", "connections"}
+	return []string{"config_refused", "ready", "factord", "pid", "uid", "config", "state", "rules", "factors", "keys", "users", "connections"}
 }
 
 // statusNames are the keys that are not understood by themselves.
 func statusNames() map[string]string {
-	return map[string]string{"factord": "wire version", "rules": "rules in force", "connections": "open connections",
+	return map[string]string{"factord": "wire version", "rules": "rules in force", "connections": "open connections", "keys": "plugged-in keys",
 		"audit_last":   "audit records",
 		"audit_copies": "audit copied to", "audit_lost": "copies lost", "audit_strict": "no copy, no login",
 		"database_bytes": "database", "highest_time": "latest time seen"}

@@ -77,11 +77,11 @@ func (n *enrolling) begin(ctx context.Context, _ func(string)) (any, error) {
 	case unheard != nil:
 		return nil, outage(ctx, unheard)
 	case s.Decision == authapi.DecisionAuth:
-		return nil, fmt.Errorf("%q is set up at Duo already\nhint: factorctl test --user %s --service sshd tries it; another phone is added in Duo's Admin Panel", n.username, n.user)
+		return nil, factor.Refusef("%q is set up at Duo already\nhint: factorctl test --user %s --service sshd tries it; another phone is added in Duo's Admin Panel", n.username, n.user)
 	case s.Decision == authapi.DecisionEnroll && plain(s.EnrollURL) != "":
 		return shown{ID: n.username, Factor: name, Link: plain(s.EnrollURL)}, nil
 	}
-	return nil, fmt.Errorf("%q gets no new account at Duo (%s): %s\nhint: look at the user in Duo's Admin Panel", n.username, plain(err.Error()), decisionText(s))
+	return nil, factor.Refusef("%q gets no new account at Duo (%s): %s\nhint: look at the user in Duo's Admin Panel", n.username, plain(err.Error()), decisionText(s))
 }
 
 func (n *enrolling) begun() string {

@@ -2,10 +2,9 @@ package fido2
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 
+	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/factor/key"
 	"github.com/factord/factord/daemon/wire/agent"
 )
@@ -29,12 +28,12 @@ func (f *Factor) only(ctx context.Context, serial uint32) (agent.Key, error) {
 	case len(fit) == 1:
 		return fit[0], nil
 	case len(fit) > 1:
-		return agent.Key{}, fmt.Errorf("several security keys are plugged in: %s\nhint: --serial names one, or pull out the others", strings.Join(names, ", "))
+		return agent.Key{}, factor.Refusef("several security keys are plugged in: %s\nhint: --serial names one, or pull out the others", strings.Join(names, ", "))
 	case serial != 0:
-		return agent.Key{}, fmt.Errorf("%s is not plugged in, or has no FIDO2\nhint: factorctl keys shows which are", key.Name(serial))
+		return agent.Key{}, factor.Refusef("%s is not plugged in, or has no FIDO2\nhint: factorctl keys shows which are", key.Name(serial))
 	}
 	text := strings.Join(append([]string{"no security key is plugged in"}, reply.Notes...), "; ")
-	return agent.Key{}, errors.New(text + "\nhint: factorctl keys shows which keys are there, and what each can do")
+	return agent.Key{}, factor.Refusal(text + "\nhint: factorctl keys shows which keys are there, and what each can do")
 }
 
 // describe is how the person is told of a key that is plugged in.

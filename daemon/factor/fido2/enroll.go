@@ -120,9 +120,9 @@ func (n *enrolling) choose(ctx context.Context) error {
 	}
 	switch {
 	case n.c.PIN && !k.FIDO.PINSet:
-		return errors.New("the security key has no PIN\nhint: set one (fido2-token -S, or ykman fido access change-pin), then enrol again")
+		return factor.Refusal("the security key has no PIN\nhint: set one (fido2-token -S, or ykman fido access change-pin), then enrol again")
 	case n.c.UV && !k.FIDO.UV:
-		return errors.New("the security key does not know its owner by itself\nhint: --verification pin")
+		return factor.Refusal("the security key does not know its owner by itself\nhint: --verification pin")
 	}
 	if k.FIDO.PINSet && !n.c.UV {
 		n.pin = &key.PIN{Key: describe(k)}
@@ -159,7 +159,7 @@ func (n *enrolling) prove(ctx context.Context, say func(string)) error {
 		return err
 	}
 	if err := n.c.verify(reply, hash[:]); err != nil {
-		return fmt.Errorf("the security key's answer is not right: %v", err)
+		return factor.Refusef("the security key's answer is not right: %v", err)
 	}
 	return nil
 }
@@ -179,7 +179,7 @@ func (n *enrolling) seek(ctx context.Context) error {
 	case err != nil && (!errors.As(err, &e) || e.Code != agent.Gone):
 		return err
 	case !n.c.PIN && !n.c.UV:
-		return errors.New("the security key answers only who gives its PIN or finger\nhint: --verification pin, or built-in")
+		return factor.Refusal("the security key answers only who gives its PIN or finger\nhint: --verification pin, or built-in")
 	}
 	n.c.Protected = true
 	return nil
@@ -205,7 +205,7 @@ func (n *enrolling) create(ctx context.Context, say func(string)) (assertion.Fre
 	}
 	fresh, err := assertion.ParseFresh(n.c.RPID, reply.AuthData)
 	if err != nil {
-		return fresh, fmt.Errorf("the security key's new credential is not right: %v", err)
+		return fresh, factor.Refusef("the security key's new credential is not right: %v", err)
 	}
 	return fresh, nil
 }

@@ -2,11 +2,11 @@ package key
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
+	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/wire/agent"
 )
 
@@ -55,17 +55,17 @@ func one(ctx context.Context, d Device, q *agent.KeysRequest, named uint32, does
 	case len(fit) == 1:
 		return fit[0], nil
 	case len(fit) > 1:
-		return 0, fmt.Errorf("several YubiKeys are plugged in: %s\nhint: --serial names one, or pull out the others", list(fit))
+		return 0, factor.Refusef("several YubiKeys are plugged in: %s\nhint: --serial names one, or pull out the others", list(fit))
 	case named != 0:
-		return 0, fmt.Errorf("%s is not plugged in, or can't do this\nhint: factorctl keys shows which are", Name(named))
+		return 0, factor.Refusef("%s is not plugged in, or can't do this\nhint: factorctl keys shows which are", Name(named))
 	case numberless:
-		return 0, errors.New("the YubiKey shows no serial number, by which it is known again\nhint: its setting serial-api-visible is off; take another key, or set it")
+		return 0, factor.Refusal("the YubiKey shows no serial number, by which it is known again\nhint: its setting serial-api-visible is off; take another key, or set it")
 	}
 	text := "no YubiKey is plugged in that can do this"
 	for _, note := range reply.Notes {
 		text += "; " + note
 	}
-	return 0, errors.New(text + "\nhint: factorctl keys shows which are plugged in, and what each can do")
+	return 0, factor.Refusal(text + "\nhint: factorctl keys shows which are plugged in, and what each can do")
 }
 
 func list(serials []uint32) string {

@@ -3,9 +3,9 @@ package piv
 import (
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"time"
 
+	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/factor/key"
 	"github.com/factord/factord/daemon/factor/piv/proof"
 	"github.com/factord/factord/daemon/wire/agent"
@@ -55,7 +55,7 @@ func (n *enrolling) attest(r agent.CardReply, now time.Time) error {
 	}
 	n.doubt = err
 	if n.f.Attested {
-		return fmt.Errorf("only a key can be enrolled that proves where it was made: %w\nhint: make one with \"ykman piv keys generate\"", err)
+		return factor.Refusef("only a key can be enrolled that proves where it was made: %v\nhint: make one with \"ykman piv keys generate\"", err)
 	}
 	s.NeedsPIN = true
 	return nil
@@ -76,7 +76,7 @@ func (n *enrolling) present(r agent.CardReply) error {
 		return nil // the PIN is demanded, also of a card that would do without
 	}
 	if !n.noPresence {
-		return fmt.Errorf("the key in slot %s of %s asks for neither PIN nor touch, so that any program could use it\n"+
+		return factor.Refusef("the key in slot %s of %s asks for neither PIN nor touch, so that any program could use it\n"+
 			"hint: make one with a policy; root can enrol it as it is with --no-presence", s.Slot, key.Name(s.Serial))
 	}
 	s.NoPresence, s.NeedsPIN = true, false

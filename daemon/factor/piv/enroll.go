@@ -124,7 +124,7 @@ func (n *enrolling) look(ctx context.Context, say func(string)) (err error) {
 	if err := a.Run(ctx, say); err != nil {
 		var e *agent.Error
 		if errors.As(err, &e) && e.Code == agent.WrongKey {
-			return fmt.Errorf("slot %s of %s has no key that can sign\nhint: make one with \"ykman --device %d piv keys generate\"; one that was imported may need its certificate, too", s.Slot, key.Name(s.Serial), s.Serial)
+			return factor.Refusef("slot %s of %s has no key that can sign\nhint: make one with \"ykman --device %d piv keys generate\"; one that was imported may need its certificate, too", s.Slot, key.Name(s.Serial), s.Serial)
 		}
 		return err
 	}
@@ -132,7 +132,7 @@ func (n *enrolling) look(ctx context.Context, say func(string)) (err error) {
 		return fmt.Errorf("asked for slot %s of %s, and factord-usb tells of slot %q of %s", s.Slot, key.Name(s.Serial), r.Slot, key.Name(r.Serial))
 	}
 	if s.public, err = proof.ParseKey(r.Public); err != nil {
-		return fmt.Errorf("the key in slot %s of %s won't do: %w", s.Slot, key.Name(s.Serial), err)
+		return factor.Refusef("the key in slot %s of %s won't do: %v", s.Slot, key.Name(s.Serial), err)
 	}
 	s.Public = s.public.SPKI()
 	if err := s.admit(n.existing); err != nil {
@@ -167,7 +167,7 @@ func (n *enrolling) prove(ctx context.Context, say func(string)) error {
 		return err
 	}
 	if err := n.slot.public.Verify(challenge, reply.Signature); err != nil {
-		return fmt.Errorf("what slot %s of %s has signed does not hold: %w", n.slot.Slot, key.Name(n.slot.Serial), err)
+		return factor.Refusef("what slot %s of %s has signed does not hold: %v", n.slot.Slot, key.Name(n.slot.Serial), err)
 	}
 	return nil
 }

@@ -109,7 +109,7 @@ func (n *enrolling) begin(ctx context.Context, say func(string)) (any, error) {
 	n.otp, n.link.Serial, n.link.Length = reply.Text, reply.Serial, len(reply.Text)
 	n.token, err = n.find(ctx, say)
 	if errors.Is(err, factor.ErrFirstCode) { // there is no other try: a touch has been asked for
-		err = errors.New(err.Error())
+		err = factor.Refusal(err.Error())
 	}
 	if err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package touch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"strings"
 	"time"
@@ -42,7 +41,7 @@ func (n *enrolling) find(ctx context.Context, say func(string)) (token, error) {
 		return n.verify(ctx, n.f.Code, n.e.RecordsOf(n.f.Code.Name()))
 	}
 	if n.publicID != "" && !strings.EqualFold(n.publicID, id) {
-		return nil, fmt.Errorf("the YubiKey that was touched has the public id %q", id)
+		return nil, factor.Refusef("the YubiKey that was touched has the public id %q", id)
 	}
 	for _, r := range n.e.RecordsOf(n.f.OTP.Name()) {
 		item, err := n.f.OTP.Describe(r)
@@ -50,7 +49,7 @@ func (n *enrolling) find(ctx context.Context, say func(string)) (token, error) {
 			continue
 		}
 		if len(n.e.Seed) > 0 {
-			return nil, fmt.Errorf("that YubiKey is enrolled already, as %q\nhint: leave out its secrets", r.ID)
+			return nil, factor.Refusef("that YubiKey is enrolled already, as %q\nhint: leave out its secrets", r.ID)
 		}
 		return n.verify(ctx, n.f.OTP, []factor.Record{r})
 	}
@@ -58,7 +57,7 @@ func (n *enrolling) find(ctx context.Context, say func(string)) (token, error) {
 }
 
 // errNoToken is for a key whose OTP nobody here can verify.
-var errNoToken = errors.New("what the YubiKey has typed is neither a Yubico OTP nor a code of one of your HOTP tokens\n" +
+const errNoToken = factor.Refusal("what the YubiKey has typed is neither a Yubico OTP nor a code of one of your HOTP tokens\n" +
 	"hint: a short touch types slot 1, a long one slot 2; for HOTP, enrol the token first: factorctl enroll hotp")
 
 // verify has the OTP verified as a typed one is.
@@ -136,8 +135,8 @@ func (n *enrolling) add(ctx context.Context, say func(string), publicID string) 
 	its := n.e
 	its.Kind, its.Options, its.Existing = n.f.OTP.Kinds()[0], maps.Clone(options), n.e.RecordsOf(n.f.OTP.Name())
 	draft, err := n.f.OTP.Enroll(its)
-	if err != nil {
-		return nil, err
+	if err != nil { // its text is for the person
+		return nil, factor.Refusal(err.Error())
 	}
 	if draft.Check != nil {
 		if err := draft.Check(ctx, say, n.otp); err != nil {

@@ -1,0 +1,45 @@
+package device
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+// DefaultSocket is where factord-usb.socket listens.
+const DefaultSocket = "/run/factord/usb.sock"
+
+// Reach is how factord-usb would be reached now, or why it can't be, with a hint. It is
+// not asked, so that nothing is started.
+func (b *Broker) Reach() (how string, err error) {
+	if b.Socket != "" {
+		info, err := os.Stat(b.Socket)
+		switch {
+		case err == nil && info.Mode().Type() == os.ModeSocket:
+			return b.Socket, nil
+		case err == nil:
+			return "", fmt.Errorf("%s is no socket", b.Socket)
+		case b.Program == "":
+			return "", fmt.Errorf("%w\n%s", err, b.hint())
+		}
+	}
+	if b.Program == "" {
+		return "", errNoProgram
+	}
+	if info, err := os.Stat(b.Program); err != nil || !info.Mode().IsRegular() {
+		return "", fmt.Errorf("there is no %s\n%s", b.Program, hintBeside)
+	}
+	return b.Program, nil
+}
+
+const hintBeside = "hint: without systemd the program factord-usb lies beside factord"
+
+var errNoProgram = errors.New("there is no factord-usb\nhint: its package, or \"make install\", brings it")
+
+// hint is what to do if nobody listens at the socket.
+func (b *Broker) hint() string {
+	if b.Socket == DefaultSocket {
+		return "hint: systemctl enable --now factord-usb.socket"
+	}
+	return fmt.Sprintf("hint: factord was told to look there with --usb-socket; factord-usb.socket listens at %s", DefaultSocket)
+}
