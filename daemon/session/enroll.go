@@ -156,7 +156,7 @@ func (r *request) outside(do func(context.Context) (any, error)) (any, error) {
 		case !errors.As(err, &q):
 			return done, err
 		case asked == maxQuestions:
-			return nil, errQuestions
+			return nil, problemf(wire.ReasonDenied, "too many wrong answers: begin again")
 		}
 		if err := r.put(q); err != nil {
 			return nil, err

@@ -13,8 +13,8 @@ import (
 // again after a slip, and whether the last try may be spent.
 const maxQuestions = 4
 
-// errQuestions: there were more. It is a mistake of the factor.
-var errQuestions = errors.New("too many questions before asking")
+// errQuestions: there were more, as of a card with many tries of its PIN.
+var errQuestions = &factor.Lapse{Text: "too many wrong answers: log in again", Err: errors.New("too many questions before asking")}
 
 // noReply is a question of a factor that got no answer.
 type noReply struct{ err error }

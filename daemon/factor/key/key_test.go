@@ -202,6 +202,24 @@ func TestPIN(t *testing.T) {
 	})
 }
 
+// A key that is touched at the question for its PIN types an OTP there. Three of those
+// would shut it.
+func TestPINIsNoOTP(t *testing.T) {
+	for answer, want := range map[string]bool{"cccccchbtukfbgturecfllberrvkinnctnndvgt": true, "dvgtiblfkbgturecfllberrvkinnctnn": true,
+		"123456": false, "cccccchbtu": false, "correct horse battery staple, and more": false} {
+		p := &key.PIN{Key: "YubiKey 7", Tries: 3}
+		var q *factor.Question
+		if !errors.As(p.Next(), &q) {
+			t.Fatal("no question")
+		}
+		q.Answer(factor.Secret(answer))
+		var lapse *factor.Lapse
+		if got := errors.As(p.Next(), &lapse); got != want {
+			t.Errorf("%q: refused %v", answer, got)
+		}
+	}
+}
+
 func TestOfferOnlyHere(t *testing.T) {
 	choices := []key.Choice{key.Touch(7), key.Touch(8)}
 	d := keysim.New()

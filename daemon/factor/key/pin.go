@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/factord/factord/daemon/factor"
+	"github.com/factord/factord/daemon/factor/layout"
 	"github.com/factord/factord/daemon/wire/agent"
 )
 
@@ -26,6 +27,19 @@ type PIN struct {
 // errNoPIN: the person has pressed Enter.
 var errNoPIN = errors.New("no PIN was given")
 
+// errOTP: the key was touched at the question, and has typed its OTP there. As a PIN it
+// would be wrong, and cost a try.
+var errOTP = errors.New("an OTP was typed as a PIN")
+
+// minOTP is how many characters a Yubico OTP has at least.
+const minOTP = 32
+
+func typedByKey(answer factor.Secret) bool {
+	otp, ok := layout.Modhex(answer)
+	clear(otp)
+	return ok && len(otp) >= minOTP
+}
+
 // Next is what stands between the person and the key: a *factor.Question, or a
 // *factor.Lapse if they would rather not. nil: the key can be asked.
 func (p *PIN) Next() error {
@@ -37,6 +51,9 @@ func (p *PIN) Next() error {
 		}}
 	case len(p.secret) == 0:
 		return &factor.Lapse{Text: errNoPIN.Error(), Err: errNoPIN}
+	case typedByKey(p.secret):
+		p.secret.Wipe()
+		return &factor.Lapse{Text: "that was the OTP of a touch, and no PIN: it was not tried; type the PIN first", Err: errOTP}
 	case p.Tries != 1 || p.yes:
 		return nil
 	case p.asked:
