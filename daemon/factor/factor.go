@@ -79,8 +79,8 @@ type Login struct {
 	// Lenient: an outage of whoever is asked outside would let the user in. Only one
 	// that is found out now is one then, and none that was a moment ago.
 	Lenient bool
-	// Local: the login comes from this machine's own seat, as logind vouches for. Only
-	// then may a key that is plugged in here be asked for anything.
+	// Local: the user has logged in at this machine's own seat, and nowhere else, as logind
+	// vouches for. Only then may a key that is plugged in here be asked for anything.
 	Local bool
 	// Presence: the rule demands that a person shows to be there, by a touch or a PIN.
 	Presence bool

@@ -81,6 +81,29 @@ ran_or_asked() { test -s "$mine/answers/sudo$1" || shows 1 Passcode; }
 proves "sudo on tty1 asks for the password alone"
 sudo_on_tty1 1 || sudo_on_tty1 2 || sudo_on_tty1 3 || fail "sudo on tty1 asks for a code: rule \"$(rule)\""
 
+# factord tells of keys only who sits here, and is logged in nowhere else. None is
+# plugged in: it is the refusal that tells.
+keys_seen() { # NAME: what factorctl keys said there
+	eventually "an answer from $1" test -e "$mine/answers/$1"
+	case $(cat "$mine/answers/$1") in
+	*"only who sits at this machine"*) sed -n 's/.*end session \([^ ]*\) .*/elsewhere: \1/p; t; s/.*hint: log in at.*/refused/p' "$mine/answers/$1" ;;
+	*) echo told ;;
+	esac
+}
+cat >"$mine/keys" <<'EOF'
+#!/bin/sh
+for try in 1 2 3 4 5; do
+	factorctl keys >"$1.new" 2>&1 || :
+	grep -q "hint: log in at" "$1.new" || break
+done
+mv "$1.new" "$1"
+EOF
+chmod 755 "$mine/keys"
+
+proves "keys are for who sits here"
+types 1 "$mine/keys $mine/answers/keys1"
+equal "$(keys_seen keys1)" told "keys on tty1"
+
 # The rest happens while sara sits at tty1: whoever comes as her from afar must not
 # become her who sits there.
 in_ssh() { # COMMAND [QUESTION ANSWER]...
@@ -101,6 +124,14 @@ equal "$(rule)" nowhere "sudo inside ssh"
 proves "tmux inside ssh does not sit here either"
 in_ssh "tmux -L vm new-session '$mine/probe $mine/answers/tmux'"
 equal "$(where tmux)" afar "tmux"
+
+proves "and a tmux of tty1's that is attached over ssh is no place for a key"
+types 1 "tmux -L seat new-session -d; clear"
+eventually "tmux runs" runuser -u sara -- tmux -L seat list-sessions
+in_ssh "{ sleep 1; tmux -L seat send-keys '$mine/keys $mine/answers/keys2; tmux -L seat detach' Enter; } & loginctl session-status | head -n 1 >$mine/answers/other; tmux -L seat attach"
+equal "$(keys_seen keys2)" "elsewhere: $(cut -d' ' -f1 "$mine/answers/other")" "keys in the tmux, attached over ssh"
+types 1 "$mine/keys $mine/answers/keys3"
+equal "$(keys_seen keys3)" told "keys on tty1, when ssh has ended"
 
 proves "nor does what ssh starts in the user manager"
 in_ssh "systemd-run --user --wait --quiet $mine/probe $mine/answers/manager"
