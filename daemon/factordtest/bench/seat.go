@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// seat is a system bus with a logind that says of every process that it sits here.
+// seat is a system bus with a logind that says of every process that the first user is here.
 type seat struct {
 	cmd  *exec.Cmd
 	conn *dbus.Conn
@@ -70,7 +70,10 @@ func (s *seat) stop() {
 	s.cmd.Wait()
 }
 
-const theSession = dbus.ObjectPath("/org/freedesktop/login1/session/_1")
+const (
+	theSession = dbus.ObjectPath("/org/freedesktop/login1/session/_1")
+	theUser    = dbus.ObjectPath("/org/freedesktop/login1/user/_1")
+)
 
 // object is a name and the path that goes with it.
 type object[T any] struct {
@@ -81,21 +84,26 @@ type object[T any] struct {
 func (s *seat) beLogind() error {
 	const login1 = "org.freedesktop.login1"
 	byPID := func(uint32) (dbus.ObjectPath, *dbus.Error) { return theSession, nil }
-	properties := func(string) (map[string]dbus.Variant, *dbus.Error) {
-		all := map[string]dbus.Variant{}
-		for name, value := range map[string]any{
-			"Id": "1", "Timestamp": uint64(1), "User": object[uint32]{0, "/"}, "Class": "user", "Type": "tty", "State": "active", "Active": true,
-			"Seat": object[string]{"seat0", "/"}, "Remote": false, "RemoteHost": "",
-		} {
-			all[name] = dbus.MakeVariant(value)
-		}
-		return all, nil
+	session := map[string]any{
+		"Id": "1", "Timestamp": uint64(1), "User": object[uint32]{firstUID, theUser}, "Class": "user", "Type": "tty", "State": "active",
+		"Active": true, "Seat": object[string]{"seat0", "/"}, "Remote": false, "RemoteHost": "",
 	}
+	own := object[string]{"1", theSession}
+	user := map[string]any{"UID": uint32(firstUID), "Display": own, "Sessions": []object[string]{own}}
 	if err := s.conn.ExportMethodTable(map[string]any{"GetSessionByPID": byPID}, "/org/freedesktop/login1", login1+".Manager"); err != nil {
 		return err
 	}
-	if err := s.conn.ExportMethodTable(map[string]any{"GetAll": properties}, theSession, "org.freedesktop.DBus.Properties"); err != nil {
-		return err
+	for path, properties := range map[dbus.ObjectPath]map[string]any{theSession: session, theUser: user} {
+		getAll := func(string) (map[string]dbus.Variant, *dbus.Error) {
+			all := map[string]dbus.Variant{}
+			for name, value := range properties {
+				all[name] = dbus.MakeVariant(value)
+			}
+			return all, nil
+		}
+		if err := s.conn.ExportMethodTable(map[string]any{"GetAll": getAll}, path, "org.freedesktop.DBus.Properties"); err != nil {
+			return err
+		}
 	}
 	_, err := s.conn.RequestName(login1, dbus.NameFlagDoNotQueue)
 	return err

@@ -10,13 +10,15 @@ systemd-tmpfiles --create
 runuser -u factord -- /usr/local/sbin/factord --init
 systemctl daemon-reload
 systemctl enable --now factord.socket
+udevadm control --reload && udevadm trigger
+systemctl enable --now factord-usb.socket
 
 equal "$(systemctl is-active factord.socket)" active "the socket"
 equal "$(systemctl is-active factord.service || :)" inactive "the service before anybody asks"
 factorctl status || fail "status"
 
 proves "systemd finds nothing wrong with the units"
-found=$(systemd-analyze verify factord.socket factord.service 2>&1) || fail "$found"
+found=$(systemd-analyze verify factord.socket factord.service factord-usb.socket 2>&1) || fail "$found"
 equal "$found" "" "what systemd-analyze verify says"
 
 proves "the daemon is nobody that anything belongs to but its own state"

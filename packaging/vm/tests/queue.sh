@@ -81,6 +81,5 @@ for n in 1 2 3 4 5; do
 	touched=$(date +%s.%N)
 	key touch short >/dev/null
 	eventually "a verdict" grep -q VERDICT /queue/1
-	sed -n 's/ S VERDICT.*//p' /queue/1 | awk -v t="$touched" '{ printf "  %d ms\n", ($1 - t) * 1000 }' 2>/dev/null ||
-		echo "  $(sed -n 's/ S VERDICT.*//p' /queue/1) - $touched"
+	perl -e 'printf "  %d ms\n", 1000 * ($ARGV[0] - $ARGV[1])' "$(sed -n 's/ S VERDICT.*//p' /queue/1)" "$touched"
 done

@@ -152,3 +152,29 @@ switch_to 1
 proves "and the same console is the seat again when it is shown again"
 types 1 "$mine/probe $mine/answers/again"
 equal "$(where again)" here "tty1"
+
+# What GNOME and KDE do: a graphical session on a virtual terminal, in which only its
+# leader is, and terminals that the user's service manager runs.
+proves "sudo in a terminal of a desktop's is at the seat"
+pam_service runuser-l <<'EOF'
+auth sufficient pam_rootok.so
+session required pam_unix.so
+session required pam_systemd.so class=user type=wayland
+EOF
+cat >"$mine/desktop" <<EOF
+#!/bin/sh
+systemd-run --user --wait --pipe --quiet $mine/keys $mine/answers/keys4
+systemd-run --user --wait --pipe --quiet sh -c 'echo sarapw | sudo -k -S id -un' >$mine/answers/desktop.new 2>&1
+mv $mine/answers/desktop.new $mine/answers/desktop
+EOF
+chmod 755 "$mine/desktop"
+XDG_SEAT=seat0 XDG_VTNR=3 setsid runuser -l sara -c "until test -e $mine/shown; do sleep 0.2; done; $mine/desktop" </dev/null &
+on_tty3() { loginctl list-sessions --no-legend | grep sara | while read -r id rest; do loginctl show-session "$id" -p Type -p VTNr; done | tr '\n' ' ' | grep -q "VTNr=3 Type=wayland"; }
+eventually "a desktop on tty3" on_tty3
+switch_to 3
+at_exit "switch_to 1"
+: >"$mine/shown"
+equal "$(keys_seen keys4)" told "keys in a desktop's terminal"
+has "$(answer desktop)" root "what sudo in a desktop's terminal ran"
+equal "$(rule)" here "sudo in a desktop's terminal"
+switch_to 1
