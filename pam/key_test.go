@@ -57,8 +57,9 @@ func newDesk(t *testing.T, factors string) *desk {
 // touch touches the key when it waits for that.
 func (d *desk) touch() { d.Wait(func() bool { return d.keys.Touch(serial) }) }
 
-// sit seats the person at a program whose password factord's line stands behind.
-func (d *desk) sit(program, arguments string) *pamtest.Terminal {
+// sit seats the person at a program whose password factord's line stands behind, or, where
+// the program has one field, before.
+func (d *desk) sit(program, arguments, answer string) *pamtest.Terminal {
 	d.t.Helper()
 	s := &seat{t: d.t, who: d.who, socket: d.Socket, asks: "Password: "}
 	if program == "vlock" {
@@ -66,15 +67,19 @@ func (d *desk) sit(program, arguments string) *pamtest.Terminal {
 	} else {
 		s = sit(d.t, program, d.Socket, d.who, launch{})
 	}
-	pamtest.Replace(d.t, s.file, "auth requisite pam_unix.so nodelay\nauth required "+factordtest.Module(d.t)+" socket="+d.Socket+" "+arguments+
-		"\naccount required pam_permit.so\nsession required pam_permit.so\n")
+	line := "auth required " + factordtest.Module(d.t) + " socket=" + d.Socket + " " + arguments + "\n"
+	stack := "auth requisite pam_unix.so nodelay\n" + line
+	if strings.Contains(arguments, "single_field") {
+		stack = line + "auth required pam_unix.so use_first_pass\n"
+	}
+	pamtest.Replace(d.t, s.file, stack+"account required pam_permit.so\nsession required pam_permit.so\n")
 	x := s.begin()
 	if program == "vlock" {
 		x.Expect("locked")
 		x.Type("\r")
 	}
 	asks(x, d.t, s.asks)
-	x.Type(d.who.Password + "\r")
+	x.Type(answer + "\r")
 	return x
 }
 
@@ -124,17 +129,24 @@ func TestModuleKey(t *testing.T) {
 		{"vlock", both, "first", []string{enter, "\r", cue + "\r\n", "+"}},
 		{"vlock", both, "first conv=info", []string{cue + "\r\n", "+"}},
 		{"vlock", both, "first conv=none", []string{"+"}},
+		{"vlock", both, "single_field=6", []string{cue + "\r\n", "+"}}, // a field without a code
+		{"locker", both, "single_field=6", []string{cue + "\r\n", "+"}},
+		{"locker", both, "single_field=6", nil}, // a field with one
 	} {
 		t.Run(tc.program+" "+tc.arguments+" "+tc.factors, func(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t, tc.factors)
-			d.MustEnroll(d.who.Name, "totp")
+			tok := d.MustEnroll(d.who.Name, "totp")
 			steps := tc.steps
-			if steps[0] == "-" {
+			if len(steps) > 0 && steps[0] == "-" {
 				d.keys.Pull(serial)
 				steps = steps[1:]
 			}
-			x := d.sit(tc.program, tc.arguments)
+			answer, by := d.who.Password, "hmac"
+			if len(steps) == 0 {
+				answer, by = answer+factordtest.TOTP(t, tok, d.Clock.Now()), "totp"
+			}
+			x := d.sit(tc.program, tc.arguments, answer)
 			for _, step := range steps {
 				switch step {
 				case "+":
@@ -148,7 +160,7 @@ func TestModuleKey(t *testing.T) {
 					x.Expect(step)
 				}
 			}
-			d.Wait(func() bool { return strings.Contains(d.MustCall("AUDIT last=1"), `"verdict":"allow"`) })
+			d.Wait(func() bool { return strings.Contains(d.MustCall("AUDIT last=1"), `"factor":"`+by+`"`) })
 			if screen := x.Screen(); tc.arguments != "first" && strings.Contains(screen, "Enter") {
 				t.Errorf("asks for Enter: %q", screen)
 			}
