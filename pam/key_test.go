@@ -122,13 +122,12 @@ func TestModuleKey(t *testing.T) {
 		{"login", key, "first", []string{"-", plug + "\r\n", "plug", cue + "\r\n", "+"}},
 		{"su", both, "first", []string{enter, "\r", cue + "\r\n", "+"}},
 		{"locker", both, "first", []string{enter, "\r", cue + "\r\n", "+"}},
-		{"locker", both, "first conv=info", []string{cue + "\r\n", "+"}},
-		{"locker", both, "first conv=none", []string{"+"}},
+		{"locker", both, "conv=info", []string{cue + "\r\n", "+"}},
 		{"locker", both, "conv=none", []string{"+"}},
-		{"locker", key, "first conv=none", []string{"-", "plug", "+"}},
+		{"locker", key, "conv=none", []string{"-", "plug", "+"}},
 		{"vlock", both, "first", []string{enter, "\r", cue + "\r\n", "+"}},
-		{"vlock", both, "first conv=info", []string{cue + "\r\n", "+"}},
-		{"vlock", both, "first conv=none", []string{"+"}},
+		{"vlock", both, "conv=info", []string{cue + "\r\n", "+"}},
+		{"vlock", both, "conv=none", []string{"+"}},
 		{"vlock", both, "single_field=6", []string{cue + "\r\n", "+"}}, // a field without a code
 		{"locker", both, "single_field=6", []string{cue + "\r\n", "+"}},
 		{"locker", both, "single_field=6", nil}, // a field with one
@@ -157,7 +156,11 @@ func TestModuleKey(t *testing.T) {
 				case "\r":
 					x.Type(step)
 				default:
-					x.Expect(step)
+					if strings.HasSuffix(step, ": ") {
+						asks(x, t, step)
+					} else {
+						x.Expect(step)
+					}
 				}
 			}
 			d.Wait(func() bool { return strings.Contains(d.MustCall("AUDIT last=1"), `"factor":"`+by+`"`) })
