@@ -92,7 +92,8 @@ install:
 	install -D -m 0755 bin/factord-usb $(DESTDIR)$(PREFIX)/libexec/factord-usb
 	install -D -m 0644 bin/pam_factord.so $(DESTDIR)$(PAMDIR)/pam_factord.so
 	test -z "$(PAMCONFIGS)" || install -D -m 0644 packaging/pam-configs/factord $(DESTDIR)$(PAMCONFIGS)/factord
-	install -D -m 0644 packaging/man/pam_factord.8 $(DESTDIR)$(PREFIX)/share/man/man8/pam_factord.8
+	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 0644 packaging/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/factord/pam
 	install -m 0644 README.md conf/factord.toml packaging/doc/*.md $(DESTDIR)$(PREFIX)/share/doc/factord/
 	for f in pam/snippets/*; do \

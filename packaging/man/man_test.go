@@ -86,6 +86,28 @@ func TestModuleArguments(t *testing.T) {
 	}
 }
 
+// The options in factord-usb(8) are those that the program takes and tells of itself.
+func TestAgentOptions(t *testing.T) {
+	t.Parallel()
+	page, code := source(t, "../packaging/man/factord-usb.8"), source(t, "../cmd/factord-usb/main.go")
+	understood := found(`(?m)^\tcase (?:"-h", )?"--([a-z]+)":$`, code)
+	told := found(`(?m)^\.TP\n\.B \\-\\-([a-z]+)$`, section(t, page, "OPTIONS"))
+	if !slices.Equal(told, understood) || len(told) < 3 {
+		t.Errorf("the page has %q, the program %q", told, understood)
+	}
+	for _, option := range understood {
+		if !strings.Contains(section(t, page, "SYNOPSIS"), `\-\-`+option) {
+			t.Errorf("the synopsis lacks %s", option)
+		}
+	}
+	for _, path := range found(`(?m)^\.I (\S+)$`, section(t, page, "FILES")) {
+		if !strings.Contains(source(t, "../Makefile")+source(t, "../packaging/systemd/factord-usb.socket")+source(t, "../packaging/systemd/factord-usb@.service"), filepath.Base(path)) &&
+			filepath.Base(path) != "keys.md" {
+			t.Errorf("nothing makes %s", path)
+		}
+	}
+}
+
 // convWords are the values of conv.
 func convWords(t *testing.T, code string) []string {
 	t.Helper()
@@ -137,7 +159,9 @@ func TestModuleDiagnostics(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range found(`(?m)^\.BR (fact[\w.-]+) \(\d\)`, page) {
-		t.Errorf("there is no page %s", name)
+	for _, name := range found(`(?m)^\.BR (fact[\w.-]+ \(\d\))`, page) {
+		if _, err := os.Stat(strings.NewReplacer(" (", ".", ")", "").Replace(name)); err != nil {
+			t.Errorf("there is no page %s", name)
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/factor/key"
@@ -38,6 +39,7 @@ var (
 	_ factor.Local    = (*Factor)(nil)
 	_ factor.Keeper   = (*Factor)(nil)
 	_ factor.Importer = (*Factor)(nil)
+	_ factor.Restorer = (*Factor)(nil)
 )
 
 // New makes the factor.
@@ -56,6 +58,20 @@ func (f *Factor) Kinds() []string { return []string{kind} }
 
 // OnlyHere implements factor.Local.
 func (f *Factor) OnlyHere() {}
+
+// Restored implements factor.Restorer. No signature is worth anything for another
+// challenge; but a counter that was seen since stays, so that a copy of a key is still
+// found out. The credential may have been removed and imported anew under another id.
+func (f *Factor) Restored(rs factor.Records, present []factor.Record, _ time.Time) error {
+	return record.Change(rs, func(c *credential) (changed bool) {
+		for _, p := range record.Readable[credential](present) {
+			if p.public.Equal(c.public) && p.Counter > c.Counter {
+				c.Counter, changed = p.Counter, true
+			}
+		}
+		return changed
+	})
+}
 
 // Texts for who is refused.
 const (

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/factor/fido2/assertion"
 	"github.com/factord/factord/daemon/factor/record"
+	"github.com/factord/factord/daemon/factordtest/records"
 )
 
 // kept is a record as it is kept, with some fields changed; nil leaves one out.
@@ -116,4 +118,28 @@ func FuzzRecord(f *testing.F) {
 			t.Errorf("%+v", c)
 		}
 	})
+}
+
+// A restore takes no counter back.
+func TestRestored(t *testing.T) {
+	for name, test := range map[string]struct{ backup, present, want float64 }{
+		"used since":        {5, 9, 9},
+		"an older database": {9, 5, 9},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rs := records.Memory{}
+			if err := rs.Put("fido2-1", kept(t, map[string]any{"counter": test.backup})); err != nil {
+				t.Fatal(err)
+			}
+			present := []factor.Record{{ID: "fido2-7", Value: kept(t, map[string]any{"counter": test.present})}, {ID: "fido2-8", Value: []byte("{}")}}
+			if err := New(Config{}).Restored(&rs, present, time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+			value, _, _ := rs.Get("fido2-1")
+			var got map[string]any
+			if err := json.Unmarshal(value, &got); err != nil || got["counter"] != test.want {
+				t.Errorf("%v, %v", got["counter"], err)
+			}
+		})
+	}
 }

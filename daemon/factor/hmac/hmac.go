@@ -11,6 +11,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/factor/key"
@@ -30,8 +31,9 @@ type Config struct {
 type Factor struct{ Config }
 
 var (
-	_ factor.Local  = (*Factor)(nil)
-	_ factor.Keeper = (*Factor)(nil)
+	_ factor.Local    = (*Factor)(nil)
+	_ factor.Keeper   = (*Factor)(nil)
+	_ factor.Restorer = (*Factor)(nil)
 )
 
 // New makes the factor.
@@ -50,6 +52,10 @@ func (f *Factor) Kinds() []string { return []string{kind} }
 
 // OnlyHere implements factor.Local.
 func (f *Factor) OnlyHere() {}
+
+// Restored implements factor.Restorer. No answer is worth anything for another challenge,
+// so that nothing was spent since.
+func (f *Factor) Restored(factor.Records, []factor.Record, time.Time) error { return nil }
 
 // serving are the slots that do for a login, in the order of its choices.
 func serving(l factor.Login) (all, serve []*slot, err error) {

@@ -17,6 +17,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/factor/key"
@@ -42,8 +43,9 @@ type Config struct {
 type Factor struct{ Config }
 
 var (
-	_ factor.Local  = (*Factor)(nil)
-	_ factor.Keeper = (*Factor)(nil)
+	_ factor.Local    = (*Factor)(nil)
+	_ factor.Keeper   = (*Factor)(nil)
+	_ factor.Restorer = (*Factor)(nil)
 )
 
 // New makes the factor.
@@ -62,6 +64,10 @@ func (f *Factor) Kinds() []string { return []string{kind} }
 
 // OnlyHere implements factor.Local.
 func (f *Factor) OnlyHere() {}
+
+// Restored implements factor.Restorer. No signature is worth anything for another
+// challenge, so that nothing was spent since.
+func (f *Factor) Restored(factor.Records, []factor.Record, time.Time) error { return nil }
 
 // Verify implements factor.Factor. A PIN is for the key alone, and is typed when it is
 // asked for.

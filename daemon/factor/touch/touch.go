@@ -10,6 +10,7 @@ package touch
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/factor/key"
@@ -33,6 +34,7 @@ var (
 	_ factor.Local      = (*Factor)(nil)
 	_ factor.SeedKeeper = (*Factor)(nil)
 	_ factor.Borrower   = (*Factor)(nil)
+	_ factor.Restorer   = (*Factor)(nil)
 )
 
 // New makes the factor.
@@ -46,6 +48,10 @@ func (f *Factor) Kinds() []string { return []string{kind} }
 
 // OnlyHere implements factor.Local.
 func (f *Factor) OnlyHere() {}
+
+// Restored implements factor.Restorer. What may have been spent since is known to the
+// factor of the tokens.
+func (f *Factor) Restored(factor.Records, []factor.Record, time.Time) error { return nil }
 
 // Borrows implements factor.Borrower.
 func (f *Factor) Borrows() []string { return []string{f.OTP.Name(), f.Code.Name()} }
