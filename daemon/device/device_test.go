@@ -334,6 +334,30 @@ func TestSilent(t *testing.T) {
 	}
 }
 
+// A state that comes when the job has just been cancelled holds up nobody.
+func TestStateAfterCancel(t *testing.T) {
+	ready := make(chan struct{})
+	b := against(t, func(nc net.Conn) {
+		io.WriteString(nc, agent.Greeting+"\nINQUIRE REQUEST\nS INFO ready\n")
+		close(ready)
+		io.Copy(io.Discard, nc) // until it is hung up
+		io.WriteString(nc, "S INFO touch\nS INFO busy\nS INFO ready\n")
+	})
+	ctx, cancel := context.WithCancel(context30(t))
+	done := make(chan error, 1)
+	go func() { done <- b.Do(ctx, job()) }()
+	<-ready
+	cancel()
+	select {
+	case err := <-done:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled: %v", err)
+		}
+	case <-time.After(limit):
+		t.Error("the job has not ended")
+	}
+}
+
 func job() key.Job {
 	return key.Job{Verb: agent.Keys, Queue: "1", Request: &agent.KeysRequest{}, Reply: &agent.KeysReply{}}
 }

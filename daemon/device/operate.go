@@ -46,10 +46,15 @@ func (b *Broker) operate(ctx context.Context, p *place) error {
 	}
 	defer link.close()
 	states := make(chan agent.State)
-	result, over := make(chan error, 1), make(chan struct{})
-	defer close(over)
+	result := make(chan error, 1)
 	go func() {
-		e := exchange{job: p.job, states: states, over: over}
+		defer func() {
+			if r := recover(); r != nil {
+				result <- fmt.Errorf("asking factord-usb: %v", r)
+			}
+		}()
+		// From the end of ctx on nobody hears the states any more, hangUp neither.
+		e := exchange{job: p.job, states: states, over: ctx.Done()}
 		result <- e.run(link.conn, time.Now().Add(wait+workTime))
 	}()
 	state := agent.State("")

@@ -24,7 +24,9 @@ import (
 // Limits of asking. A question keeps its place until logind has answered or time
 // is up, so nobody has more of them under way than this.
 const (
-	placeTime = time.Second
+	// placeTime is more than logind ever takes on a machine that is busy, or who sits here
+	// would be refused their key, and less than people wait for in patience.
+	placeTime = 3 * time.Second
 	// rootCalls is how many questions about root's processes may be under way.
 	rootCalls = 64
 	// uidCalls is how many one uid can have, or rather the uids that share one

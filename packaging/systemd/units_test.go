@@ -77,7 +77,8 @@ func TestUnits(t *testing.T) {
 				"RuntimeDirectory": "factord-usb", "RuntimeDirectoryMode": "0700", // or anybody could lock the keys
 				"RuntimeDirectoryPreserve": "yes", // or the first process that ends takes the others' locks away
 				"IPAddressDeny":            "any", "ProtectHome": "yes", "ProcSubset": "pid",
-				"SystemCallFilter": "@system-service ~@privileged @resources", "PrivateMounts": "yes", "RemoveIPC": "yes",
+				"InaccessiblePaths": "-/var/lib/factord -/etc/factord -/etc/credstore -/dev/shm -/dev/mqueue", // the last two else are everybody's
+				"SystemCallFilter":  "@system-service ~@privileged @resources", "PrivateMounts": "yes", "RemoveIPC": "yes",
 			},
 			absent: []string{
 				"PrivateDevices", // hides the keys

@@ -31,17 +31,24 @@ type plug struct {
 	gone    chan struct{}
 	taken   sync.Mutex // of the keyboard
 	held    bool       // by another program
-	access  bool       // is refused
+	refused bool       // is access
+	tries   int        // that were refused
 }
 
 func newBench() *bench { return &bench{ports: map[string]*plug{}} }
 
-func (b *bench) plug(port string, k *otpkey.Key) *plug {
+// refused is a key that may not be opened.
+func refused(p *plug) { p.refused = true }
+
+func (b *bench) plug(port string, k *otpkey.Key, as ...func(*plug)) *plug {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.plugs++
 	k.Plug()
 	p := &plug{key: k, name: fmt.Sprintf("key %d", b.plugs), presses: make(chan hid.Press, 200), gone: make(chan struct{})}
+	for _, is := range as {
+		is(p)
+	}
 	b.ports[port] = p
 	return p
 }
@@ -86,6 +93,19 @@ func (b *bench) isTaken(p *plug) bool {
 	return false
 }
 
+// tries says how often a key was refused, and grant ends that.
+func (b *bench) tries(p *plug) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return p.tries
+}
+
+func (b *bench) grant(p *plug) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p.refused = false
+}
+
 func (b *bench) at(port string) (*plug, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -94,7 +114,8 @@ func (b *bench) at(port string) (*plug, error) {
 		return nil, hid.ErrGone
 	case p.held:
 		return nil, hid.ErrBusy
-	case p.access:
+	case p.refused:
+		p.tries++
 		return nil, hid.ErrAccess
 	default:
 		return p, nil

@@ -110,9 +110,6 @@ func (m Machine) Sign(ctx context.Context, q agent.SignRequest, t usb.Talk) (r a
 		if len(s.PIN) == 0 { // a card that wants none would sign
 			return r, cardFailure(proof.ErrPIN)
 		}
-		if len(s.PIN) == 0 { // a card that wants none would sign
-			return r, cardFailure(piv.ErrPINNeeded)
-		}
 	}
 	ctx, cancel := waiting(ctx, q.Common)
 	defer cancel()

@@ -124,6 +124,21 @@ func TestCaptureHeld(t *testing.T) {
 }
 
 // What has been waited for in vain is said.
+// A key that is plugged in during the wait may be opened only when udev has said so.
+func TestCaptureAccessComesLate(t *testing.T) {
+	b := newBench()
+	said, done, _ := capturing(t, b, agent.CaptureRequest{Serials: []uint32{9}})
+	said.await(t, agent.Absent)
+	p := b.plug("1-1", typing(9, "cccccccccccb"), refused)
+	await(t, "a try to open it", func() bool { return b.tries(p) > 1 })
+	b.grant(p)
+	said.await(t, agent.Touch)
+	p.touch(t)
+	if got := <-done; got.err != nil {
+		t.Error(got.err)
+	}
+}
+
 func TestCaptureInVain(t *testing.T) {
 	for name, tc := range map[string]struct {
 		keys func(*bench)
@@ -134,7 +149,7 @@ func TestCaptureInVain(t *testing.T) {
 		"another":   {func(b *bench) { b.plug("1-1", typing(7, "cccccccccccb")) }, agent.CaptureRequest{Serials: []uint32{9}}, agent.Gone},
 		"untouched": {func(b *bench) { b.plug("1-1", typing(9, "cccccccccccb")) }, agent.CaptureRequest{Serials: []uint32{9}}, agent.NoTouch},
 		"held":      {func(b *bench) { b.hold(b.plug("1-1", typing(9, "cccccccccccb")), true) }, agent.CaptureRequest{Serials: []uint32{9}}, agent.Held},
-		"no access": {func(b *bench) { b.plug("1-1", typing(9, "cccccccccccb")).access = true }, agent.CaptureRequest{Serials: []uint32{9}}, agent.NoAccess},
+		"no access": {func(b *bench) { b.plug("1-1", typing(9, "cccccccccccb"), refused) }, agent.CaptureRequest{Serials: []uint32{9}}, agent.NoAccess},
 		"shown":     {func(b *bench) { b.plug("1-1", typing(9, "cccccccccccb")) }, agent.CaptureRequest{}, agent.Gone}, // asks for one that shows none
 		"libusb":    {func(*bench) {}, agent.CaptureRequest{Common: agent.Common{Backend: "libusb"}, Any: true}, agent.Unsupported},
 	} {

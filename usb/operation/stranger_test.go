@@ -92,13 +92,10 @@ func TestStrangerAlone(t *testing.T) {
 // A key that was not to be asked for a moment is asked again.
 func TestStrangerRecovers(t *testing.T) {
 	b := newBench()
-	p := b.plug("1-1", answering(9, false))
-	p.access = true
+	p := b.plug("1-1", answering(9, false), refused)
 	said, done, _ := asking(t, b, agent.HMACRequest{Serial: 9})
 	said.await(t, agent.Absent)
-	b.mu.Lock()
-	p.access = false
-	b.mu.Unlock()
+	b.grant(p)
 	if err := <-done; err != nil {
 		t.Error(err)
 	}

@@ -20,6 +20,7 @@ services = ["vm-lock"]
 callers = ["user"]
 factors = ["touch"]
 EOT
+# Keys are of one user, also when that is gone: each test has numbers of its own.
 public=vvccccccccbd
 keys "serial=12345678 short=yubico:$public:010203040506:000102030405060708090a0b0c0d0e0f:7"
 factor() { audited tina | sed -n 's/.*"verdict":"allow".*"factor":"\([^"]*\)".*/\1/p'; }
@@ -35,7 +36,9 @@ eventually "factorctl keys lists it" listed # pcscd starts when it is asked
 proves "who sits here enrols it: one OTP is typed for proof, the next is captured"
 factorctl enroll yubico --user tina --no-confirm --public-id $public --private-id-file "$mine/private-id" --aes-key-file "$mine/aes-key" >/dev/null
 console_login 1 tina
-at_seat "Passcode" "own seat" types 1 "clear; factorctl enroll touch --name desk"
+at_seat "Passcode or YubiKey touch:" "own seat" types 1 "clear; factorctl enroll touch --name desk"
+hidden() { stty -F /dev/tty1 -a | grep -q -- " -echo "; }
+eventually "what is typed is hidden" hidden # what came before was dropped
 typed=$(key touch short)
 sees "Touch the YubiKey that is to be enrolled"
 captured=$(key touch short)

@@ -15,9 +15,9 @@ services = ["sudo"]
 factors = ["$1"]
 EOT
 }
-public=vvccccccccbd
+public=vvccccccccbe
 secret=303132333435363738393a3b3c3d3e3f40414243
-keys "serial=12345678 short=yubico:$public:010203040506:000102030405060708090a0b0c0d0e0f:7 long=hmac:$secret,lt64,touch"
+keys "serial=32345678 short=yubico:$public:010203040506:000102030405060708090a0b0c0d0e0f:7 long=hmac:$secret,lt64,touch"
 (umask 077; echo 010203040506 >"$mine/private-id"; echo 000102030405060708090a0b0c0d0e0f >"$mine/aes-key"; echo $secret >"$mine/secret")
 console_login 1 lena
 driver() { basename "$(readlink "/sys/bus/usb/devices/1-1:1.$1/driver")"; }
@@ -37,7 +37,7 @@ proves "touch: enrolled, and it gives sudo; meanwhile the key is no keyboard"
 only touch
 screen=$(dialogue "factorctl enroll touch --user lena --public-id $public --private-id-file $mine/private-id --aes-key-file $mine/aes-key" "Touch the YubiKey" "$touch") || fail "$screen"
 begins_sudo lena
-sees "YubiKey 12345678, then press Enter:"
+sees "YubiKey 32345678, then press Enter:"
 eventually "libusb has the keyboard" driven usbfs
 equal "$(driver 0)" usbfs "the driver of the keyboard"
 equal "$(driver 1)" usbhid "the driver of FIDO"
@@ -49,10 +49,10 @@ types_again
 
 proves "hmac: enrolled, and it gives sudo"
 only hmac
-screen=$(dialogue "factorctl enroll hmac --user lena --slot 2 --secret-file $mine/secret" "Press Enter to try the slot:" "" "Touch YubiKey 12345678" "$touch" "Touch YubiKey 12345678" "$touch") || fail "$screen"
+screen=$(dialogue "factorctl enroll hmac --user lena --slot 2 --secret-file $mine/secret" "Press Enter to try the slot:" "" "Touch YubiKey 32345678" "$touch" "Touch YubiKey 32345678" "$touch") || fail "$screen"
 begins_sudo lena
 equal "$(key blinks 60s)" "ok challenge" "what blinks"
-sees "YubiKey 12345678, then press Enter:"
+sees "YubiKey 32345678, then press Enter:"
 key touch short
 types 1 ""
 became_root
@@ -62,7 +62,7 @@ types_again
 proves "given up with ^C: the keyboard is back"
 only touch
 begins_sudo lena
-sees "YubiKey 12345678, then press Enter:"
+sees "YubiKey 32345678, then press Enter:"
 eventually "libusb has the keyboard" driven usbfs
 types 1 "$(printf '\003')"
 types_again
@@ -70,14 +70,14 @@ types_again
 
 proves "killed in the middle: the unit gives the keyboard back, and sudo goes on"
 begins_sudo lena
-sees "YubiKey 12345678, then press Enter:"
+sees "YubiKey 32345678, then press Enter:"
 eventually "libusb has the keyboard" driven usbfs
 kill -9 "$(pgrep -x factord-usb)"
 eventually "the kernel's driver has the keyboard" driven usbhid
 types 1 ""
 sees "keys that are plugged in here can't be asked"
 types 1 ""
-sees "YubiKey 12345678, then press Enter:"
+sees "YubiKey 32345678, then press Enter:"
 eventually "libusb has the keyboard" driven usbfs
 key touch short
 types 1 ""

@@ -4,7 +4,7 @@
 # all the while: what is not captured must arrive there, and what is captured must not.
 . /vm/lib
 
-person tina
+person trudy
 printf 'auth required pam_factord.so first\naccount required pam_permit.so\n' | pam_service vm-wait
 rules <<'EOT'
 [[rule]]
@@ -12,20 +12,20 @@ services = ["vm-wait"]
 callers = ["user"]
 factors = ["touch"]
 EOT
-public=vvccccccccbd
-mine_=12345678 other=87654321
+public=vvccccccccbf
+mine_=33345678 other=87654321
 secrets=$public:010203040506:000102030405060708090a0b0c0d0e0f
 keys "serial=$mine_ short=yubico:$secrets:7" \
 	"serial=$other short=static:foreign"
 key unplug $other
 (umask 077; echo 010203040506 >"$mine/private-id"; echo 000102030405060708090a0b0c0d0e0f >"$mine/aes-key")
-dialogue "factorctl enroll touch --user tina --public-id $public --private-id-file $mine/private-id --aes-key-file $mine/aes-key" \
+dialogue "factorctl enroll touch --user trudy --public-id $public --private-id-file $mine/private-id --aes-key-file $mine/aes-key" \
 	"Touch the YubiKey" "!/host/virtual-yubikey --at $mine/keys touch $mine_ short" || fail "enroll touch"
-console_login 1 tina
+console_login 1 trudy
 chmod 711 "$mine"
 at_exit "sed 's/^/the program said: /' $mine/said"
 
-# waits: a program of tina's on tty1, without a terminal of its own, waits for the touch.
+# waits: a program of trudy's on tty1, without a terminal of its own, waits for the touch.
 # tty1 keeps what is typed in ~/typed meanwhile. says TEXT: so the program does, last.
 waits() {
 	begins_to_wait
@@ -37,9 +37,9 @@ waits() {
 begins_to_wait() {
 	: >"$mine/said"
 	chmod 666 "$mine/said"
-	rm -f ~tina/typed
-	types 1 "clear; (setsid stdbuf -oL pamtester vm-wait tina authenticate </dev/null >$mine/said 2>&1; echo status \$? >>$mine/said) & cat >~/typed"
-	eventually "tty1 keeps what is typed" test -e ~tina/typed
+	rm -f ~trudy/typed
+	types 1 "clear; (setsid stdbuf -oL pamtester vm-wait trudy authenticate </dev/null >$mine/said 2>&1; echo status \$? >>$mine/said) & cat >~/typed"
+	eventually "tty1 keeps what is typed" test -e ~trudy/typed
 	eventually "the program says something" test -s "$mine/said"
 }
 said() { tail -n 1 "$mine/said" | grep -qF -- "$1"; }
@@ -49,9 +49,9 @@ allowed() {
 	arrived ""
 	types 1 "$(printf '\004')"
 }
-arrived() { equal "$(cat ~tina/typed)" "$1" "what was typed on tty1"; }
+arrived() { equal "$(cat ~trudy/typed)" "$1" "what was typed on tty1"; }
 arrives() { eventually "\"$1\" is typed on tty1" typed "$1"; }
-typed() { [ "$(cat ~tina/typed)" = "$1" ]; }
+typed() { [ "$(cat ~trudy/typed)" = "$1" ]; }
 ask_for_touch="Touch YubiKey $mine_"
 plug_in="Plug in YubiKey $mine_, then touch it"
 node() { for d in /sys/bus/usb/devices/*:1.0/0003:*; do keyboard "${d%/*}"; done; }
@@ -65,6 +65,22 @@ key plug $mine_
 says "$ask_for_touch"
 key touch $mine_ short
 allowed
+
+proves "plugged in where udev takes three seconds to say whose it is"
+at_exit "udevadm control --reload"
+at_exit "rm -f /run/udev/rules.d/00-vm-slow.rules"
+mkdir -p /run/udev/rules.d
+echo 'ACTION=="add", SUBSYSTEM=="hidraw", PROGRAM="/bin/sleep 3"' >/run/udev/rules.d/00-vm-slow.rules
+udevadm control --reload
+key unplug $mine_
+waits
+says "$plug_in"
+key plug $mine_
+says "$ask_for_touch"
+key touch $mine_ short
+allowed
+rm /run/udev/rules.d/00-vm-slow.rules
+udevadm control --reload
 
 proves "pulled out while it is waited for, and back under another number"
 waits
@@ -90,17 +106,21 @@ says "$plug_in"
 key touch $other short
 arrives foreign
 says "$plug_in"
-
-proves "of two keys the one that is enrolled counts, and the other one types"
 key plug $mine_
 says "$ask_for_touch"
-key touch $other short
-arrives "foreign
-foreign"
 key touch $mine_ short
 says "status 0"
-arrived "foreign
-foreign"
+arrived foreign
+types 1 "$(printf '\004')"
+
+proves "of two keys the one that is enrolled counts, and the other one types"
+waits
+says "$ask_for_touch"
+key touch $other short
+arrives foreign
+key touch $mine_ short
+says "status 0"
+arrived foreign
 types 1 "$(printf '\004')"
 key unplug $other
 eventually "one keyboard" there

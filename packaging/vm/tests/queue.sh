@@ -5,9 +5,6 @@
 
 secret=303132333435363738393a3b3c3d3e3f40414243
 person quin
-udevadm control --reload
-udevadm trigger
-systemctl enable --now --quiet factord-usb.socket
 keys "serial=12345678 long=hmac:$secret,lt64,touch"
 rules <<'EOF'
 [[rule]]
@@ -27,35 +24,45 @@ at_exit "rm -rf /queue"
 install -d -m 1777 /queue
 cat >/queue/join <<'EOF'
 #!/usr/bin/perl
-# join N: a login for the service job-N, which says when it heard what.
+# join N: logins for the services job-1 to job-N, each begun when the one before it has been
+# told how it stands, and anew if logind was too slow to say where it is. What each hears, and
+# when, is in a file of its number.
+use IO::Handle;
+use IO::Select;
 use IO::Socket::UNIX;
 use Time::HiRes "time";
-$| = 1;
-my $s = IO::Socket::UNIX->new("/run/factord/factord.sock") or die "connecting: $!\n";
-$s->autoflush(1);
-<$s>;
-print $s "AUTH service=job-$ARGV[0] conv=prompt\n";
-while (<$s>) {
-	printf "%.3f %s", time, $_;
-	last if /^(OK|ERR)/;
-	print $s "CAN\n" if /^INQUIRE/;
+my $all = IO::Select->new;
+my (%file, %number);
+sub hear {
+	my $s = shift;
+	my $line = <$s>;
+	if (!defined $line) { $all->remove($s); return "" }
+	$file{$number{$s}}->printf("%.3f %s", time, $line);
+	return $line;
+}
+for my $n (1 .. $ARGV[0]) {
+	open($file{$n}, ">", "/queue/$n") or die "$!\n";
+	$file{$n}->autoflush(1);
+	my $heard = "";
+	until ($heard =~ /^S INFO/) {
+		my $s = IO::Socket::UNIX->new("/run/factord/factord.sock") or die "connecting: $!\n";
+		$number{$s} = $n;
+		$all->add($s);
+		hear($s);
+		$s->syswrite("AUTH service=job-$n conv=prompt\n");
+		do { $heard = hear($s) } until $heard =~ /^(S INFO|ERR|$)/;
+	}
+}
+open(my $joined, ">", "/queue/joined");
+while ($all->count) {
+	hear($_) for $all->can_read;
 }
 EOF
-cat >/queue/all <<'EOF'
-#!/bin/sh
-# all N: so many logins, each begun when the one before it has been told how it stands.
-for n in $(seq "$1"); do
-	/queue/join $n >/queue/$n 2>&1 &
-	until grep -q INFO /queue/$n; do sleep 0.1; done
-done
-: >/queue/joined
-wait
-EOF
-chmod 755 /queue/join /queue/all
+chmod 755 /queue/join
 console_login 1 quin
 
 proves "ten wait for one key, and know for what it is used before"
-types 1 "/queue/all 10"
+types 1 "/queue/join 10"
 eventually "ten in the queue" test -e /queue/joined
 told() { has "$(cat "/queue/$1")" "INFO $2" "what job-$1 is told"; }
 eventually "the first knows who is next" grep -q "Touch YubiKey 12345678 for this; job-2 waits for the next touch" /queue/1
@@ -76,7 +83,7 @@ equal "$(factorctl audit --user quin --json | grep -c '"verdict":"allow".*"facto
 proves "from the touch to the verdict"
 for n in 1 2 3 4 5; do
 	rm -f /queue/1
-	types 1 "clear; /queue/join 1 >/queue/1"
+	types 1 "clear; /queue/join 1"
 	key blinks 60s >/dev/null
 	touched=$(date +%s.%N)
 	key touch short >/dev/null

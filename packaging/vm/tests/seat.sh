@@ -35,7 +35,7 @@ mode = "exempt"
 EOF
 
 # The first two rules let in, the third asks, and nobody answers. factord waits for
-# logind no longer than a second, and then knows nothing: so one no is not believed.
+# logind no longer than 3 seconds, and then knows nothing: so one no is not believed.
 # No terminal, or the helper would ask there, and wait.
 cat >"$mine/probe" <<'EOF'
 #!/bin/sh
