@@ -36,3 +36,9 @@ mode="exempt"`: "",
 		}
 	}
 }
+
+func TestU2FIsFIDO2(t *testing.T) {
+	if _, err := Parse("f", []byte("[[rule]]\nfactors=[\"u2f\"]\n"), BuiltIn()); err == nil || !strings.Contains(err.Error(), `write "fido2"`) {
+		t.Error(err)
+	}
+}

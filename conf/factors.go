@@ -30,6 +30,8 @@ func readFactor(s string) (string, flaw) {
 	switch s {
 	case "bypass":
 		hint = "leave it out: a bypass code from root is always accepted, unless the rule says bypass = false"
+	case "u2f", "webauthn":
+		hint = `write "fido2": it covers keys of U2F too`
 	case "hotp":
 		hint = `write "totp": it covers HOTP tokens too`
 	}

@@ -16,8 +16,11 @@ func TestImportSaysWhichKey(t *testing.T) {
 	}
 	path := serve(t, reply(`D {"imported":[{"user":"u","id":"yubico-1","name":"blue","detail":{"public-id":"cbcb","serial":"4711"}},`+
 		`{"user":"v","id":"x-1","name":"x-1"}],"left":1}%0A`, "OK"))
+	path2 := serve(t, reply(`D {"imported":[{"user":"u","id":"fido2-1","name":"blue","already":true},{"user":"v","id":"fido2-2","name":"fido2-2","note":"this key is also that of u"}],"left":0,"note":"assumed"}%0A`, "OK"))
+	run(t, "", "import", keys, "--user", "u", "--socket", path2).want(t, 0,
+		"u fido2-1 \"blue\"  (enrolled already)\nv fido2-2\n  note: this key is also that of u\n1 imported, 1 were enrolled already\nnote: assumed\n", "")
 	run(t, "", "import", keys, "--user", "u", "--socket", path).want(t, 0,
-		"u yubico-1 \"blue\"  public-id cbcb, serial 4711\nv x-1 \"x-1\"\n2 imported, 1 of the file are nobody's.\n", "")
+		"u yubico-1 \"blue\"  public-id cbcb, serial 4711\nv x-1\n2 imported, 1 of the file belong to nobody\n", "")
 }
 
 // Who may not import is not told to change the modes of files.

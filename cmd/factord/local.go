@@ -37,7 +37,7 @@ func cardTrust(c *conf.Config) (*proof.Trust, error) {
 		err = trust.Add(pem)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading ca_file of [piv]: %w", err)
+		return nil, fmt.Errorf("ca_file of [piv]: %w\nhint: it is a file with certificates in PEM, which factord can read; left out, Yubico's own are believed", err)
 	}
 	return trust, nil
 }

@@ -23,8 +23,8 @@ func TestPIV(t *testing.T) {
 	}
 	const rule = "[[rule]]\nfactors = [\"piv\", \"totp\"]\n"
 	for file, want := range map[string]string{
-		"/nonexistent/ca.pem": "reading ca_file of [piv]: open /nonexistent/ca.pem",
-		"/etc/passwd":         "reading ca_file of [piv]: there is no certificate in PEM",
+		"/nonexistent/ca.pem": "factord.toml: ca_file of [piv]: open /nonexistent/ca.pem",
+		"/etc/passwd":         "factord.toml: ca_file of [piv]: there is no certificate in PEM",
 	} {
 		p := factordtest.Prepare(t, factordtest.ProcessOptions{Config: fmt.Sprintf("[piv]\nca_file = %q\n%s", file, rule)})
 		p.Launch(p.Args()...)

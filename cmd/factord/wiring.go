@@ -97,7 +97,7 @@ func (s *settings) enforce(o options, c *conf.Config, log *slog.Logger) error {
 	}
 	cards, err := cardTrust(c)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", o.config, err)
 	}
 	for _, w := range c.Warnings {
 		log.Warn(w)

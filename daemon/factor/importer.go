@@ -29,6 +29,8 @@ type Batch struct {
 	Users []string
 	// Where says of each of them where they are named, if a file does: "line 2 of the users".
 	Where map[string]string
+	// Note is what root should know of all of them: what was assumed.
+	Note string
 	// Left is how many of the file are nobody's.
 	Left int
 	// Commit keeps all of them or none. of is what the factor keeps for one of Users.
@@ -40,6 +42,10 @@ type Imported struct {
 	User string `json:"user"`
 	ID   string `json:"id"`
 	Name string `json:"name"`
+	// Already: it was kept before, as ID, and nothing has changed.
+	Already bool `json:"already,omitempty"`
+	// Note is what root should know of it.
+	Note string `json:"note,omitempty"`
 	// Detail is by what else it is known: public-id, serial.
 	Detail map[string]string `json:"detail,omitempty"`
 }

@@ -25,6 +25,19 @@ func (d *drafted) Enroll(factor.Enrolment) (factor.Draft, error) {
 	return draft, nil
 }
 
+// Who knows U2F finds its successor.
+func TestEnrolU2F(t *testing.T) {
+	d := factordtest.NewDaemon(t, factordtest.Options{Config: phoneRule, Factors: []factor.Factor{&security{newPlugged()}}})
+	if _, err := factordtest.Call(d.Socket, -1, "ENROLL factor=u2f"); err == nil || !strings.Contains(err.Error(), "\nhint: a security key of U2F is a fido2") {
+		t.Error(err)
+	}
+}
+
+// security is a factor of security keys.
+type security struct{ *plugged }
+
+func (*security) Kinds() []string { return []string{"fido2"} }
+
 // Who enrols hears what is meant for people, whoever they are; others than root don't hear
 // what went wrong inside.
 func TestErrorsOfDrafts(t *testing.T) {

@@ -39,7 +39,11 @@ func (r *request) enroll() (any, error) {
 	kind := r.args.Take("factor")
 	keeper, kinds := r.keeper(kind)
 	if keeper == nil {
-		return nil, problemf(wire.ReasonProtocol, "can't enroll %q: it is one of %s", kind, strings.Join(kinds, ", "))
+		hint := ""
+		if kind == "u2f" && slices.Contains(kinds, "fido2") {
+			hint = "\nhint: a security key of U2F is a fido2"
+		}
+		return nil, problemf(wire.ReasonProtocol, "can't enroll %q: it is one of %s%s", kind, strings.Join(kinds, ", "), hint)
 	}
 	unconfirmed, err := r.args.TakeFlag("no-confirm")
 	if err != nil {

@@ -130,6 +130,9 @@ func (r *request) importFor(users map[string]Identity, name string, batch factor
 		}
 		for n := range made {
 			made[n].User = users[made[n].User].Name
+			if made[n].Already {
+				continue
+			}
 			r.record(tx, made[n].User, store.Event{Factor: name, ID: made[n].ID, Log: r.called(tx, made[n].User, name, made[n].ID)})
 		}
 		return nil
@@ -138,5 +141,9 @@ func (r *request) importFor(users map[string]Identity, name string, batch factor
 	if errors.As(err, &no) {
 		return nil, problemf(wire.ReasonDenied, "%s", no)
 	}
-	return map[string]any{"imported": made, "left": batch.Left}, err
+	reply := map[string]any{"imported": made, "left": batch.Left}
+	if batch.Note != "" {
+		reply["note"] = batch.Note
+	}
+	return reply, err
 }

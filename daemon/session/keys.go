@@ -34,7 +34,7 @@ func (r *request) keys() (any, error) {
 	if err := r.done(); err != nil {
 		return nil, err
 	}
-	if r.peer.UID != 0 {
+	if !r.trusted() {
 		err := r.sitsHere("only who sits at this machine, and root, may see which keys are plugged in", "log in at the machine itself")
 		if err != nil {
 			return nil, err
@@ -70,7 +70,7 @@ func (r *request) noKeys(err error) error {
 	r.Log.Error("looking for keys", "error", err)
 	var known *agent.Error
 	var outage *factor.Outage
-	if r.peer.UID != 0 || !errors.As(err, &known) && !errors.As(err, &outage) {
+	if !r.trusted() || !errors.As(err, &known) && !errors.As(err, &outage) {
 		return problemf(wire.ReasonUnavailable, "the keys that are plugged in here can't be looked at: the log says why")
 	}
 	return problemf(wire.ReasonUnavailable, "%s", err)

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,10 +36,14 @@ type imported struct {
 		User string `json:"user"`
 		ID   string `json:"id"`
 		Name string `json:"name"`
+		// Already: it was enrolled before.
+		Already bool   `json:"already"`
+		Note    string `json:"note"`
 		// Detail is by what else it is known: public-id, serial.
 		Detail map[string]string `json:"detail"`
 	} `json:"imported"`
-	Left int `json:"left"`
+	Note string `json:"note"` // what was assumed
+	Left int    `json:"left"`
 }
 
 func (a *app) importCommand() *cobra.Command {
@@ -102,14 +105,41 @@ remove it afterwards. One that is encrypted can be piped: gpg --decrypt keys.asc
 		if err != nil {
 			return err
 		}
-		return tell(a, document, func(done imported) {
-			for _, one := range done.Imported {
-				line := fmt.Sprintf("%s %s %q  %s", text(one.User), text(one.ID), text(one.Name), item{Detail: one.Detail}.details(time.Now()))
-				a.printf("%s\n", strings.TrimRight(line, " "))
-			}
-			a.printf("%d imported, %d of the file are nobody's.\n", len(done.Imported), done.Left)
-		})
+		return tell(a, document, a.showImported)
 	})
+}
+
+// showImported tells what has become of a file.
+func (a *app) showImported(done imported) {
+	before := 0
+	for _, one := range done.Imported {
+		line := fmt.Sprintf("%s %s", text(one.User), text(one.ID))
+		if one.Name != one.ID {
+			line += fmt.Sprintf(" %q", text(one.Name))
+		}
+		if details := (item{Detail: one.Detail}).details(time.Now()); details != "" {
+			line += "  " + details
+		}
+		if one.Already {
+			before++
+			line += "  (enrolled already)"
+		}
+		a.printf("%s\n", line)
+		if one.Note != "" {
+			a.printf("  note: %s\n", text(one.Note))
+		}
+	}
+	summary := fmt.Sprintf("%d imported", len(done.Imported)-before)
+	if before > 0 {
+		summary += fmt.Sprintf(", %d were enrolled already", before)
+	}
+	if done.Left > 0 {
+		summary += fmt.Sprintf(", %d of the file belong to nobody", done.Left)
+	}
+	a.printf("%s\n", summary)
+	if done.Note != "" {
+		a.printf("note: %s\n", text(done.Note))
+	}
 }
 
 // notPermitted is factord's refusal if the caller may not do this at all: what is wrong

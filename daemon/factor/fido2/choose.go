@@ -32,7 +32,7 @@ func (f *Factor) only(ctx context.Context, serial uint32) (agent.Key, error) {
 	case serial != 0:
 		return agent.Key{}, factor.Refusef("%s is not plugged in, or has no FIDO2\nhint: factorctl keys shows which are", key.Name(serial))
 	}
-	text := strings.Join(append([]string{"no security key is plugged in"}, reply.Notes...), "; ")
+	text := strings.Join(append([]string{"no security key (FIDO2) is plugged in"}, reply.Notes...), "; ")
 	return agent.Key{}, factor.Refusal(text + "\nhint: factorctl keys shows which keys are there, and what each can do")
 }
 

@@ -17,7 +17,7 @@ func TestEnrol(t *testing.T) {
 			t.Errorf("%s: %v; want %q", options, err, want)
 		}
 	}
-	refused("", "no security key is plugged in")
+	refused("", "no security key (FIDO2) is plugged in")
 	refused("serial=7", "is not plugged in, or has no FIDO2")
 	for options, want := range map[string]string{
 		"slot=2": `no "slot"`, "verification=face": `no verification "face"`, "serial=x": "serial number", "no-presence=1": "is always touched",

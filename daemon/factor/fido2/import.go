@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/factord/factord/daemon/factor"
@@ -16,8 +17,9 @@ import (
 
 // imported is a credential of a file, with whose it is.
 type imported struct {
-	user, name, where string
-	c                 credential
+	user, name  string
+	line, where string // of the user and of the key, in the file
+	c           credential
 }
 
 // Import implements factor.Importer, for mapping files of pam_u2f and OpenSSH's files of
@@ -25,7 +27,8 @@ type imported struct {
 func (f *Factor) Import(i factor.Import) (factor.Batch, error) {
 	var rows []imported
 	var err error
-	if bytes.HasPrefix(bytes.TrimSpace(i.File), []byte("-----BEGIN OPENSSH PRIVATE KEY-----")) {
+	openSSH := bytes.HasPrefix(bytes.TrimSpace(i.File), []byte("-----BEGIN OPENSSH PRIVATE KEY-----"))
+	if openSSH {
 		rows, err = fromOpenSSH(i)
 	} else {
 		rows, err = f.fromPAMU2F(i)
@@ -36,7 +39,10 @@ func (f *Factor) Import(i factor.Import) (factor.Batch, error) {
 	b := factor.Batch{Where: map[string]string{}}
 	for _, r := range rows {
 		b.Users = append(b.Users, r.user)
-		b.Where[r.user] = r.where
+		b.Where[r.user] = cmp.Or(b.Where[r.user], r.line)
+	}
+	if !openSSH && i.Origin == "" {
+		b.Note = fmt.Sprintf("assumed pam_u2f's own origin, %s: factorctl test shows whether a key is taken; if not, give --origin", rows[0].c.RPID)
 	}
 	slices.Sort(b.Users)
 	b.Users = slices.Compact(b.Users)
@@ -62,7 +68,7 @@ func fromOpenSSH(i factor.Import) ([]imported, error) {
 	if i.Origin != "" {
 		return nil, errors.New("a key file of OpenSSH says itself where the key was enrolled\nhint: leave out --origin")
 	}
-	r := imported{user: i.User, name: k.Comment, where: "the key file"}
+	r := imported{user: i.User, name: k.Comment, line: "the key file", where: "the key file"}
 	if err := r.take(k.Credential, k.Application); err != nil {
 		return nil, err
 	}
@@ -90,7 +96,7 @@ func (f *Factor) fromPAMU2F(i factor.Import) ([]imported, error) {
 			continue
 		}
 		for n, c := range p.Credentials {
-			r := imported{user: p.User, where: fmt.Sprintf("line %d, key %d of the file", p.Line, n+1)}
+			r := imported{user: p.User, line: fmt.Sprintf("line %d of the file", p.Line), where: fmt.Sprintf("line %d, key %d of the file", p.Line, n+1)}
 			if err := r.take(c, origin); err != nil {
 				return nil, fmt.Errorf("%s: %w", r.where, err)
 			}
@@ -120,23 +126,72 @@ func (r *imported) take(from keyfile.Credential, rpID string) error {
 	return nil
 }
 
-func commitAll(rows []imported, of func(string) factor.Records, now time.Time) ([]factor.Imported, error) {
-	var all []factor.Imported
+func commitAll(rows []imported, of func(string) factor.Records, now time.Time) (all []factor.Imported, err error) {
+	made := map[string][]string{} // ids, by user
+	var everybodys map[string][]string
 	for _, r := range rows {
 		rs := of(r.user)
+		if everybodys == nil {
+			everybodys = owners(r.user, rs)
+		}
 		existing, err := record.List[credential](rs)
 		if err != nil {
 			return nil, err
 		}
 		c := r.c
+		one := factor.Imported{User: r.user, Note: shared(everybodys[string(c.Credential)], r.user)}
+		before := func(o *credential) bool { return o.same(&c) && !slices.Contains(made[r.user], o.ID) }
+		if n := slices.IndexFunc(existing, before); n >= 0 {
+			one.ID, one.Name, one.Already, one.Detail = existing[n].ID, existing[n].Name, true, existing[n].detail()
+			all = append(all, one)
+			continue
+		}
 		record.Name(&c, r.name, existing)
 		var no factor.Refusal
 		if err := c.keep(rs, now); errors.As(err, &no) {
-			return nil, factor.Refusal(fmt.Sprintf("%s: %s", r.where, no))
+			return nil, factor.Refusef("%s: %s: %s", r.where, r.user, no)
 		} else if err != nil {
 			return nil, fmt.Errorf("%s: %w", r.where, err)
 		}
-		all = append(all, factor.Imported{User: r.user, ID: c.ID, Name: c.Name, Detail: c.detail()})
+		made[r.user] = append(made[r.user], c.ID)
+		everybodys[string(c.Credential)] = append(everybodys[string(c.Credential)], r.user)
+		one.ID, one.Name, one.Detail = c.ID, c.Name, c.detail()
+		all = append(all, one)
 	}
 	return all, nil
+}
+
+// same reports whether two records are of one credential.
+func (c *credential) same(other *credential) bool {
+	return bytes.Equal(c.Credential, other.Credential) && c.RPID == other.RPID && c.public.Equal(other.public)
+}
+
+// owners are who has which credential, as far as that can be read; one user is of rs, the
+// others are its neighbours.
+func owners(user string, rs factor.Records) map[string][]string {
+	all := map[string][]string{}
+	add := func(user string, r factor.Record) {
+		if c, err := record.Decode[credential](r); err == nil {
+			all[string(c.Credential)] = append(all[string(c.Credential)], user)
+		}
+	}
+	list, _ := rs.List() // an error is reported when the user's turn comes
+	for _, r := range list {
+		add(user, r)
+	}
+	if n, ok := rs.(factor.Neighbours); ok {
+		for other, r := range n.Others() {
+			add(other, r)
+		}
+	}
+	return all
+}
+
+// shared says whose a credential is, too. It may be: what a key signs names the user.
+func shared(owners []string, user string) string {
+	others := slices.DeleteFunc(slices.Clone(owners), func(o string) bool { return o == user })
+	if len(others) == 0 {
+		return ""
+	}
+	return "this key is also that of " + strings.Join(others, ", ")
 }

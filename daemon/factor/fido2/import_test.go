@@ -48,8 +48,11 @@ func TestImportOpenSSH(t *testing.T) {
 	}
 	d.plug("1-1", k)
 	d.expect("allow fido2", "")
-	if _, err := d.load("user=alice", file); err == nil || !strings.Contains(err.Error(), `enrolled already, as "fido2-1"`) {
-		t.Errorf("twice: %v", err)
+	if out, err := d.load("user=alice", file); err != nil || !strings.Contains(out, `"id":"fido2-1","name":"laptop","already":true`) || strings.Contains(out, `"note"`) {
+		t.Errorf("twice: %s, %v", out, err)
+	}
+	if out, err := d.load("user=bob", file); err != nil || !strings.Contains(out, `"note":"this key is also that of alice"`) {
+		t.Errorf("another's: %s, %v", out, err)
 	}
 }
 
@@ -59,7 +62,7 @@ func TestImportPAMU2F(t *testing.T) {
 	bobs := strings.Replace(mine, "alice:"+base64.StdEncoding.EncodeToString(f.id), "bob:b3RoZXI=", 1)
 	for name, test := range map[string]struct{ arguments, file, want string }{
 		"nobody":        {"user=carol", mine, "no key of that user"},
-		"unknown user":  {"", strings.Replace(mine, "alice", "nobody-here", 1), `line 1, key 1 of the file: no such user: "nobody-here"`},
+		"unknown user":  {"", strings.Replace(mine, "alice", "nobody-here", 1), `line 1 of the file: no such user: "nobody-here"`},
 		"same twice":    {"", strings.TrimSpace(mine) + ":" + strings.TrimPrefix(mine, "alice:"), "enrolled already"},
 		"in the key":    {"", strings.Replace(mine, base64.StdEncoding.EncodeToString(f.id), "*", 1), "enrol that key anew"},
 		"two demands":   {"", f.line(t, "+pin+verification"), "of which factord takes one"},
@@ -79,7 +82,11 @@ func TestImportPAMU2F(t *testing.T) {
 		t.Errorf("%s, %v", out, err)
 	}
 	d = newDesk(t)
-	if out, err := d.load("user=bob", mine+bobs); err != nil || strings.Contains(out, "alice") || !strings.Contains(out, `"rp-id":"pam://desk"`) {
+	if out, err := d.load("user=bob", mine+bobs); err != nil || strings.Contains(out, "alice") || !strings.Contains(out, `"rp-id":"pam://desk"`) || !strings.Contains(out, `"note":"assumed pam_u2f's own origin, pam://desk`) {
 		t.Errorf("of one user: %s, %v", out, err)
+	}
+	out, err = d.load("", mine+bobs) // bob's is skipped, alice's is new
+	if err != nil || strings.Count(out, `"already":true`) != 1 || strings.Count(d.MustCall("AUDIT kind=import"), `"kind":"import"`) != 2 {
+		t.Errorf("the same file again: %s, %v", out, err)
 	}
 }

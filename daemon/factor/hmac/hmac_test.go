@@ -244,7 +244,7 @@ func TestEnrol(t *testing.T) {
 	}
 	d.keys.Pull(7)
 	d.keys.Pull(serial)
-	if _, _, err := d.enroll(-1, "user=bob"); err == nil || !strings.Contains(err.Error(), "no YubiKey is plugged in") {
+	if _, _, err := d.enroll(-1, "user=bob"); err == nil || !strings.Contains(err.Error(), "no YubiKey with challenge-response is plugged in") {
 		t.Errorf("no key: %v", err)
 	}
 }

@@ -21,17 +21,17 @@ func ParseSerial(s string) (uint32, error) {
 
 // One is the serial number of the key to enrol: the one that was named, if it is plugged
 // in, else the only one that is and does what is needed. "The first" may be another
-// person's.
-func One(ctx context.Context, d Device, named uint32, does func(agent.Key) bool) (uint32, error) {
-	return one(ctx, d, &agent.KeysRequest{}, named, does)
+// person's. what names what is needed: "challenge-response".
+func One(ctx context.Context, d Device, named uint32, what string, does func(agent.Key) bool) (uint32, error) {
+	return one(ctx, d, &agent.KeysRequest{}, named, what, does)
 }
 
 // OneCard is One for the keys' PIV application.
 func OneCard(ctx context.Context, d Device, named uint32) (uint32, error) {
-	return one(ctx, d, &agent.KeysRequest{Cards: true}, named, func(k agent.Key) bool { return k.Card != nil })
+	return one(ctx, d, &agent.KeysRequest{Cards: true}, named, "PIV", func(k agent.Key) bool { return k.Card != nil })
 }
 
-func one(ctx context.Context, d Device, q *agent.KeysRequest, named uint32, does func(agent.Key) bool) (uint32, error) {
+func one(ctx context.Context, d Device, q *agent.KeysRequest, named uint32, what string, does func(agent.Key) bool) (uint32, error) {
 	if d == nil {
 		return 0, errNoDevice()
 	}
@@ -57,11 +57,11 @@ func one(ctx context.Context, d Device, q *agent.KeysRequest, named uint32, does
 	case len(fit) > 1:
 		return 0, factor.Refusef("several YubiKeys are plugged in: %s\nhint: --serial names one, or pull out the others", list(fit))
 	case named != 0:
-		return 0, factor.Refusef("%s is not plugged in, or can't do this\nhint: factorctl keys shows which are", Name(named))
+		return 0, factor.Refusef("%s is not plugged in, or has no %s\nhint: factorctl keys shows which are", Name(named), what)
 	case numberless:
 		return 0, factor.Refusal("the YubiKey shows no serial number, by which it is known again\nhint: its setting serial-api-visible is off; take another key, or set it")
 	}
-	text := "no YubiKey is plugged in that can do this"
+	text := "no YubiKey with " + what + " is plugged in"
 	for _, note := range reply.Notes {
 		text += "; " + note
 	}

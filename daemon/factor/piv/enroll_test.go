@@ -224,7 +224,7 @@ func TestSlots(t *testing.T) {
 // TestAbsentAtEnrolment: no key, and one that is named and comes.
 func TestAbsentAtEnrolment(t *testing.T) {
 	d := newDesk(t)
-	d.refused("no YubiKey is plugged in that can do this", "")
+	d.refused("no YubiKey with PIV is plugged in", "")
 	k := d.insert(card.Config{}, gopiv.PINPolicyOnce, gopiv.TouchPolicyNever)
 	other, err := gopiv.Open(k.Reader)
 	if err != nil {
