@@ -9,8 +9,13 @@ pam_service sudo <$snippets/sudo
 printf 'auth required pam_factord.so first\naccount required pam_permit.so\n' | pam_service vm-lock
 rules <<'EOT'
 [[rule]]
-name = "on this machine"
-services = ["sudo", "login", "vm-race"]
+name = "sudo"
+services = ["sudo"]
+factors = ["touch"]
+
+[[rule]]
+name = "beside a question"
+services = ["login", "vm-race"]
 callers = ["root", "user"]
 factors = ["touch", "totp"]
 

@@ -17,8 +17,8 @@ EOT
 }
 public=vvccccccccbe
 secret=303132333435363738393a3b3c3d3e3f40414243
-keys "serial=32345678 short=yubico:$public:010203040506:000102030405060708090a0b0c0d0e0f:7 long=hmac:$secret,lt64,touch"
-(umask 077; echo 010203040506 >"$mine/private-id"; echo 000102030405060708090a0b0c0d0e0f >"$mine/aes-key"; echo $secret >"$mine/secret")
+keys "serial=32345678 short=yubico:$public:020203040506:000202030405060708090a0b0c0d0e0f:7 long=hmac:$secret,lt64,touch"
+(umask 077; echo 020203040506 >"$mine/private-id"; echo 000202030405060708090a0b0c0d0e0f >"$mine/aes-key"; echo $secret >"$mine/secret")
 console_login 1 lena
 driver() { basename "$(readlink "/sys/bus/usb/devices/1-1:1.$1/driver")"; }
 driven() { [ "$(driver 0)" = "$1" ]; }

@@ -14,11 +14,11 @@ factors = ["touch"]
 EOT
 public=vvccccccccbf
 mine_=33345678 other=87654321
-secrets=$public:010203040506:000102030405060708090a0b0c0d0e0f
+secrets=$public:030203040506:000302030405060708090a0b0c0d0e0f
 keys "serial=$mine_ short=yubico:$secrets:7" \
 	"serial=$other short=static:foreign"
 key unplug $other
-(umask 077; echo 010203040506 >"$mine/private-id"; echo 000102030405060708090a0b0c0d0e0f >"$mine/aes-key")
+(umask 077; echo 030203040506 >"$mine/private-id"; echo 000302030405060708090a0b0c0d0e0f >"$mine/aes-key")
 dialogue "factorctl enroll touch --user trudy --public-id $public --private-id-file $mine/private-id --aes-key-file $mine/aes-key" \
 	"Touch the YubiKey" "!/host/virtual-yubikey --at $mine/keys touch $mine_ short" || fail "enroll touch"
 console_login 1 trudy
@@ -29,9 +29,12 @@ at_exit "sed 's/^/the program said: /' $mine/said"
 # tty1 keeps what is typed in ~/typed meanwhile. says TEXT: so the program does, last.
 waits() {
 	begins_to_wait
-	while ! grep -q "YubiKey $mine_" "$mine/said"; do # logind was slow, as in at_seat
-		types 1 "$(printf '\004')"
-		begins_to_wait
+	until said "YubiKey $mine_" && ! said "Waiting for"; do
+		if grep -q "only at this machine itself\|can't be asked" "$mine/said"; then
+			types 1 "$(printf '\004')" # logind or factord-usb was slow: once more
+			begins_to_wait
+		fi
+		sleep 0.2
 	done
 }
 begins_to_wait() {
