@@ -119,7 +119,7 @@ func TestUsage(t *testing.T) {
 		{"resync", 2, "", "the ID is missing"},
 		{"resync hotp-1 u hotp-2", 2, "", "one argument too many"},
 		{"import", 2, "", "the FILE is missing"},
-		{"import k", 2, "", "one of --users and --user says whose the keys are"},
+		{"import /nope", 1, "", "reading the keys: open /nope"}, // whose they are, the file may say
 		{"import k --user u --users f", 2, "", "one of --users and --user"},
 		{"import /nope --user u", 1, "", "reading the keys: open /nope"},
 		{"import / --user u", 1, "", "reading the keys: / is no file"},
