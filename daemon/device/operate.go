@@ -20,8 +20,9 @@ import (
 
 // Limits of one operation.
 const (
-	// greetTime is how long factord-usb may take to start and to greet.
-	greetTime = 10 * time.Second
+	// greetTime is how long factord-usb may take to start and to greet: on a busy machine
+	// its unit's sandbox takes seconds.
+	greetTime = 20 * time.Second
 	// workTime is what it is given beside the time that persons are waited for. It is
 	// more than factord-usb takes for itself.
 	workTime = 15 * time.Second
