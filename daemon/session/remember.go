@@ -118,7 +118,8 @@ func (a *attempt) memory(tx *store.Tx, c circumstances) (m store.Memory, holds b
 	}
 	holds = clock.After(highest.Add(-clockSlack)) &&
 		now.Before(m.Until) && now.Before(m.Made.Add(a.plan.Remember)) &&
-		m.Revision == user.Revision && slices.Contains(a.plan.Factors, m.Factor)
+		m.Revision == user.Revision && slices.Contains(a.plan.Factors, m.Factor) &&
+		(m.Presence || !a.plan.Presence)
 	return m, holds, nil
 }
 
@@ -139,7 +140,8 @@ func (a *attempt) remember(tx *store.Tx, factor, id string, trust []byte) (missi
 	}
 	now := a.now()
 	return "", tx.Remember(c.User, c.hash(), store.Memory{
-		Made: now.UTC(), Until: now.Add(a.plan.Remember).UTC(), Revision: user.Revision, Factor: factor, ID: id, Trust: trust,
+		Made: now.UTC(), Until: now.Add(a.plan.Remember).UTC(), Revision: user.Revision,
+		Factor: factor, ID: id, Presence: a.plan.Presence, Trust: trust,
 	})
 }
 

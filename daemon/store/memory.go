@@ -17,6 +17,8 @@ type Memory struct {
 	// Factor and ID are what was proven.
 	Factor string `json:"factor"`
 	ID     string `json:"id,omitempty"`
+	// Presence: the rule demanded that a person is there.
+	Presence bool `json:"presence,omitempty"`
 	// Trust is the factor's: a token of whoever decided outside.
 	Trust []byte `json:"trust,omitempty"`
 }

@@ -137,6 +137,10 @@ func (a *asking) settle(rs factor.Records) (factor.Finding, error) {
 		found.Log = fmt.Sprintf("slot %d of %s has another secret than %q", now.Slot, key.Name(now.Serial), now.ID)
 		found.Note = fmt.Sprintf("slot %d of %s was set up anew: enrol it again", now.Slot, key.Name(now.Serial))
 		return found, nil
+	case !now.Serves(a.login):
+		found.Outcome = factor.Lapsed
+		found.Log = fmt.Sprintf("%q does meanwhile without a touch, which does not do here", now.ID)
+		return found, nil
 	case !now.NoPresence && !a.reply.Touched:
 		// The answer is right, so it costs nothing: on a machine that is busy elsewhere a quick
 		// touch may go unseen.

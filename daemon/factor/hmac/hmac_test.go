@@ -5,6 +5,8 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/factord/factord/daemon/factordtest/keysim"
 	"github.com/factord/factord/daemon/policy"
 	"github.com/factord/factord/daemon/session"
+	"github.com/factord/factord/daemon/store"
 	"github.com/factord/factord/daemon/wire"
 	"github.com/factord/factord/daemon/wire/agent"
 )
@@ -311,6 +314,72 @@ func TestRemovedMeanwhile(t *testing.T) {
 	d.keys.Touch(serial)
 	if v := <-done; v.Allow {
 		t.Errorf("%+v", v)
+	}
+}
+
+// What asks for no presence any more proves nothing where it is demanded.
+func TestTouchlessMeanwhile(t *testing.T) {
+	d := newDesk(t)
+	d.mustEnroll("")
+	done := make(chan wire.Verdict)
+	go func() {
+		v, err := factordtest.Converse(d.Socket, -1, wire.Auth{User: "alice", Service: "sudo", First: true, Conv: wire.ConvInfo}, &factordtest.Talk{})
+		if err != nil {
+			t.Error(err)
+		}
+		done <- v
+	}()
+	d.Wait(func() bool { all := d.keys.Waiting(); return len(all) == 1 && all[0].State == agent.Touch })
+	err := d.Store.Update(t.Context(), func(tx *store.Tx) error {
+		rs := tx.Scope("alice", "hmac")
+		value, _, err := rs.Get("hmac-1")
+		touchless := bytes.Replace(value, []byte(`"slot"`), []byte(`"no-presence":true,"slot"`), 1)
+		return errors.Join(err, rs.Put("hmac-1", touchless))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.keys.Touch(serial)
+	if v := <-done; v.Allow {
+		t.Errorf("%+v", v)
+	}
+	if list := d.MustCall("LIST user=alice"); !strings.Contains(list, `"presence":"none`) {
+		t.Errorf("list: %s", list)
+	}
+}
+
+// What was proven where no presence was demanded is not remembered where it is.
+func TestRememberedPresence(t *testing.T) {
+	for _, touchless := range []bool{true, false} {
+		d := newDesk(t)
+		d.key.Touchless = touchless
+		d.mustEnroll("no-presence=1")
+		login := func(presence bool, want string) {
+			t.Helper()
+			d.Configure(fmt.Sprintf("[[rule]]\nname=\"r\"\nfactors=[\"hmac\", \"totp\"]\nremember=\"1h\"\npresence=%v\n", presence))
+			v, err := factordtest.Converse(d.Socket, -1, wire.Auth{User: "alice", Service: "sudo", First: true, Conv: wire.ConvPrompt, TTY: "tty1", RUser: "alice"}, &person{d: d})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := v.Reason.String()
+			if v.Allow {
+				got = v.Basis.String()
+			}
+			if got != want {
+				t.Errorf("touchless %v, presence %v: %+v, want %q", touchless, presence, v, want)
+			}
+		}
+		login(false, "factor")
+		login(false, "remembered")
+		if touchless {
+			login(true, "denied")
+			login(false, "remembered")
+			continue
+		}
+		login(true, "factor")
+		login(true, "remembered")
+		login(false, "remembered")
+		login(true, "remembered")
 	}
 }
 

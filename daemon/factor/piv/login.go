@@ -109,6 +109,11 @@ func (a *asking) settle(rs factor.Records) (factor.Finding, error) {
 		found.Note = "the YubiKey's signature is not right: use another factor and tell your administrator"
 		return found, nil
 	}
+	if !now.Serves(a.login) {
+		found.Outcome = factor.Lapsed
+		found.Log = fmt.Sprintf("%q does meanwhile without PIN and touch, which does not do here", now.ID)
+		return found, nil
+	}
 	now.Used = record.Stamp(a.login.Now)
 	found.Outcome = factor.Proven
 	return found, record.Put(rs, now)

@@ -3,6 +3,7 @@ package piv_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/factord/factord/daemon/factor/key"
 	"github.com/factord/factord/daemon/factordtest"
+	"github.com/factord/factord/daemon/store"
 	"github.com/factord/factord/daemon/wire"
 	"github.com/factord/factord/daemon/wire/agent"
 	"github.com/factord/factord/usb/virtual/card"
@@ -235,6 +237,32 @@ func TestRemovedMeanwhile(t *testing.T) {
 		g.touch <- struct{}{}
 	}})
 	d.denied(v, p)
+}
+
+// TestPresenceMeanwhile: a record that is for other rules by the time its key has signed
+// proves nothing.
+func TestPresenceMeanwhile(t *testing.T) {
+	d := newDesk(t)
+	g := newGate()
+	d.insert(card.Config{Touch: g.finger}, gopiv.PINPolicyNever, gopiv.TouchPolicyAlways)
+	g.touch <- struct{}{}
+	d.mustEnroll("")
+	<-g.reached
+	v, p := d.loginWhen(map[string]func(){"Touch": func() {
+		err := d.Store.Update(t.Context(), func(tx *store.Tx) error {
+			rs := tx.Scope("alice", "piv")
+			value, _, err := rs.Get("piv-1")
+			return errors.Join(err, rs.Put("piv-1", bytes.Replace(value, []byte(`"slot"`), []byte(`"no-presence":true,"slot"`), 1)))
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		g.touch <- struct{}{}
+	}})
+	d.denied(v, p)
+	if list := d.MustCall("LIST user=alice"); !strings.Contains(list, `"presence":"none`) {
+		t.Errorf("list %s", list)
+	}
 }
 
 // TestCachedTouch: a card that remembers a touch signs a second time though nobody is
