@@ -10,6 +10,7 @@ import (
 
 	"github.com/factord/factord/daemon/device"
 	"github.com/factord/factord/daemon/factor/key"
+	"github.com/factord/factord/daemon/session"
 	"github.com/factord/factord/daemon/wire/agent"
 )
 
@@ -63,12 +64,12 @@ func reach(keys *device.Broker) string {
 }
 
 // plugged looks at all keys.
-func plugged(keys key.Device) func(context.Context) (agent.KeysReply, error) {
-	return func(ctx context.Context) (reply agent.KeysReply, err error) {
+func plugged(keys key.Device) session.Plugged {
+	return func(ctx context.Context, user string) (reply agent.KeysReply, err error) {
 		ctx, cancel := context.WithTimeout(ctx, lookTime)
 		defer cancel()
 		request := &agent.KeysRequest{Cards: true}
-		err = keys.Do(ctx, key.Job{Verb: agent.Keys, Request: request, Reply: &reply, Wait: -1})
+		err = keys.Do(ctx, key.Job{Verb: agent.Keys, User: user, Request: request, Reply: &reply, Wait: -1})
 		return reply, err
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"github.com/factord/factord/daemon/factor/key"
@@ -53,5 +54,38 @@ func TestUserWithManyKeys(t *testing.T) {
 	}
 	if b.slots.all != 0 || len(b.slots.taken) != 0 || len(b.slots.waiting) != 0 {
 		t.Errorf("left behind: %+v", b.slots.taken)
+	}
+}
+
+// Looks at all keys take their user's places, and leave root's.
+func TestUserWhoLooks(t *testing.T) {
+	var hang atomic.Bool
+	hang.Store(true)
+	b := broker(t, usbtest.Keys{OnKeys: func(ctx context.Context, _ agent.KeysRequest, _ usb.Talk) (agent.KeysReply, error) {
+		if hang.Load() {
+			<-ctx.Done()
+		}
+		return agent.KeysReply{}, ctx.Err()
+	}})
+	look := func(ctx context.Context, user string) error {
+		return b.Do(ctx, key.Job{Verb: agent.Keys, User: user, Request: &agent.KeysRequest{Cards: true}, Reply: &agent.KeysReply{}, Wait: -1})
+	}
+	ended := make(chan error)
+	ctx, cancel := context.WithCancel(context30(t))
+	for range 2 * maxOperations {
+		go func() { ended <- look(ctx, "mallory") }()
+	}
+	await(t, "all of them wait", func() bool {
+		b.slots.mu.Lock()
+		defer b.slots.mu.Unlock()
+		return b.slots.all == maxOfUser && len(b.slots.waiting) == 2*maxOperations-maxOfUser && b.slots.taken["mallory"] == maxOfUser
+	})
+	hang.Store(false)
+	if err := look(context30(t), ""); err != nil {
+		t.Errorf("root: %v", err)
+	}
+	cancel()
+	for range 2 * maxOperations {
+		<-ended
 	}
 }

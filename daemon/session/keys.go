@@ -11,8 +11,8 @@ import (
 	"github.com/factord/factord/daemon/wire/agent"
 )
 
-// Plugged finds out what is plugged in here.
-type Plugged func(context.Context) (agent.KeysReply, error)
+// Plugged finds out what is plugged in here, in the name of a user; empty is root's.
+type Plugged func(ctx context.Context, user string) (agent.KeysReply, error)
 
 // plugged is a key with those who have enrolled it.
 type plugged struct {
@@ -34,24 +34,31 @@ func (r *request) keys() (any, error) {
 	if err := r.done(); err != nil {
 		return nil, err
 	}
+	var asker Identity // the zero value is root's
 	if !r.trusted() {
 		err := r.sitsHere("only who sits at this machine, and root, may see which keys are plugged in", "log in at the machine itself")
 		if err != nil {
+			return nil, err
+		}
+		if asker, err = r.subject(); err != nil {
 			return nil, err
 		}
 	}
 	if r.Plugged == nil {
 		return nil, problemf(wire.ReasonUnavailable, "this factord has no way to the keys that are plugged in here")
 	}
+	if !r.asks.take(r.peer.UID, r.Clock()) { // each look may start a process
+		return nil, problemf(wire.ReasonRateLimited, "too many looks at the keys: %s", adviceTooMany)
+	}
 	watched, stop := r.watch(r.ctx)
-	there, err := r.Plugged(watched)
+	there, err := r.Plugged(watched, asker.Name)
 	if gone := stop(); gone != nil {
 		return nil, gone
 	}
 	if err != nil {
 		return nil, r.noKeys(err)
 	}
-	owned, err := r.enrolled()
+	owned, err := r.enrolled(asker)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +84,7 @@ func (r *request) noKeys(err error) error {
 }
 
 // enrolled are the records that the asker may see, by the serial number of their keys.
-func (r *request) enrolled() (map[uint32][]holder, error) {
+func (r *request) enrolled(asker Identity) (map[uint32][]holder, error) {
 	owned := map[uint32][]holder{}
 	add := func(tx *store.Tx, user string) error {
 		items, err := r.describe(tx, user, nil)
@@ -93,14 +100,10 @@ func (r *request) enrolled() (map[uint32][]holder, error) {
 			return tx.Users(func(name string) error { return add(tx, name) })
 		})
 	}
-	id, err := r.subject()
-	if err != nil {
-		return nil, err
-	}
 	return owned, r.Store.View(func(tx *store.Tx) error {
-		if err := r.sameAccount(tx, id); err != nil {
+		if err := r.sameAccount(tx, asker); err != nil {
 			return err
 		}
-		return add(tx, id.Name)
+		return add(tx, asker.Name)
 	})
 }

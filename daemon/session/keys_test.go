@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/factord/factord/daemon/factor"
 	"github.com/factord/factord/daemon/factordtest"
@@ -49,7 +50,7 @@ func TestKeysPlugged(t *testing.T) {
 	})
 	var failed error
 	d := factordtest.NewDaemon(t, factordtest.Options{Places: places, Factors: []factor.Factor{serials{}},
-		Plugged: func(context.Context) (agent.KeysReply, error) {
+		Plugged: func(context.Context, string) (agent.KeysReply, error) {
 			return agent.KeysReply{Keys: []agent.Key{{Port: "1-1", Serial: 7, Name: "YubiKey", Vendor: 0x1050, Product: 0x0407}, {Port: "1-2", Name: "Token"}},
 				Notes: []string{"no pcscd"}}, failed
 		}})
@@ -84,5 +85,51 @@ func TestKeysPlugged(t *testing.T) {
 		if _, err := factordtest.Call(d.Socket, uid, wire.VerbKeys); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("uid %d: %v; want %q", uid, err, want)
 		}
+	}
+}
+
+// To look at keys starts a process each time: a user may do so now and then, and does it
+// in their own name, while root is not kept from it.
+func TestLooksAreCounted(t *testing.T) {
+	factordtest.NeedRoot(t) // it connects as another uid
+	asked := make(chan string, 200)
+	d := factordtest.NewDaemon(t, factordtest.Options{
+		Places: at(session.Place{Session: "1", Owner: 1001, Local: policy.Yes, Alone: true}),
+		Plugged: func(_ context.Context, user string) (agent.KeysReply, error) {
+			asked <- user
+			return agent.KeysReply{}, nil
+		}})
+	look := func(uid int) error {
+		_, err := factordtest.Call(d.Socket, uid, wire.VerbKeys)
+		return err
+	}
+	const most = 60 // of a uid in a minute
+	for n := range most + 5 {
+		switch err := look(1001); {
+		case n < most && err != nil:
+			t.Fatalf("look %d: %v", n, err)
+		case n >= most && (err == nil || !strings.Contains(err.Error(), "wait a minute")):
+			t.Fatalf("look %d: %v", n, err)
+		}
+	}
+	if len(asked) != most {
+		t.Errorf("%d looks", len(asked))
+	}
+	for len(asked) > 0 {
+		if user := <-asked; user != "alice" {
+			t.Fatalf("a look in the name of %q", user)
+		}
+	}
+	for range most + 5 {
+		if err := look(-1); err != nil {
+			t.Fatalf("root: %v", err)
+		}
+		if user := <-asked; user != "" {
+			t.Fatalf("root looks in the name of %q", user)
+		}
+	}
+	d.Clock.Add(time.Minute)
+	if err := look(1001); err != nil {
+		t.Errorf("a minute later: %v", err)
 	}
 }

@@ -115,7 +115,7 @@ func TestSetUpOnlyHere(t *testing.T) {
 	seat := session.Place{Session: "1", Owner: 1001, Local: policy.Yes, Alone: true}
 	d := factordtest.NewDaemon(t, factordtest.Options{Config: phoneRule, Factors: []factor.Factor{newPlugged()},
 		Places:  factordtest.Places(func(uint32) (session.Place, error) { return seat, nil }),
-		Plugged: func(context.Context) (agent.KeysReply, error) { return agent.KeysReply{}, nil }})
+		Plugged: func(context.Context, string) (agent.KeysReply, error) { return agent.KeysReply{}, nil }})
 	for _, change := range []struct {
 		hint string // none: not refused
 		to   func(*session.Place)

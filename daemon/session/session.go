@@ -84,7 +84,7 @@ type Settings struct {
 type Sessions struct {
 	Config
 	quota quota // of records
-	asks  quota // of what is asked outside before a question
+	asks  quota // of what is asked outside before a question, and of looks at keys
 }
 
 // New returns sessions with c's unset fields filled in.

@@ -11,9 +11,9 @@ import (
 
 // only is the security key to enrol: the one with a serial number, if one is named, else
 // the only one that is plugged in. "The first" may be another person's.
-func (f *Factor) only(ctx context.Context, serial uint32) (agent.Key, error) {
+func (f *Factor) only(ctx context.Context, user string, serial uint32) (agent.Key, error) {
 	var reply agent.KeysReply
-	a := key.Asking{Device: f.Device, Job: key.Job{Verb: agent.Keys, For: "enrolment", Wait: -1, Request: &agent.KeysRequest{}, Reply: &reply}}
+	a := key.Asking{Device: f.Device, Job: key.Job{Verb: agent.Keys, User: user, For: "enrolment", Wait: -1, Request: &agent.KeysRequest{}, Reply: &reply}}
 	if err := a.Run(ctx, func(string) {}); err != nil {
 		return agent.Key{}, err
 	}

@@ -86,6 +86,7 @@ type jobs struct {
 	key.Device
 	mu    sync.Mutex
 	asked []string // verbs; "FIND" is a silent look
+	roots int      // how many were in root's name
 	doing int
 	wait  time.Duration // instead of an assertion's own; 0: its own
 	after func(q *agent.AssertRequest, r *agent.AssertReply)
@@ -100,6 +101,9 @@ func (j *jobs) Do(ctx context.Context, job key.Job) error {
 	}
 	j.mu.Lock()
 	j.asked = append(j.asked, verb)
+	if job.User == "" {
+		j.roots++
+	}
 	after := j.after
 	if verb == agent.Assert && j.wait != 0 {
 		job.Wait = j.wait

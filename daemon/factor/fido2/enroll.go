@@ -114,7 +114,7 @@ func (n *enrolling) begin(ctx context.Context, say func(string)) (any, error) {
 
 // choose finds the key. One with a PIN takes it before it makes a credential.
 func (n *enrolling) choose(ctx context.Context) error {
-	k, err := n.f.only(ctx, n.c.Serial)
+	k, err := n.f.only(ctx, n.login.User, n.c.Serial)
 	if err != nil {
 		return err
 	}

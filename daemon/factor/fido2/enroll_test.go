@@ -42,6 +42,9 @@ func TestEnrol(t *testing.T) {
 	}
 	d.plug("1-2", fido.New(fido.Options{}))
 	refused("", "no more than 5 keys")
+	if d.jobs.roots > 0 {
+		t.Errorf("%d jobs for alice's keys were root's", d.jobs.roots)
+	}
 }
 
 // A key with a PIN wants it for a new credential, and not at each login.

@@ -119,7 +119,7 @@ type enrolling struct {
 
 // begin finds the key.
 func (n *enrolling) begin(ctx context.Context, _ func(string)) (any, error) {
-	serial, err := key.One(ctx, n.f.Device, n.slot.Serial, "challenge-response", func(k agent.Key) bool { return len(k.Slots) > 0 })
+	serial, err := key.One(ctx, n.f.Device, n.user, n.slot.Serial, "challenge-response", func(k agent.Key) bool { return len(k.Slots) > 0 })
 	if err != nil {
 		return nil, err
 	}

@@ -243,3 +243,23 @@ func TestFor(t *testing.T) {
 		}
 	}
 }
+
+// A look at enrolment is the user's own: root's places are not theirs to fill.
+func TestLooksAreTheUsers(t *testing.T) {
+	var users []string
+	d := device(func(_ context.Context, j key.Job) error {
+		users = append(users, j.User)
+		j.Reply.(*agent.KeysReply).Keys = []agent.Key{{Serial: 7, Card: &agent.PIV{}}}
+		return nil
+	})
+	all := func(agent.Key) bool { return true }
+	if serial, err := key.One(t.Context(), d, "alice", 0, "PIV", all); serial != 7 || err != nil {
+		t.Errorf("%d, %v", serial, err)
+	}
+	if serial, err := key.OneCard(t.Context(), d, "bob"); serial != 7 || err != nil {
+		t.Errorf("%d, %v", serial, err)
+	}
+	if got := strings.Join(users, " "); got != "alice bob" {
+		t.Errorf("in the name of %q", got)
+	}
+}

@@ -21,22 +21,23 @@ func ParseSerial(s string) (uint32, error) {
 
 // One is the serial number of the key to enrol: the one that was named, if it is plugged
 // in, else the only one that is and does what is needed. "The first" may be another
-// person's. what names what is needed: "challenge-response".
-func One(ctx context.Context, d Device, named uint32, what string, does func(agent.Key) bool) (uint32, error) {
-	return one(ctx, d, &agent.KeysRequest{}, named, what, does)
+// person's. what names what is needed: "challenge-response". It is looked at in the name
+// of the user whose enrolment it is.
+func One(ctx context.Context, d Device, user string, named uint32, what string, does func(agent.Key) bool) (uint32, error) {
+	return one(ctx, d, user, &agent.KeysRequest{}, named, what, does)
 }
 
-// OneCard is One for the keys' PIV application.
-func OneCard(ctx context.Context, d Device, named uint32) (uint32, error) {
-	return one(ctx, d, &agent.KeysRequest{Cards: true}, named, "PIV", func(k agent.Key) bool { return k.Card != nil })
+// OneCard is One for the keys' PIV application, of whatever key.
+func OneCard(ctx context.Context, d Device, user string) (uint32, error) {
+	return one(ctx, d, user, &agent.KeysRequest{Cards: true}, 0, "PIV", func(k agent.Key) bool { return k.Card != nil })
 }
 
-func one(ctx context.Context, d Device, q *agent.KeysRequest, named uint32, what string, does func(agent.Key) bool) (uint32, error) {
+func one(ctx context.Context, d Device, user string, q *agent.KeysRequest, named uint32, what string, does func(agent.Key) bool) (uint32, error) {
 	if d == nil {
 		return 0, errNoDevice()
 	}
 	var reply agent.KeysReply
-	a := Asking{Device: d, Job: Job{Verb: agent.Keys, For: "enrolment", Request: q, Reply: &reply}}
+	a := Asking{Device: d, Job: Job{Verb: agent.Keys, User: user, For: "enrolment", Request: q, Reply: &reply}}
 	if err := a.Run(ctx, func(string) {}); err != nil {
 		return 0, err
 	}

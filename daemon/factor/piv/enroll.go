@@ -114,7 +114,7 @@ func (n *enrolling) begin(ctx context.Context, say func(string)) (show any, err 
 func (n *enrolling) look(ctx context.Context, say func(string)) (err error) {
 	s := n.slot
 	if s.Serial == 0 {
-		if s.Serial, err = key.OneCard(ctx, n.f.Device, 0); err != nil {
+		if s.Serial, err = key.OneCard(ctx, n.f.Device, n.login.User); err != nil {
 			return err
 		}
 	}
