@@ -133,7 +133,7 @@ refused_at() {
 	lacks "$(cat "/far/$1.explain")" "is unknown: " "what logind says of $1"
 	has "$(cat "/far/$1.raw")" "S VERDICT deny" "$1 by hand"
 	lacks "$(cat "/far/$1.raw")" "S VERDICT allow" "$1 by hand"
-	lacks "$(cat "/far/$1.raw")" "YubiKey" "what $1 learns"
+	lacks "$(cat "/far/$1.raw")" "S INFO" "what $1 is told to do"
 	[ ! -e "/far/$1.check" ] || lacks "$(cat "/far/$1.check" "/far/$1.sudo")" ALLOWED "$1"
 	[ ! -e "/far/$1.verbs" ] || lacks "$(cat "/far/$1.verbs")" "
 OK" "$1 managing"
