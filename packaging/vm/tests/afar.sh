@@ -4,7 +4,7 @@
 # how often factord-usb was wanted: both must stay as they are.
 . /vm/lib
 
-patience=900 # for all places together
+patience=400 # for all places together
 secret=303132333435363738393a3b3c3d3e3f40414243
 person ada sudo
 token ada hotp
