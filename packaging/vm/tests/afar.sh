@@ -4,7 +4,7 @@
 # how often factord-usb was wanted: both must stay as they are.
 . /vm/lib
 
-patience=900 # for all places together
+patience=400 # for all places together
 secret=303132333435363738393a3b3c3d3e3f40414243
 person ada sudo
 token ada hotp
@@ -133,7 +133,7 @@ refused_at() {
 	lacks "$(cat "/far/$1.explain")" "is unknown: " "what logind says of $1"
 	has "$(cat "/far/$1.raw")" "S VERDICT deny" "$1 by hand"
 	lacks "$(cat "/far/$1.raw")" "S VERDICT allow" "$1 by hand"
-	lacks "$(cat "/far/$1.raw")" "YubiKey" "what $1 learns"
+	lacks "$(cat "/far/$1.raw")" "S INFO" "what $1 is told to do"
 	[ ! -e "/far/$1.check" ] || lacks "$(cat "/far/$1.check" "/far/$1.sudo")" ALLOWED "$1"
 	[ ! -e "/far/$1.verbs" ] || lacks "$(cat "/far/$1.verbs")" "
 OK" "$1 managing"

@@ -132,7 +132,9 @@ has "$(setpriv --reuid sia --regid factord --clear-groups "$mine/ask" KEYS '{"wa
 has "$("$mine/ask" KEYS '{"wait":0}')" "ERR 3 0 uid 0 may not ask for keys" "root"
 
 proves "a flood of 40 gets 32, and the next one after it is served"
-as_factord -hold 40 CAPTURE '{"serials":[1],"wait":100000}' >"$mine/flood" &
+calm() { [ "$(systemctl show -P NConnections factord-usb.socket)" = 0 ]; }
+eventually "the last ones have ended" calm
+as_factord -hold 40 CAPTURE '{"serials":[1],"wait":120000}' >"$mine/flood" &
 flood=$!
 at_exit "pkill -KILL -u factord -f $mine/ask"
 patience=600 # 32 processes take a while to start
@@ -141,6 +143,5 @@ equal "$(cat "$mine/flood")" "32 of 40" "the flood"
 equal "$(systemctl show -P NConnections factord-usb.socket)" 32 "processes of factord-usb"
 pkill -KILL -u factord -f "$mine/ask"
 wait $flood || :
-calm() { [ "$(systemctl show -P NConnections factord-usb.socket)" = 0 ]; }
 eventually "all have ended with who asked" calm
 has "$(as_factord KEYS '{"wait":0}')" '"serial":12345678' "the next one"
