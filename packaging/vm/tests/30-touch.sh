@@ -41,7 +41,7 @@ eventually "factorctl keys lists it" listed # pcscd starts when it is asked
 proves "who sits here enrols it: one OTP is typed for proof, the next is captured"
 factorctl enroll yubico --user tina --no-confirm --public-id $public --private-id-file "$mine/private-id" --aes-key-file "$mine/aes-key" >/dev/null
 console_login 1 tina
-at_seat "Passcode or YubiKey touch:" "own seat" types 1 "clear; factorctl enroll touch --name desk"
+at_seat "Passcode or YubiKey touch:" "is set up only at" types 1 "clear; factorctl enroll touch --name desk"
 hidden() { stty -F /dev/tty1 -a | grep -q -- " -echo "; }
 eventually "what is typed is hidden" hidden # what came before was dropped
 typed=$(key touch short)
