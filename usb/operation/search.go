@@ -15,8 +15,8 @@ import (
 const poll = 250 * time.Millisecond
 
 // arrival is how long a key that has come during the wait may be without its device files,
-// or the right to open them: udev takes seconds on a busy machine.
-const arrival = 5 * time.Second
+// or the right to open them: udev takes many seconds on a busy machine.
+const arrival = 15 * time.Second
 
 // search looks for a key until it is there, or the time is over.
 type search struct {
