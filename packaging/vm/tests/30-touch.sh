@@ -38,17 +38,17 @@ proves "factord sees the key, and that it is nobody's"
 listed() { factorctl keys | tr -s ' ' | grep -qF "YubiKey OTP+FIDO+CCID 12345678 5.4.3 touch or hmac (slot 1), fido2, piv -"; }
 eventually "factorctl keys lists it" listed # pcscd starts when it is asked
 
-proves "who sits here enrols it: one OTP is typed for proof, the next is captured"
+proves "who sits here enrols it: a code for proof, then a touch"
 factorctl enroll yubico --user tina --no-confirm --public-id $public --private-id-file "$mine/private-id" --aes-key-file "$mine/aes-key" >/dev/null
 console_login 1 tina
-at_seat "Passcode or YubiKey touch:" "own seat" types 1 "clear; factorctl enroll touch --name desk"
+at_seat "Passcode" "is set up only at" types 1 "clear; factorctl enroll touch --name desk"
 hidden() { stty -F /dev/tty1 -a | grep -q -- " -echo "; }
 eventually "what is typed is hidden" hidden # what came before was dropped
-typed=$(key touch short)
+types 1 "$(code_of tina)"
 sees "Touch the YubiKey that is to be enrolled"
 captured=$(key touch short)
 sees "touch touch-1 is enrolled for tina"
-has "$typed$captured" "ok ${public}" "what the key typed"
+has "$captured" "ok $public" "what the key typed"
 has "$(factorctl list --user tina)" "serial 12345678, token yubico-1" "factorctl list"
 lacks "$(screen 1)" "${captured#ok }" "tty1"
 has "$(factorctl keys)" tina "factorctl keys"
@@ -88,8 +88,7 @@ lacks "$(cat "$mine/events")" "EV_KEY), " "what evtest saw"
 
 proves "and the next touch reaches both: the keyboard is given back"
 otp=$(key touch short)
-typed() { [ "$(cat ~tina/typed)" = "${otp#ok }" ]; }
-eventually "the OTP on tty1" typed
+eventually "the OTP on tty1" typed ~tina/typed "${otp#ok }"
 has "$(cat "$mine/events")" "(EV_KEY), code 28 (KEY_ENTER), value 1" "what evtest saw"
 types 1 "$(printf '\004')"
 
@@ -109,7 +108,7 @@ sees "status 100"
 equal "$(factor)" totp "the factor"
 types 1 "clear; cat >~/typed"
 otp=$(key touch short)
-eventually "the OTP on tty1" typed
+eventually "the OTP on tty1" typed ~tina/typed "${otp#ok }"
 types 1 "$(printf '\004')"
 
 # login has no session yet, so logind knows of no seat. The key is not asked then.

@@ -52,9 +52,8 @@ allowed() {
 	arrived ""
 	types 1 "$(printf '\004')"
 }
-arrived() { equal "$(cat ~trudy/typed)" "$1" "what was typed on tty1"; }
-arrives() { eventually "\"$1\" is typed on tty1" typed "$1"; }
-typed() { [ "$(cat ~trudy/typed)" = "$1" ]; }
+arrived() { typed ~trudy/typed "$1" || fail "\"$(cat ~trudy/typed)\" was typed on tty1, want \"$1\""; }
+arrives() { eventually "\"$1\" is typed on tty1" typed ~trudy/typed "$1"; }
 ask_for_touch="Touch YubiKey $mine_"
 plug_in="Plug in YubiKey $mine_, then touch it"
 node() { for d in /sys/bus/usb/devices/*:1.0/0003:*; do keyboard "${d%/*}"; done; }
