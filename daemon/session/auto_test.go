@@ -283,7 +283,10 @@ func TestQuestions(t *testing.T) {
 			r.expect("INQUIRE SECRET PIN:%20")
 			r.send("END")
 		}
-		r.expect("S VERDICT deny reason=internal rule=phone")
+		r.expect("S INFO too many wrong answers: log in again")
+		r.expect("INQUIRE SECRET Passcode, or Enter for a touch:%20")
+		r.send("CAN")
+		r.expect("S VERDICT deny reason=cancelled rule=phone")
 		if len(p.asked) > 0 {
 			t.Error("the key was asked")
 		}
