@@ -123,7 +123,6 @@ func TestCaptureHeld(t *testing.T) {
 	}
 }
 
-// What has been waited for in vain is said.
 // A key that is plugged in during the wait may be opened only when udev has said so.
 func TestCaptureAccessComesLate(t *testing.T) {
 	b := newBench()
@@ -139,6 +138,7 @@ func TestCaptureAccessComesLate(t *testing.T) {
 	}
 }
 
+// What has been waited for in vain is said.
 func TestCaptureInVain(t *testing.T) {
 	for name, tc := range map[string]struct {
 		keys func(*bench)

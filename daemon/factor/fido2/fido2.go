@@ -33,7 +33,10 @@ type Config struct {
 
 // Factor asks security keys. It implements factor.Local, factor.Keeper and
 // factor.Importer.
-type Factor struct{ Config }
+type Factor struct {
+	key.Untyped
+	Config
+}
 
 var (
 	_ factor.Local    = (*Factor)(nil)
@@ -47,7 +50,7 @@ func New(c Config) *Factor {
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
-	return &Factor{c}
+	return &Factor{Config: c}
 }
 
 // Name implements factor.Factor.
@@ -55,9 +58,6 @@ func (f *Factor) Name() string { return kind }
 
 // Kinds implements factor.Keeper.
 func (f *Factor) Kinds() []string { return []string{kind} }
-
-// OnlyHere implements factor.Local.
-func (f *Factor) OnlyHere() {}
 
 // Restored implements factor.Restorer. No signature is worth anything for another
 // challenge; but a counter that was seen since stays, so that a copy of a key is still
@@ -96,11 +96,6 @@ func (f *Factor) Offer(_ context.Context, l factor.Login) (factor.Offer, error) 
 		choices = append(choices, g.choice())
 	}
 	return key.Offer(l, f.Device, choices)
-}
-
-// Verify implements factor.Factor. Nothing is typed for this one.
-func (f *Factor) Verify(context.Context, factor.Login, factor.Secret) (factor.Claim, error) {
-	return factor.Claim{}, factor.ErrNotMine
 }
 
 // Describe implements factor.Describer.

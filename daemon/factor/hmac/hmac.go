@@ -28,7 +28,10 @@ type Config struct {
 }
 
 // Factor asks challenge-response slots. It implements factor.Local and factor.Keeper.
-type Factor struct{ Config }
+type Factor struct {
+	key.Untyped
+	Config
+}
 
 var (
 	_ factor.Local    = (*Factor)(nil)
@@ -41,7 +44,7 @@ func New(c Config) *Factor {
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
-	return &Factor{c}
+	return &Factor{Config: c}
 }
 
 // Name implements factor.Factor.
@@ -49,9 +52,6 @@ func (f *Factor) Name() string { return kind }
 
 // Kinds implements factor.Keeper.
 func (f *Factor) Kinds() []string { return []string{kind} }
-
-// OnlyHere implements factor.Local.
-func (f *Factor) OnlyHere() {}
 
 // Restored implements factor.Restorer. No answer is worth anything for another challenge,
 // so that nothing was spent since.
@@ -79,11 +79,6 @@ func (f *Factor) Offer(_ context.Context, l factor.Login) (factor.Offer, error) 
 		choices = append(choices, s.choice())
 	}
 	return key.Offer(l, f.Device, choices)
-}
-
-// Verify implements factor.Factor. Nothing is typed for this one.
-func (f *Factor) Verify(context.Context, factor.Login, factor.Secret) (factor.Claim, error) {
-	return factor.Claim{}, factor.ErrNotMine
 }
 
 // Choose implements factor.Asker.

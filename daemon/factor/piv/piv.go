@@ -40,7 +40,10 @@ type Config struct {
 }
 
 // Factor asks PIV keys. It implements factor.Local and factor.Keeper.
-type Factor struct{ Config }
+type Factor struct {
+	key.Untyped
+	Config
+}
 
 var (
 	_ factor.Local    = (*Factor)(nil)
@@ -53,7 +56,7 @@ func New(c Config) *Factor {
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
-	return &Factor{c}
+	return &Factor{Config: c}
 }
 
 // Name implements factor.Factor.
@@ -62,18 +65,9 @@ func (f *Factor) Name() string { return kind }
 // Kinds implements factor.Keeper.
 func (f *Factor) Kinds() []string { return []string{kind} }
 
-// OnlyHere implements factor.Local.
-func (f *Factor) OnlyHere() {}
-
 // Restored implements factor.Restorer. No signature is worth anything for another
 // challenge, so that nothing was spent since.
 func (f *Factor) Restored(factor.Records, []factor.Record, time.Time) error { return nil }
-
-// Verify implements factor.Factor. A PIN is for the key alone, and is typed when it is
-// asked for.
-func (f *Factor) Verify(context.Context, factor.Login, factor.Secret) (factor.Claim, error) {
-	return factor.Claim{}, factor.ErrNotMine
-}
 
 // serving are the slots that do for a login, in the order of its choices.
 func serving(l factor.Login) (all, serve []*slot, err error) {

@@ -28,7 +28,10 @@ type Config struct {
 
 // Factor captures OTPs. It implements factor.Local, factor.SeedKeeper and
 // factor.Borrower.
-type Factor struct{ Config }
+type Factor struct {
+	key.Untyped
+	Config
+}
 
 var (
 	_ factor.Local      = (*Factor)(nil)
@@ -38,16 +41,13 @@ var (
 )
 
 // New makes the factor.
-func New(c Config) *Factor { return &Factor{c} }
+func New(c Config) *Factor { return &Factor{Config: c} }
 
 // Name implements factor.Factor.
 func (f *Factor) Name() string { return kind }
 
 // Kinds implements factor.Keeper.
 func (f *Factor) Kinds() []string { return []string{kind} }
-
-// OnlyHere implements factor.Local.
-func (f *Factor) OnlyHere() {}
 
 // Restored implements factor.Restorer. What may have been spent since is known to the
 // factor of the tokens.
@@ -87,11 +87,6 @@ func (f *Factor) Offer(ctx context.Context, l factor.Login) (factor.Offer, error
 		o.Guessable, o.State = s.guessable, s
 	}
 	return o, nil
-}
-
-// Verify implements factor.Factor. What is typed is for the factor of the token.
-func (f *Factor) Verify(context.Context, factor.Login, factor.Secret) (factor.Claim, error) {
-	return factor.Claim{}, factor.ErrNotMine
 }
 
 // Choose implements factor.Asker.
