@@ -12,8 +12,11 @@ export PATH := $(PATH):/usr/local/go/bin
 VERSION ?= $(shell git describe --always --abbrev=12 --dirty=+dirty 2>/dev/null)
 static = CGO_ENABLED=0 $(GO) build $(GOFLAGS) -ldflags '-s -w -X main.version=$(VERSION)' -o bin/
 # The C library's NSS is what knows the users, and libpcsclite and libusb the keys, so
-# factord and factord-usb use cgo. libpcsclite is not linked in: it has to fit pcscd.
-cgo    = CGO_ENABLED=1 $(GO) build $(GOFLAGS) -o bin/
+# factord and factord-usb use cgo. libpcsclite is not linked in: it has to fit pcscd. Both
+# read what attackers write, so they lie at an address that nobody can know, and their C is
+# built like the PAM module's.
+cgo    = CGO_ENABLED=1 CGO_CFLAGS='-g -O2 -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3' \
+	$(GO) build $(GOFLAGS) -buildmode=pie -ldflags '-linkmode=external -extldflags=-Wl,-z,relro,-z,now $(1)' -o bin/
 tool   = $(GO) tool -modfile=packaging/tools/go.mod
 
 # Where systemd and udev look: a package's files are below /usr, an admin's in /etc.
@@ -43,8 +46,8 @@ MODSOURCES = pam/pam_factord.c pam/person.c pam/options.c pam/verdict.c pam/mark
 
 build:
 	@packaging/need build
-	$(cgo) ./cmd/factord
-	$(cgo) -ldflags '-s -w -X main.version=$(VERSION)' ./cmd/factord-usb
+	$(call cgo) ./cmd/factord
+	$(call cgo,-s -w -X main.version=$(VERSION)) ./cmd/factord-usb
 	$(static) ./cmd/factor-helper
 	$(static) ./cmd/factorctl
 	@$(MAKE) module
@@ -127,6 +130,8 @@ install:
 	test -e $(DESTDIR)/etc/factord/factord.toml || install -m 0640 conf/factord.toml $(DESTDIR)/etc/factord/factord.toml
 
 # Packages of both kinds from one description (packaging/nfpm), into dist/.
+# They say which commit they are of, whatever the go command is told elsewhere.
+deb rpm: GOFLAGS += -buildvcs=auto
 deb rpm: build
 	@packaging/need $@
 	@packaging/nfpm/build $@
