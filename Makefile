@@ -136,10 +136,11 @@ deb rpm: build
 	@packaging/need $@
 	@packaging/nfpm/build $@
 
-# The whole life of the packages on Debian 12 and 13, each in a folder of its own; as root.
+# The whole life of the packages on Debian 12 and 13, each in a folder of its own, as root: all,
+# or make package-test PACKAGE_TESTS="trixie rpm".
 package-test: deb rpm
 	@packaging/need package-test
-	@packaging/nfpm/test/all
+	@packaging/nfpm/test/all $(PACKAGE_TESTS)
 
 clean:
 	rm -rf bin dist .fuzz
