@@ -97,6 +97,7 @@ fuzz-module:
 bench: build
 	@packaging/need bench
 	$(GO) run ./daemon/factordtest/bench -bin bin
+	$(GO) test -run '^$$' -bench Touch -benchtime 200x ./daemon/factor/piv ./daemon/factor/fido2
 
 install:
 	@test -x bin/factord -a -x bin/factord-usb -a -x bin/factorctl -a -x bin/factor-helper -a -f bin/pam_factord.so || { echo "make build first"; exit 1; }

@@ -74,7 +74,7 @@ func (p *ports) count() int {
 // desk is a machine at which alice sits: factord with its broker, factord-usb, and keys.
 type desk struct {
 	*factordtest.Daemon
-	t     *testing.T
+	t     testing.TB
 	ports *ports
 	log   *lines
 	place policy.Known
@@ -177,7 +177,7 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-func newDesk(t *testing.T) *desk {
+func newDesk(t testing.TB) *desk {
 	t.Helper()
 	factordtest.NeedRoot(t)
 	d := &desk{t: t, ports: &ports{keys: map[string]*direct.Socket{}}, log: &lines{}, place: policy.Yes}
@@ -228,7 +228,7 @@ func (d *desk) mustEnroll(options string, answers ...string) fido2.Shown {
 }
 
 // enrolled is a desk with a key of alice's in it.
-func enrolled(t *testing.T, o fido.Options, options string, answers ...string) (*desk, *fido.Key) {
+func enrolled(t testing.TB, o fido.Options, options string, answers ...string) (*desk, *fido.Key) {
 	t.Helper()
 	d, k := newDesk(t), fido.New(o)
 	d.plug("1-1", k)
@@ -342,7 +342,7 @@ func (d *desk) audit() string {
 
 // line is a connection spoken by hand, of a client that watches it while it asks.
 type line struct {
-	t  *testing.T
+	t  testing.TB
 	nc net.Conn
 	r  *bufio.Reader
 }

@@ -84,7 +84,7 @@ func (w *watched) asked() int {
 // asks the real pcscd for virtual cards.
 type desk struct {
 	*factordtest.Daemon
-	t         *testing.T
+	t         testing.TB
 	readers   *reader.Readers
 	authority *card.Authority // whose attestations are believed
 	device    *watched
@@ -92,9 +92,9 @@ type desk struct {
 	other     bool // it is bob who sits here
 }
 
-func newDesk(t *testing.T) *desk { return deskWith(t, piv.Config{}) }
+func newDesk(t testing.TB) *desk { return deskWith(t, piv.Config{}) }
 
-func deskWith(t *testing.T, c piv.Config) *desk {
+func deskWith(t testing.TB, c piv.Config) *desk {
 	t.Helper()
 	d := &desk{t: t, readers: reader.New(t, reader.Config{}), authority: card.NewAuthority("Test Root")}
 	d.device = &watched{Device: device.New(device.Config{Program: d.program(), Private: filepath.Join(t.TempDir(), "usb")})}
@@ -132,7 +132,7 @@ func (d *desk) program() string {
 // yubikey is a card with a key in slot 9a.
 type yubikey struct {
 	*reader.Key
-	t    *testing.T
+	t    testing.TB
 	name string // as people are told it
 }
 
@@ -334,7 +334,7 @@ func (d *desk) audit() string {
 // patience is how long a test waits for what has to come.
 const patience = 30 * time.Second
 
-func await(t *testing.T, what string, from <-chan struct{}) {
+func await(t testing.TB, what string, from <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-from:

@@ -20,7 +20,7 @@ func main() {
 	bin := flag.String("bin", "bin", "folder of the built programs")
 	rounds := flag.Int("rounds", 300, "interleaved rounds of the process benchmarks")
 	users := flag.Int("users", 100_000, "enrolled users of the large database")
-	only := flag.String("only", "", "socket, pam, duo, yubico or touch: only that part")
+	only := flag.String("only", "", "socket, cold, pam, duo, yubico or touch: only that part")
 	if filepath.Base(os.Args[0]) == agentName {
 		if err := serveKey(os.Args[0]); err != nil {
 			fmt.Fprintf(os.Stderr, "bench: factord-usb: %v\n", err)
@@ -46,8 +46,8 @@ func run(bin string, rounds, users int, only string) error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("only root may ask for other users, and mount an /etc of its own: run it as root")
 	}
-	if rounds < 1 || !slices.Contains([]string{"", "socket", "pam", "duo", "yubico", "touch"}, only) {
-		return fmt.Errorf("-rounds is 1 or more, and -only is socket, pam, duo, yubico or touch")
+	if rounds < 1 || !slices.Contains([]string{"", "socket", "cold", "pam", "duo", "yubico", "touch"}, only) {
+		return fmt.Errorf("-rounds is 1 or more, and -only is socket, cold, pam, duo, yubico or touch")
 	}
 	bin, err := filepath.Abs(bin) // PAM takes no other
 	if err != nil {
@@ -55,7 +55,7 @@ func run(bin string, rounds, users int, only string) error {
 	}
 	dir := os.Getenv(inPrivateEtc)
 	if dir == "" {
-		if only != "socket" && only != "yubico" && only != "touch" {
+		if only != "socket" && only != "cold" && only != "yubico" && only != "touch" {
 			if err := peersInstalled(only); err != nil {
 				return err
 			}
@@ -70,6 +70,11 @@ func run(bin string, rounds, users int, only string) error {
 	r := &report{}
 	if only == "" || only == "socket" {
 		if err := benchSocket(r, bin, dir, users); err != nil {
+			return err
+		}
+	}
+	if only == "" || only == "cold" {
+		if err := benchCold(r, bin, dir); err != nil {
 			return err
 		}
 	}

@@ -7,7 +7,7 @@ person kim
 keys "serial=12345678 short=static:kim long=static:kimpw"
 
 proves "somebody logs in on tty1 with nothing but the key"
-chvt_to 1
+switch_to 1
 eventually "a login prompt" shows 1 "login:"
 key touch short
 eventually "a password prompt" shows 1 "Password:"
