@@ -113,8 +113,8 @@ func (s sshServer) client(program string, args ...string) []string {
 	return append([]string{program, "-F", filepath.Join(s.dir, "client")}, args...)
 }
 
-// start starts sshd under the name of a PAM service, and so with that service,
-// by way of a command if there is one.
+// start starts sshd under the name of a PAM service, and so with that service, by way of
+// a command if there is one.
 func (s sshServer) start(service, config string, wrap ...string) {
 	s.t.Helper()
 	sshd := factordtest.NeedProgram(s.t, "/usr/sbin/sshd")
@@ -128,6 +128,11 @@ func (s sshServer) start(service, config string, wrap ...string) {
 	}
 	log := filepath.Join(s.dir, "log")
 	argv := append(wrap, program, "-D", "-f", filepath.Join(s.dir, "config"), "-E", log)
+	// From OpenSSH 9.8 on the name says nothing, and who has failed often is not heard.
+	newer := []string{"-o", "PAMServiceName=" + service, "-o", "PerSourcePenalties=no"}
+	if exec.Command(sshd, append([]string{"-G", "-f", "/dev/null"}, newer...)...).Run() == nil {
+		argv = append(argv, newer...)
+	}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)

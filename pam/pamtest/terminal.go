@@ -90,6 +90,9 @@ func (x *Terminal) watch() {
 	var buf [1024]byte
 	for {
 		n, err := x.master.Read(buf[:])
+		if errors.Is(err, syscall.EIO) && x.reopens() {
+			continue
+		}
 		x.mu.Lock()
 		x.seen.Write(buf[:n])
 		x.gone = err != nil
@@ -98,6 +101,17 @@ func (x *Terminal) watch() {
 		if err != nil {
 			return
 		}
+	}
+}
+
+// reopens reports whether somebody may open the terminal again: util-linux's login hangs up
+// on everybody before it does. It takes its time to say so.
+func (x *Terminal) reopens() bool {
+	select {
+	case <-x.ended:
+		return false
+	case <-time.After(10 * time.Millisecond):
+		return true
 	}
 }
 
