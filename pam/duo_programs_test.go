@@ -219,7 +219,7 @@ func TestDuoPasscode(t *testing.T) {
 
 // Leaving ends the polling, and what the phone says then lets nobody in.
 func TestDuoInterrupted(t *testing.T) {
-	leaveDuo(t, func(x *pamtest.Terminal) { x.Type("\x03") })
+	leaveDuo(t, (*pamtest.Terminal).Leave)
 }
 
 func TestDuoKilled(t *testing.T) {

@@ -129,8 +129,8 @@ func TestModuleProgramsLeft(t *testing.T) {
 		l := newLab(t, factordtest.ProcessOptions{})
 		s := sit(t, program, l.Socket, l.who, launch{})
 		for name, leave := range map[string]func(x *pamtest.Terminal){
-			"killed": func(x *pamtest.Terminal) { x.Kill() },
-			"Ctrl-C": func(x *pamtest.Terminal) { x.Type("\x03") },
+			"killed": (*pamtest.Terminal).Kill,
+			"Ctrl-C": (*pamtest.Terminal).Leave,
 		} {
 			best := time.Hour
 			for n := 0; n < 5 && best > cancelTime; n++ {

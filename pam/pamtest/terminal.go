@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -165,6 +166,26 @@ func (x *Terminal) Type(keys string) {
 	if _, err := x.master.WriteString(keys); err != nil {
 		x.t.Fatalf("typing: %v", err)
 	}
+}
+
+// Leave presses Ctrl-C, or hangs up on a program that takes none: util-linux's login.
+func (x *Terminal) Leave() {
+	x.t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", x.PID()))
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	_, ignored, _ := strings.Cut(string(status), "\nSigIgn:")
+	ignored, _, _ = strings.Cut(strings.TrimSpace(ignored), "\n")
+	signals, err := strconv.ParseUint(ignored, 16, 64)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	if signals>>(syscall.SIGINT-1)&1 == 0 {
+		x.Type("\x03")
+		return
+	}
+	x.cmd.Process.Signal(syscall.SIGHUP) // it may be gone
 }
 
 // Screen is all that has been written.
