@@ -173,7 +173,7 @@ func TestModuleCueLeft(t *testing.T) {
 				x.Type("\r")
 			}
 			p.await("the wait", p.waiting)
-			x.Type("\x03")
+			x.Leave()
 			p.await("the end of the attempt", p.gone)
 			if status := x.Wait(); status == 0 || strings.Contains(x.Screen(), s.says[letIn]) {
 				t.Errorf("exit %d\n%s", status, x.Screen())
