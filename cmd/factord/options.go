@@ -34,6 +34,7 @@ and factorctl.
   --check-config   say what is wrong with the configuration and the keys it names,
                    and exit; --state and what is in it are looked at at start
   --version        print which factord this is, and exit
+  -h, --help       print this text, and exit
 
 While factord is stopped, as root or as the owner of --state:
   --backup FILE    write the sealed database to a new file, without its key
