@@ -28,7 +28,7 @@ MODFLAGS   = -std=gnu11 -Wall -Wextra -Werror -O2 -fPIC -fvisibility=hidden -fst
 MODLDFLAGS = -shared -Wl,-z,relro,-z,now,-z,defs
 MODSOURCES = pam/pam_factord.c pam/person.c pam/options.c pam/verdict.c pam/mark.c pam/link.c pam/text.c
 
-.PHONY: build module demo test check bench e2e vm-test fuzz fuzz-module install clean
+.PHONY: build module demo test check bench e2e vm-test fuzz fuzz-module install install-texts clean
 
 build:
 	@packaging/need build
@@ -92,8 +92,7 @@ install:
 	install -D -m 0755 bin/factord-usb $(DESTDIR)$(PREFIX)/libexec/factord-usb
 	install -D -m 0644 bin/pam_factord.so $(DESTDIR)$(PAMDIR)/pam_factord.so
 	test -z "$(PAMCONFIGS)" || install -D -m 0644 packaging/pam-configs/factord $(DESTDIR)$(PAMCONFIGS)/factord
-	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 0644 packaging/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	@$(MAKE) install-texts
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/factord/pam
 	install -m 0644 README.md conf/factord.toml packaging/doc/*.md $(DESTDIR)$(PREFIX)/share/doc/factord/
 	for f in pam/snippets/*; do \
@@ -109,6 +108,15 @@ install:
 	install -D -m 0644 packaging/logrotate $(DESTDIR)/etc/logrotate.d/factord
 	install -d -m 0755 $(DESTDIR)/etc/factord
 	test -e $(DESTDIR)/etc/factord/factord.toml || install -m 0640 conf/factord.toml $(DESTDIR)/etc/factord/factord.toml
+
+# Pages of the manual, which name folders below PREFIX, and what shells complete with.
+install-texts:
+	for f in packaging/man/*.[58]; do \
+		sed 's|/usr/local/|$(PREFIX)/|' $$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/} || exit 1; done
+	set -e; for p in factorctl factord factor-helper; do \
+		install -D -m 0644 packaging/completions/$$p.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p; \
+		install -D -m 0644 packaging/completions/_$$p $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_$$p; \
+		install -D -m 0644 packaging/completions/$$p.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$p.fish; done
 
 clean:
 	rm -rf bin .fuzz

@@ -1,0 +1,280 @@
+package man_test
+
+import (
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/factord/factord/daemon/factordtest/helptext"
+)
+
+// page is the source of a page, with its signs as they are read.
+func page(t *testing.T, name string) string {
+	t.Helper()
+	return strings.NewReplacer(`\-`, "-", `\(dq`, `"`, `\e`, `\`).Replace(source(t, "../packaging/man/"+name))
+}
+
+// entry is a paragraph with a tag: a flag, or a key of a file.
+type entry struct{ tag, text string }
+
+// entries are the paragraphs of a text, with what stands below each. Lists inside of one
+// belong to it.
+func entries(text string) (all []entry) {
+	text = regexp.MustCompile(`(?s)\n\.RS\n.*?\n\.RE\n`).ReplaceAllStringFunc(text, func(list string) string {
+		return strings.ReplaceAll(list, "\n.TP\n", "\n.tp\n")
+	})
+	for _, part := range strings.Split(text, "\n.TP\n")[1:] {
+		tag, text, _ := strings.Cut(part, "\n")
+		text, _, _ = strings.Cut(text, "\n.SS ")
+		all = append(all, entry{tag, "\n" + text + "\n"})
+	}
+	return all
+}
+
+// preset is what an entry tells as its default, as TOML writes it; "": nothing.
+func (e entry) preset() string {
+	found := regexp.MustCompile(`\nDefault:\n\.[BI]R (.+) \.\n`).FindStringSubmatch(e.text)
+	if found == nil {
+		return ""
+	}
+	return found[1]
+}
+
+// told are the flags of a text, as helptext has them.
+func told(text string) map[string]helptext.Flag {
+	all := map[string]helptext.Flag{}
+	flag := regexp.MustCompile(`^\.(?:B|BI|BR) (?:-h ", " )?--([a-z-]+)(?: " ([A-Z]+)")?$`)
+	for _, e := range entries("\n" + text) {
+		if found := flag.FindStringSubmatch(e.tag); found != nil {
+			all[found[1]] = helptext.Flag{Argument: found[2], Default: e.preset()}
+		}
+	}
+	return all
+}
+
+func compare(t *testing.T, where string, got, want map[string]helptext.Flag) {
+	t.Helper()
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if flag, ok := got[name]; !ok || flag != want[name] {
+			t.Errorf("%s: --%s is %+v in the page, %+v in the program", where, name, flag, want[name])
+		}
+	}
+	for name := range got {
+		if _, ok := want[name]; !ok {
+			t.Errorf("%s: the page has --%s, which the program has not", where, name)
+		}
+	}
+}
+
+// The flags, arguments and defaults in a program's page are those of the program, and
+// its own text tells of all that its code takes.
+func TestProgramFlags(t *testing.T) {
+	t.Parallel()
+	for program, code := range map[string]struct{ file, flag string }{
+		"factord":       {"../cmd/factord/options.go", `f\.\w+Var\(&o\.\w+, "([a-z-]+)"`},
+		"factor-helper": {"../helper/args.go", `"--([a-z]+)"`},
+	} {
+		text, flags := page(t, program+".8"), helptext.Flags(t, program)
+		compare(t, program, told(section(t, text, "OPTIONS")), flags)
+		taken := append(found(code.flag, source(t, code.file)), "help")
+		slices.Sort(taken)
+		if names := slices.Sorted(maps.Keys(flags)); !slices.Equal(names, slices.Compact(taken)) {
+			t.Errorf("%s takes %q, and tells of %q", program, taken, names)
+		}
+		for name := range flags {
+			if !strings.Contains(section(t, text, "SYNOPSIS"), "--"+name) {
+				t.Errorf("the synopsis of %s lacks --%s", program, name)
+			}
+		}
+	}
+}
+
+// The verbs in factorctl(8) are those of factorctl, each with its flags.
+func TestVerbs(t *testing.T) {
+	t.Parallel()
+	text := page(t, "factorctl.8")
+	everywhere := helptext.Flags(t, "factorctl")
+	compare(t, "factorctl", told(section(t, text, "OPTIONS")), everywhere)
+	var verbs []string
+	for _, part := range strings.Split(section(t, text, "VERBS"), "\n.SS ")[1:] {
+		heading, text, _ := strings.Cut(part, "\n")
+		verb, _, _ := strings.Cut(heading, " ")
+		verbs = append(verbs, verb)
+		flags := helptext.Flags(t, "factorctl", verb)
+		maps.DeleteFunc(flags, func(name string, _ helptext.Flag) bool { _, ok := everywhere[name]; return ok })
+		compare(t, verb, told(text), flags)
+	}
+	slices.Sort(verbs)
+	if real := helptext.Verbs(t); !slices.Equal(verbs, real) {
+		t.Errorf("the page has %q, the program %q", verbs, real)
+	}
+	taken := found(`verb != "([a-z]+)"`, source(t, "../helper/args.go"))
+	if told := found(`(?m)^\.TP\n\.B ([a-z]+)$`, section(t, page(t, "factor-helper.8"), "VERBS")); len(told) != 3 || !slices.Equal(slices.Sorted(slices.Values(append(told, "help"))), taken) {
+		t.Errorf("factor-helper(8) has %q, the program %q", told, taken)
+	}
+}
+
+// What a page shows can be run, as far as its words go: verbs and flags are known.
+func TestExampleCommands(t *testing.T) {
+	t.Parallel()
+	tried := 0
+	for _, name := range []string{"factord.8", "factor-helper.8", "factorctl.8", "factord.toml.5"} {
+		for _, example := range examples(page(t, name)) {
+			for command := range strings.FieldsFuncSeq(example, func(r rune) bool { return strings.ContainsRune("&|\n", r) }) {
+				if _, as, ok := strings.Cut(command, " -- "); ok { // runuser's
+					command = as
+				}
+				words := strings.Fields(command)
+				at := slices.IndexFunc(words, func(w string) bool { return w == "factorctl" || w == "factord" })
+				if at < 0 || slices.ContainsFunc(words[:at], func(w string) bool { return w == "systemctl" }) {
+					continue
+				}
+				var flags map[string]helptext.Flag
+				if words[at] == "factorctl" {
+					verb := words[at+1:]
+					for strings.HasPrefix(verb[0], "-") {
+						verb = verb[2:]
+					}
+					flags = helptext.Flags(t, "factorctl", verb[0])
+				} else {
+					flags = helptext.Flags(t, "factord")
+				}
+				for _, word := range words[at+1:] {
+					if flag, ok := strings.CutPrefix(word, "--"); ok && flags[flag] == (helptext.Flag{}) && !slices.Contains(slices.Collect(maps.Keys(flags)), flag) {
+						t.Errorf("%s: %s: no flag %s", name, command, word)
+					}
+				}
+				tried++
+			}
+		}
+	}
+	if tried < 15 {
+		t.Errorf("only %d commands were found", tried)
+	}
+}
+
+// examples are what a page shows between .EX and .EE.
+func examples(page string) (all []string) {
+	for _, part := range strings.Split(page, "\n.EX\n")[1:] {
+		text, _, _ := strings.Cut(part, "\n.EE")
+		all = append(all, text+"\n")
+	}
+	return all
+}
+
+// The exit statuses of factor-helper(8) are those of the program.
+func TestHelperStatus(t *testing.T) {
+	t.Parallel()
+	code := source(t, "../helper/helper.go") + source(t, "../helper/session.go")
+	text := section(t, page(t, "factor-helper.8"), "EXIT STATUS")
+	for _, number := range found(`\n\t?(?:const )?exit\w+ += (\d+)`, code) {
+		if !strings.Contains(text, "\n.B "+number+"\n") && !strings.Contains(text, " "+number+" ") {
+			t.Errorf("the page lacks %s", number)
+		}
+	}
+}
+
+// Every message in the pages' DIAGNOSTICS is one of the programs'.
+func TestDiagnostics(t *testing.T) {
+	t.Parallel()
+	var code strings.Builder
+	for _, dir := range []string{"../../cmd", "../../conf", "../../daemon", "../../helper"} {
+		err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			code.Write(text)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	texts := strings.NewReplacer(`\"`, `"`).Replace(code.String())
+	for _, name := range []string{"factord.8", "factor-helper.8", "factorctl.8", "factord.toml.5"} {
+		text := section(t, page(t, name), "DIAGNOSTICS")
+		messages := found(`(?m)^\.T[PQ]\n([^.].+)$`, text)
+		if len(messages) < 4 {
+			t.Errorf("%s: only %q", name, messages)
+		}
+		for _, message := range messages {
+			for _, part := range regexp.MustCompile(`\\f[BI].*?\\fP`).Split(message, -1) {
+				if part = strings.Trim(part, `": `); !strings.Contains(texts, part) {
+					t.Errorf("%s: nothing says %q", name, part)
+				}
+			}
+		}
+	}
+}
+
+// What the pages call a file is installed, or made by a program.
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	made := source(t, "../Makefile")
+	for _, name := range []string{"../cmd/factord/options.go", "../daemon/store/store.go", "../packaging/systemd/factord.service", "../packaging/systemd/factord.socket",
+		"../packaging/systemd/factord.tmpfiles", "../packaging/systemd/factord-usb.socket"} {
+		made += source(t, name)
+	}
+	for _, name := range []string{"factord.8", "factor-helper.8", "factorctl.8", "factord.toml.5"} {
+		for _, path := range found(`(?m)^\.TP\n\.I (\S+)$`, section(t, page(t, name), "FILES")) {
+			if !strings.Contains(made, filepath.Base(path)) {
+				t.Errorf("%s: nothing makes %s", name, path)
+			}
+		}
+	}
+}
+
+// The snippets that pages name exist.
+func TestSnippets(t *testing.T) {
+	t.Parallel()
+	for _, name := range found(`\.IR? ([a-z]+\\-[a-z_]+) `, source(t, "../packaging/man/factor-helper.8")) {
+		name = strings.ReplaceAll(name, `\-`, "-")
+		if _, err := os.Stat("../../pam/snippets/" + name); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Every page is installed, and names folders as they are.
+func TestInstalled(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if out, err := exec.Command("make", "-s", "-C", "../..", "install-texts", "DESTDIR="+dir, "PREFIX=/opt/factord").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	pages, err := filepath.Glob("*.[1-8]")
+	if err != nil || len(pages) < 6 {
+		t.Fatal(pages, err)
+	}
+	for _, page := range pages {
+		installed, err := os.ReadFile(filepath.Join(dir, "opt/factord/share/man/man"+filepath.Ext(page)[1:], page))
+		if err != nil {
+			t.Error(err)
+		}
+		if want := strings.ReplaceAll(source(t, "../packaging/man/"+page), "/usr/local/", "/opt/factord/"); string(installed) != want {
+			t.Errorf("%s is another after it was installed", page)
+		}
+	}
+}
+
+// Every page that a page refers to exists.
+func TestReferences(t *testing.T) {
+	t.Parallel()
+	pages, err := filepath.Glob("*.[1-8]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range pages {
+		for _, name := range found(`\b((?:pam_)?factor[a-z._-]* "?\(\d)\b`, page(t, from)) {
+			if _, err := os.Stat(strings.NewReplacer(" ", ".", "(", "", `"`, "").Replace(name)); err != nil {
+				t.Errorf("%s: there is no page %s)", from, name)
+			}
+		}
+	}
+}
