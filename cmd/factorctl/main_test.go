@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	_ "github.com/factord/factord/cmd/factorctl/ctl" // what is built here: no result of before it changed
 )
 
 // bin is where TestMain builds the programs.

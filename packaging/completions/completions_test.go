@@ -25,6 +25,9 @@ const patience = time.Minute
 func offers(t *testing.T, shell string, lines ...string) map[string][]string {
 	t.Helper()
 	here, err := filepath.Abs(".")
+	if err == nil {
+		err = factordtest.DependOn("packaging/completions/*", "packaging/completions/testdata/*")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -86,11 +86,11 @@ func (a *app) root() *cobra.Command {
 		a.bypassCommand(), a.unlockCommand(), a.forgetCommand(), a.explainCommand(), a.auditCommand(), a.checkConfigCommand(),
 		a.testCommand(), a.demoCommand(), a.completionCommand())
 	root.SetHelpCommand(&cobra.Command{Use: "help [VERB]", Hidden: true, Run: func(cmd *cobra.Command, args []string) {
-		about, _, err := root.Find(args)
+		about, rest, err := root.Find(args)
 		if err != nil {
 			about = root
 		}
-		about.Help()
+		root.HelpFunc()(about, rest)
 	}})
 	root.InitDefaultHelpCmd()
 	root.CompletionOptions.DisableDefaultCmd = true // ours is written by hand
@@ -103,6 +103,9 @@ func (a *app) root() *cobra.Command {
 		}
 		if !asksFactord(cmd) { // a verb that has no use for it
 			flags.Lookup("socket").Hidden = true
+		}
+		if cmd.Name() == "enroll" {
+			tellOf(cmd, args)
 		}
 		usual(cmd, args)
 	})

@@ -63,6 +63,9 @@ func Verbs(t testing.TB) []string {
 // Of is what a program prints.
 func Of(t testing.TB, program string, args ...string) string {
 	t.Helper()
+	if err := factordtest.DependOn("cmd/factord/*.go", "cmd/factorctl/ctl/*.go", "helper/*.go"); err != nil {
+		t.Fatal(err)
+	}
 	out, err := exec.Command(filepath.Join(factordtest.Build(t), program), args...).Output()
 	if err != nil {
 		t.Fatalf("%s %q: %v", program, args, err)
