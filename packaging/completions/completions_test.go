@@ -26,7 +26,7 @@ func offers(t *testing.T, shell string, lines ...string) map[string][]string {
 	t.Helper()
 	here, err := filepath.Abs(".")
 	if err == nil {
-		err = factordtest.DependOn("packaging/completions/*", "packaging/completions/testdata/*")
+		err = factordtest.DependOn("Makefile", "packaging/completions/*", "packaging/completions/testdata/*")
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -166,4 +166,28 @@ func TestValues(t *testing.T) {
 			t.Errorf("--state: %q", state)
 		}
 	})
+}
+
+// "make install" puts each file where its shell looks.
+func TestInstalled(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if out, err := exec.Command("make", "-s", "-C", "../..", "install-texts", "DESTDIR="+dir, "PREFIX=/usr").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, program := range []string{"factorctl", "factord", "factor-helper"} {
+		for from, to := range map[string]string{
+			program + ".bash": "bash-completion/completions/" + program,
+			"_" + program:     "zsh/site-functions/_" + program,
+			program + ".fish": "fish/vendor_completions.d/" + program + ".fish",
+		} {
+			want, err := os.ReadFile(from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := os.ReadFile(filepath.Join(dir, "usr/share", to)); err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s: %v", to, err)
+			}
+		}
+	}
 }
