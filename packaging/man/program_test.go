@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/factord/factord/daemon/factordtest/helptext"
+	"github.com/factord/factord/daemon/wire"
 )
 
 // page is the source of a page, with its signs as they are read.
@@ -165,6 +166,29 @@ func examples(page string) (all []string) {
 		all = append(all, text+"\n")
 	}
 	return all
+}
+
+// The verdicts in factorctl(8) are those of the wire.
+func TestVerdicts(t *testing.T) {
+	t.Parallel()
+	allow, deny, _ := strings.Cut(section(t, page(t, "factorctl.8"), "VERDICTS"), "\n.B deny\n")
+	var bases, reasons []string
+	for b := wire.BasisFactor; b <= wire.BasisUnavailable; b++ {
+		bases = append(bases, b.String())
+	}
+	for r := wire.ReasonDenied; r.Code() != wire.ReasonInternal.Code() || r == wire.ReasonInternal; r++ { // beyond the last it is internal
+		reasons = append(reasons, r.String())
+	}
+	for _, list := range []struct {
+		text string
+		want []string
+	}{{allow, bases}, {deny, reasons}} {
+		told := strings.Fields(strings.NewReplacer(`", "`, " ").Replace(strings.Join(found(`(?m)^\.TP\n\.BR? (.+)$`, list.text), " ")))
+		slices.Sort(told)
+		if slices.Sort(list.want); !slices.Equal(told, list.want) {
+			t.Errorf("the page has %q, the wire %q", told, list.want)
+		}
+	}
 }
 
 // The exit statuses of factor-helper(8) are those of the program.
