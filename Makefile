@@ -28,7 +28,7 @@ MODFLAGS   = -std=gnu11 -Wall -Wextra -Werror -O2 -fPIC -fvisibility=hidden -fst
 MODLDFLAGS = -shared -Wl,-z,relro,-z,now,-z,defs
 MODSOURCES = pam/pam_factord.c pam/person.c pam/options.c pam/verdict.c pam/mark.c pam/link.c pam/text.c
 
-.PHONY: build module demo test check bench e2e vm-test fuzz fuzz-module install install-texts clean
+.PHONY: build module demo test check bench e2e vm-test fuzz fuzz-module install clean
 
 build:
 	@packaging/need build
@@ -84,6 +84,16 @@ bench: build
 	@packaging/need bench
 	$(GO) run ./daemon/factordtest/bench -bin bin
 
+# Pages of the manual, which name folders below PREFIX, and what shells complete with.
+.PHONY: install-texts
+install-texts:
+	for f in packaging/man/*.[58]; do \
+		sed 's|/usr/local/|$(PREFIX)/|' $$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/} || exit 1; done
+	set -e; for p in factorctl factord factor-helper; do \
+		install -D -m 0644 packaging/completions/$$p.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p; \
+		install -D -m 0644 packaging/completions/_$$p $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_$$p; \
+		install -D -m 0644 packaging/completions/$$p.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$p.fish; done
+
 install:
 	@test -x bin/factord -a -x bin/factord-usb -a -x bin/factorctl -a -x bin/factor-helper -a -f bin/pam_factord.so || { echo "make build first"; exit 1; }
 	install -D -m 0755 bin/factord $(DESTDIR)$(PREFIX)/sbin/factord
@@ -108,15 +118,6 @@ install:
 	install -D -m 0644 packaging/logrotate $(DESTDIR)/etc/logrotate.d/factord
 	install -d -m 0755 $(DESTDIR)/etc/factord
 	test -e $(DESTDIR)/etc/factord/factord.toml || install -m 0640 conf/factord.toml $(DESTDIR)/etc/factord/factord.toml
-
-# Pages of the manual, which name folders below PREFIX, and what shells complete with.
-install-texts:
-	for f in packaging/man/*.[58]; do \
-		sed 's|/usr/local/|$(PREFIX)/|' $$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/} || exit 1; done
-	set -e; for p in factorctl factord factor-helper; do \
-		install -D -m 0644 packaging/completions/$$p.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p; \
-		install -D -m 0644 packaging/completions/_$$p $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_$$p; \
-		install -D -m 0644 packaging/completions/$$p.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$p.fish; done
 
 clean:
 	rm -rf bin .fuzz
