@@ -121,57 +121,69 @@ func TestKeys(t *testing.T) {
 // The type, the default and the values of each key are those that the page tells.
 func TestKeyValues(t *testing.T) {
 	t.Parallel()
-	kinds := map[string]struct{ wrong, is string }{
-		"text": {"1", "a string"}, "path": {"1", "a string"}, "secret place": {"1", "a string"}, "duration": {"1", "a string"}, "date": {"1", "a date"},
-		"integer": {"'1'", "an integer"}, "boolean": {"'true'", "a boolean"}, "list": {"'a'", "a list"}, "table": {"'a'", "a table"},
-	}
 	for table, base := range tables() {
-		usual, err := conf.Parse("f", []byte(base), conf.BuiltIn())
-		if err != nil {
-			t.Fatal(err)
-		}
 		for key, e := range described(t)[table] {
+			where := table + " " + key
 			tag := regexp.MustCompile(`^\.BR \w+ " \(([a-z ]+)(, needed.*)?\)"$`).FindStringSubmatch(e.tag)
 			if tag == nil {
-				t.Errorf("%s: %q", table, e.tag)
+				t.Errorf("%s: %q", where, e.tag)
 				continue
 			}
 			without := regexp.MustCompile(`(?m)^`+key+` = .*\n`).ReplaceAllString(base, "")
-			kind := kinds[tag[1]]
-			if wrong := faults(without + key + " = " + kind.wrong + "\n"); !slices.ContainsFunc(wrong, func(f *conf.Error) bool { return f.Key == key && strings.HasSuffix(f.What, "not "+kind.is) }) {
-				t.Errorf("%s %s is told to be %s: %v", table, key, tag[1], wrong)
+			if needed := without != base; needed != (tag[2] != "") || needed && len(faults(without)) == 0 {
+				t.Errorf("%s is needed: %v; the page says %q", where, needed, e.tag)
 			}
-			if needed := without != base; needed != (tag[2] != "") {
-				t.Errorf("%s %s is needed: %v; the page says %q", table, key, needed, e.tag)
-			} else if needed && len(faults(without)) == 0 {
-				t.Errorf("%s does without %s", table, key)
-			}
+			checkKind(t, where, without, key, tag[1])
+			checkWords(t, where, without, key, e.text)
 			if preset := e.preset(); preset != "" {
-				same, err := conf.Parse("f", []byte(base+key+" = "+preset+"\n"), conf.BuiltIn())
-				if err != nil || !reflect.DeepEqual(withoutWarnings(same), withoutWarnings(usual)) {
-					t.Errorf("%s %s: %s is not the default: %v", table, key, preset, err)
-				}
-			}
-			value := "'nothing'"
-			if tag[1] == "list" {
-				value = "['nothing']"
-			}
-			if words, ok := strings.CutPrefix(hinted(without+key+" = "+value+"\n", key), "write one of "); ok {
-				for _, word := range strings.Split(words, ", ") {
-					if !strings.Contains(e.text, word) {
-						t.Errorf("the page lacks %s of %s %s", word, table, key)
-					}
-				}
+				checkPreset(t, where, base, key+" = "+preset+"\n")
 			}
 		}
 	}
-	for _, factor := range conf.FactorNames() {
-		if !strings.Contains(described(t)["[[rule]]"]["factors"].text, `"`+factor+`"`) {
-			t.Errorf("the page lacks the factor %q", factor)
+	text := described(t)["[[rule]]"]["factors"].text
+	factors := conf.FactorNames()
+	slices.Sort(factors)
+	if told := found(`"([a-z0-9]+)"`, text); !slices.Equal(told, factors) {
+		t.Errorf("the page has the factors %q, the program %q", told, factors)
+	}
+}
+
+// checkKind gives a key a value of another kind than the page tells.
+func checkKind(t *testing.T, where, text, key, told string) {
+	t.Helper()
+	kind := map[string]struct{ wrong, is string }{
+		"text": {"1", "a string"}, "path": {"1", "a string"}, "secret place": {"1", "a string"}, "duration": {"1", "a string"}, "date": {"1", "a date"},
+		"integer": {"'1'", "an integer"}, "boolean": {"'true'", "a boolean"}, "list": {"'a'", "a list"}, "table": {"'a'", "a table"},
+	}[told]
+	all := faults(text + key + " = " + kind.wrong + "\n")
+	if kind.is == "" || !slices.ContainsFunc(all, func(f *conf.Error) bool { return f.Key == key && strings.HasSuffix(f.What, "not "+kind.is) }) {
+		t.Errorf("%s is told to be %s: %v", where, told, all)
+	}
+}
+
+// checkWords looks for the words that a key can have.
+func checkWords(t *testing.T, where, text, key, told string) {
+	t.Helper()
+	for _, value := range []string{"'nothing'", "['nothing']"} {
+		words, ok := strings.CutPrefix(hinted(text+key+" = "+value+"\n", key), "write one of ")
+		for word := range strings.SplitSeq(words, ", ") {
+			if ok && !strings.Contains(told, word) {
+				t.Errorf("the page lacks %s of %s", word, where)
+			}
 		}
 	}
-	if told := found(`"([a-z0-9]+)"`, described(t)["[[rule]]"]["factors"].text); len(told) != len(conf.FactorNames()) {
-		t.Errorf("the page has the factors %q", told)
+}
+
+// checkPreset compares a configuration with the same and a line more.
+func checkPreset(t *testing.T, where, text, line string) {
+	t.Helper()
+	usual, err := conf.Parse("f", []byte(text), conf.BuiltIn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	same, err := conf.Parse("f", []byte(text+line), conf.BuiltIn())
+	if err != nil || !reflect.DeepEqual(withoutWarnings(same), withoutWarnings(usual)) {
+		t.Errorf("%s: this is not the default: %s %v", where, line, err)
 	}
 }
 
