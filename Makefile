@@ -85,6 +85,16 @@ bench: build
 	$(GO) run ./daemon/factordtest/bench -bin bin
 	$(GO) test -run '^$$' -bench Touch -benchtime 200x ./daemon/factor/piv ./daemon/factor/fido2
 
+# Pages of the manual, which name folders below PREFIX, and what shells complete with.
+.PHONY: install-texts
+install-texts:
+	for f in packaging/man/*.[58]; do \
+		sed 's|/usr/local/|$(PREFIX)/|' $$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/} || exit 1; done
+	set -e; for p in factorctl factord factor-helper; do \
+		install -D -m 0644 packaging/completions/$$p.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p; \
+		install -D -m 0644 packaging/completions/_$$p $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_$$p; \
+		install -D -m 0644 packaging/completions/$$p.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$p.fish; done
+
 install:
 	@test -x bin/factord -a -x bin/factord-usb -a -x bin/factorctl -a -x bin/factor-helper -a -f bin/pam_factord.so || { echo "make build first"; exit 1; }
 	install -D -m 0755 bin/factord $(DESTDIR)$(PREFIX)/sbin/factord
@@ -93,8 +103,7 @@ install:
 	install -D -m 0755 bin/factord-usb $(DESTDIR)$(PREFIX)/libexec/factord-usb
 	install -D -m 0644 bin/pam_factord.so $(DESTDIR)$(PAMDIR)/pam_factord.so
 	test -z "$(PAMCONFIGS)" || install -D -m 0644 packaging/pam-configs/factord $(DESTDIR)$(PAMCONFIGS)/factord
-	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 0644 packaging/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	@$(MAKE) install-texts
 	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/factord/pam
 	install -m 0644 README.md conf/factord.toml packaging/doc/*.md $(DESTDIR)$(PREFIX)/share/doc/factord/
 	for f in pam/snippets/*; do \
