@@ -12,9 +12,23 @@ export PATH := $(PATH):/usr/local/go/bin
 VERSION ?= $(shell git describe --always --abbrev=12 --dirty=+dirty 2>/dev/null)
 static = CGO_ENABLED=0 $(GO) build $(GOFLAGS) -ldflags '-s -w -X main.version=$(VERSION)' -o bin/
 # The C library's NSS is what knows the users, and libpcsclite and libusb the keys, so
-# factord and factord-usb use cgo. libpcsclite is not linked in: it has to fit pcscd.
-cgo    = CGO_ENABLED=1 $(GO) build $(GOFLAGS) -o bin/
+# factord and factord-usb use cgo. libpcsclite is not linked in: it has to fit pcscd. Both
+# read what attackers write, so they lie at an address that nobody can know, and their C is
+# built like the PAM module's.
+cgo    = CGO_ENABLED=1 CGO_CFLAGS='-g -O2 -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3' \
+	$(GO) build $(GOFLAGS) -buildmode=pie -ldflags '-linkmode=external -extldflags=-Wl,-z,relro,-z,now $(1)' -o bin/
 tool   = $(GO) tool -modfile=packaging/tools/go.mod
+
+# Where systemd and udev look: a package's files are below /usr, an admin's in /etc.
+VENDOR       = $(if $(filter /usr,$(PREFIX)),/usr/lib,/etc)
+UNITDIR     ?= $(VENDOR)/systemd/system
+SYSUSERSDIR ?= $(VENDOR)/sysusers.d
+TMPFILESDIR ?= $(VENDOR)/tmpfiles.d
+UDEVDIR     ?= $(VENDOR)/udev/rules.d
+ZSHDIR      ?= $(PREFIX)/share/zsh/site-functions
+# Units, man pages and all that people read say where things are.
+installed = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|/usr/libexec/|$(PREFIX)/libexec/|g' -e 's|/usr/local/|$(PREFIX)/|g' \
+	-e 's|/etc/udev/rules.d/|$(UDEVDIR)/|g'
 
 # The PAM module: no parser or buffer of it is to be trusted without these.
 CC        ?= gcc
@@ -28,12 +42,12 @@ MODFLAGS   = -std=gnu11 -Wall -Wextra -Werror -O2 -fPIC -fvisibility=hidden -fst
 MODLDFLAGS = -shared -Wl,-z,relro,-z,now,-z,defs
 MODSOURCES = pam/pam_factord.c pam/person.c pam/options.c pam/verdict.c pam/mark.c pam/link.c pam/text.c
 
-.PHONY: build module demo test check bench e2e vm-test fuzz fuzz-module install clean
+.PHONY: build module demo test check bench e2e vm-test fuzz fuzz-module install deb rpm package-test clean
 
 build:
 	@packaging/need build
-	$(cgo) ./cmd/factord
-	$(cgo) -ldflags '-s -w -X main.version=$(VERSION)' ./cmd/factord-usb
+	$(call cgo) ./cmd/factord
+	$(call cgo,-s -w -X main.version=$(VERSION)) ./cmd/factord-usb
 	$(static) ./cmd/factor-helper
 	$(static) ./cmd/factorctl
 	@$(MAKE) module
@@ -88,12 +102,14 @@ bench: build
 # Pages of the manual, which name folders below PREFIX, and what shells complete with.
 .PHONY: install-texts
 install-texts:
-	for f in packaging/man/*.[58]; do \
-		sed 's|/usr/local/|$(PREFIX)/|' $$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/} || exit 1; done
-	set -e; for p in factorctl factord factor-helper; do \
-		install -D -m 0644 packaging/completions/$$p.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p; \
-		install -D -m 0644 packaging/completions/_$$p $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_$$p; \
-		install -D -m 0644 packaging/completions/$$p.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$p.fish; done
+	for f in packaging/man/*.[1-8]; do \
+		$(installed) $$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/} || exit 1; done
+	for f in $(notdir $(wildcard packaging/completions/*.bash)); do \
+		install -D -m 0644 packaging/completions/$$f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$${f%.bash} || exit 1; done
+	for f in $(notdir $(wildcard packaging/completions/_*)); do \
+		install -D -m 0644 packaging/completions/$$f $(DESTDIR)$(ZSHDIR)/$$f || exit 1; done
+	for f in $(notdir $(wildcard packaging/completions/*.fish)); do \
+		install -D -m 0644 packaging/completions/$$f $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$f || exit 1; done
 
 install:
 	@test -x bin/factord -a -x bin/factord-usb -a -x bin/factorctl -a -x bin/factor-helper -a -f bin/pam_factord.so || { echo "make build first"; exit 1; }
@@ -102,23 +118,35 @@ install:
 	install -D -m 0755 bin/factor-helper $(DESTDIR)$(PREFIX)/libexec/factor-helper
 	install -D -m 0755 bin/factord-usb $(DESTDIR)$(PREFIX)/libexec/factord-usb
 	install -D -m 0644 bin/pam_factord.so $(DESTDIR)$(PAMDIR)/pam_factord.so
-	test -z "$(PAMCONFIGS)" || install -D -m 0644 packaging/pam-configs/factord $(DESTDIR)$(PAMCONFIGS)/factord
+	test -z "$(PAMCONFIGS)" || install -D -m 0644 -t $(DESTDIR)$(PAMCONFIGS) packaging/pam-configs/factord packaging/pam-configs/factord-sudo
 	@$(MAKE) install-texts
-	install -d -m 0755 $(DESTDIR)$(PREFIX)/share/doc/factord/pam
-	install -m 0644 README.md conf/factord.toml packaging/doc/*.md $(DESTDIR)$(PREFIX)/share/doc/factord/
+	for f in README.md conf/factord.toml packaging/doc/*.md; do \
+		$(installed) $$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/doc/factord/$${f##*/}; done
 	for f in pam/snippets/*; do \
-		sed 's|/usr/libexec/|$(PREFIX)/libexec/|' $$f | install -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/doc/factord/pam/$${f##*/}; done
-	install -d -m 0755 $(DESTDIR)/etc/systemd/system $(DESTDIR)/etc/sysusers.d $(DESTDIR)/etc/tmpfiles.d
-	for unit in factord.service factord-usb@.service; do \
-		sed 's|@PREFIX@|$(PREFIX)|' packaging/systemd/$$unit | install -m 0644 /dev/stdin $(DESTDIR)/etc/systemd/system/$$unit; done
-	install -m 0644 packaging/systemd/factord.socket packaging/systemd/factord-usb.socket $(DESTDIR)/etc/systemd/system/
-	install -D -m 0644 packaging/udev/70-factord-usb.rules $(DESTDIR)/etc/udev/rules.d/70-factord-usb.rules
+		$(installed) $$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/doc/factord/pam/$${f##*/}; done
+	for f in factord.socket factord.service factord-usb.socket factord-usb@.service; do \
+		$(installed) packaging/systemd/$$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(UNITDIR)/$$f; done
+	for f in factord factord-usb; do \
+		install -D -m 0644 packaging/systemd/$$f.sysusers $(DESTDIR)$(SYSUSERSDIR)/$$f.conf; done
+	install -D -m 0644 packaging/systemd/factord.tmpfiles $(DESTDIR)$(TMPFILESDIR)/factord.conf
+	install -D -m 0644 packaging/udev/70-factord-usb.rules $(DESTDIR)$(UDEVDIR)/70-factord-usb.rules
 	test -z "$(POLKITRULES)" || install -D -m 0644 packaging/polkit/70-factord-usb.rules $(DESTDIR)$(POLKITRULES)/70-factord-usb.rules
-	install -m 0644 packaging/systemd/factord.sysusers $(DESTDIR)/etc/sysusers.d/factord.conf
-	install -m 0644 packaging/systemd/factord.tmpfiles $(DESTDIR)/etc/tmpfiles.d/factord.conf
 	install -D -m 0644 packaging/logrotate $(DESTDIR)/etc/logrotate.d/factord
 	install -d -m 0755 $(DESTDIR)/etc/factord
 	test -e $(DESTDIR)/etc/factord/factord.toml || install -m 0640 conf/factord.toml $(DESTDIR)/etc/factord/factord.toml
 
+# Packages of both kinds from one description (packaging/nfpm), into dist/.
+# They say which commit they are of, whatever the go command is told elsewhere.
+deb rpm: GOFLAGS += -buildvcs=auto
+deb rpm: build
+	@packaging/need $@
+	@packaging/nfpm/build $@
+
+# The whole life of the packages on Debian 12 and 13, each in a folder of its own, as root: all,
+# or make package-test PACKAGE_TESTS="trixie rpm".
+package-test: deb rpm
+	@packaging/need package-test
+	@packaging/nfpm/test/all $(PACKAGE_TESTS)
+
 clean:
-	rm -rf bin .fuzz
+	rm -rf bin dist .fuzz
