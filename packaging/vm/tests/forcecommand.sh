@@ -22,7 +22,7 @@ login=$(ssh_to fred)
 
 proves "a code opens the session, which is one of logind's, from afar"
 rc=0
-screen=$(dialogue "$login -tt 'loginctl show-session \$XDG_SESSION_ID -p Name -p Remote; exit 7'" Passcode "$(code_of fred)") || rc=$?
+screen=$(dialogue "$login -tt 'loginctl --no-pager show-session \$XDG_SESSION_ID -p Name -p Remote; exit 7'" Passcode "$(code_of fred)") || rc=$?
 [ $rc = 7 ] || fail "the command ends with $rc: $screen"
 has "$screen" "Name=fred" "logind"
 has "$screen" "Remote=yes" "logind"
