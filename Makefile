@@ -74,11 +74,12 @@ e2e: build
 
 # Tests on a whole machine with systemd, sshd and USB, which QEMU makes: all, or
 # make vm-test VM_TESTS="sudo ssh". The first time takes two minutes more.
+VM_MACHINES ?= 1
 VIRTUALKEY = $(wildcard usb/virtual/cmd)
 vm-test: build
 	@packaging/need vm
 	$(if $(VIRTUALKEY),$(static)virtual-yubikey ./$(VIRTUALKEY))
-	@packaging/vm/test $(VM_TESTS)
+	@packaging/vm/test -j $(VM_MACHINES) $(VM_TESTS)
 
 # What to run before landing.
 check: test fuzz
@@ -99,6 +100,18 @@ bench: build
 	$(GO) run ./daemon/factordtest/bench -bin bin
 	$(GO) test -run '^$$' -bench Touch -benchtime 200x ./daemon/factor/piv ./daemon/factor/fido2
 
+# Pages of the manual, which name folders below PREFIX, and what shells complete with.
+.PHONY: install-texts
+install-texts:
+	for f in packaging/man/*.[1-8]; do \
+		$(installed) $$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/} || exit 1; done
+	for f in $(notdir $(wildcard packaging/completions/*.bash)); do \
+		install -D -m 0644 packaging/completions/$$f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$${f%.bash} || exit 1; done
+	for f in $(notdir $(wildcard packaging/completions/_*)); do \
+		install -D -m 0644 packaging/completions/$$f $(DESTDIR)$(ZSHDIR)/$$f || exit 1; done
+	for f in $(notdir $(wildcard packaging/completions/*.fish)); do \
+		install -D -m 0644 packaging/completions/$$f $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$f || exit 1; done
+
 install:
 	@test -x bin/factord -a -x bin/factord-usb -a -x bin/factorctl -a -x bin/factor-helper -a -f bin/pam_factord.so || { echo "make build first"; exit 1; }
 	install -D -m 0755 bin/factord $(DESTDIR)$(PREFIX)/sbin/factord
@@ -107,18 +120,11 @@ install:
 	install -D -m 0755 bin/factord-usb $(DESTDIR)$(PREFIX)/libexec/factord-usb
 	install -D -m 0644 bin/pam_factord.so $(DESTDIR)$(PAMDIR)/pam_factord.so
 	test -z "$(PAMCONFIGS)" || install -D -m 0644 -t $(DESTDIR)$(PAMCONFIGS) packaging/pam-configs/factord packaging/pam-configs/factord-sudo
-	for f in packaging/man/*.[1-8]; do \
-		$(installed) $$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/}; done
+	@$(MAKE) install-texts
 	for f in README.md conf/factord.toml packaging/doc/*.md; do \
 		$(installed) $$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/doc/factord/$${f##*/}; done
 	for f in pam/snippets/*; do \
 		$(installed) $$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/doc/factord/pam/$${f##*/}; done
-	for f in $(notdir $(wildcard packaging/completions/*.bash)); do \
-		install -D -m 0644 packaging/completions/$$f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$${f%.bash}; done
-	for f in $(notdir $(wildcard packaging/completions/_*)); do \
-		install -D -m 0644 packaging/completions/$$f $(DESTDIR)$(ZSHDIR)/$$f; done
-	for f in $(notdir $(wildcard packaging/completions/*.fish)); do \
-		install -D -m 0644 packaging/completions/$$f $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$f; done
 	for f in factord.socket factord.service factord-usb.socket factord-usb@.service; do \
 		$(installed) packaging/systemd/$$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(UNITDIR)/$$f; done
 	for f in factord factord-usb; do \

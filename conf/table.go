@@ -120,8 +120,9 @@ func (t *table) done() {
 		}
 		_, section := t.values[key].(map[string]any)
 		_, sections := t.values[key].([]map[string]any)
+		known := strings.Join(slices.Sorted(slices.Values(t.asked)), ", ")
 		if t.path == "" && (section || sections) {
-			t.report.fail(t.line(key), "["+key+"]", "", "this factord has no such section")
+			t.report.fail(t.line(key), "["+key+"]", "the sections are "+known, "this factord has no such section")
 			continue
 		}
 		hint, foreign := t.foreignHints[key]
@@ -130,7 +131,7 @@ func (t *table) done() {
 			continue
 		}
 		if t.path != "" {
-			hint = "the keys here are " + strings.Join(slices.Sorted(slices.Values(t.asked)), ", ")
+			hint = "the keys here are " + known
 		}
 		t.fail(key, hint, "unknown key")
 	}

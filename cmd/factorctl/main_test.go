@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	_ "github.com/factord/factord/cmd/factorctl/ctl" // what is built here: no result of before it changed
 )
 
 // bin is where TestMain builds the programs.
@@ -124,7 +126,11 @@ func TestUsage(t *testing.T) {
 		{"import /nope --user u", 1, "", "reading the keys: open /nope"},
 		{"import / --user u", 1, "", "reading the keys: / is no file"},
 		{"help audit", 0, "Usage: factorctl audit", ""},
-		{"completion bash", 0, "factorctl", ""},
+		{"completion bash", 0, "complete -F _factorctl factorctl\n", ""},
+		{"completion zsh", 0, "#compdef factorctl\n", ""},
+		{"completion fish", 0, "complete -c factorctl ", ""},
+		{"completion powershell", 2, "", `bash, zsh, fish, not for "powershell"`},
+		{"completion", 2, "", "the SHELL (bash, zsh, fish) is missing"},
 		{"--socket /nope status", 1, "", "connecting to /nope: no such file or directory\nhint: is factord running? systemctl status factord.socket"},
 		{"--user u --json list --socket=/nope", 1, "", "/nope"},
 		{"--refusals audit --socket /nope", 1, "", "/nope"},
@@ -160,7 +166,7 @@ func TestHelpNamesVerbs(t *testing.T) {
 
 // Flags that a verb has no use for are not in its help.
 func TestHelpOfSocket(t *testing.T) {
-	for verb, want := range map[string]bool{"list": true, "demo": false, "check-config": false} {
+	for verb, want := range map[string]bool{"list": true, "demo": false, "check-config": false, "completion": false} {
 		if o := run(t, "", verb, "--help"); strings.Contains(o.stdout, "--socket") != want || !strings.Contains(o.stdout, "--json") {
 			t.Errorf("%s: %s", verb, o.stdout)
 		}

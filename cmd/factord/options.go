@@ -19,8 +19,8 @@ const usage = `Usage: factord [--config FILE] [--state DIR] [--socket PATH] [--u
 
 factord answers one question for PAM and SSH: may this login go on? It runs in
 the foreground, takes its socket from systemd (LISTEN_FDS) or else listens at
---socket, and keeps its state in --state. Its clients are factor-helper,
-and factorctl.
+--socket, and keeps its state in --state. Its clients are pam_factord.so,
+factor-helper and factorctl. The rules are in --config: man factord.toml
 
   --config FILE    rules and settings (default /etc/factord/factord.toml)
   --state DIR      database and seal key (default /var/lib/factord)
@@ -34,6 +34,7 @@ and factorctl.
   --check-config   say what is wrong with the configuration and the keys it names,
                    and exit; --state and what is in it are looked at at start
   --version        print which factord this is, and exit
+  -h, --help       print this text, and exit
 
 While factord is stopped, as root or as the owner of --state:
   --backup FILE    write the sealed database to a new file, without its key

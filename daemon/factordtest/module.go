@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -24,12 +25,11 @@ var moduleFile = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
-	if err != nil {
-		return "", fmt.Errorf("looking for the sources: %w", err)
+	if err := DependOn("pam/*.[ch]", "pam/testdata/*.c", "Makefile"); err != nil {
+		return "", err
 	}
-	top := string(root[:len(root)-1])
-	if err := dependOn(filepath.Join(top, "pam/*.[ch]"), filepath.Join(top, "pam/testdata/*.c"), filepath.Join(top, "Makefile")); err != nil {
+	top, err := top()
+	if err != nil {
 		return "", err
 	}
 	path := filepath.Join(dir, "pam_factord.so")
@@ -40,11 +40,24 @@ var moduleFile = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// dependOn looks at the files that a test's commands read: "go test" would else
-// take the result of a run before they changed.
-func dependOn(patterns ...string) error {
+// top is where the sources are.
+var top = sync.OnceValues(func() (string, error) {
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return "", fmt.Errorf("looking for the sources: %w", err)
+	}
+	return strings.TrimSpace(string(dir)), nil
+})
+
+// DependOn looks at the files, by patterns from the top of the sources, that a test's
+// commands read: "go test" would else take the result of a run before they changed.
+func DependOn(patterns ...string) error {
+	top, err := top()
+	if err != nil {
+		return err
+	}
 	for _, pattern := range patterns {
-		files, err := filepath.Glob(pattern)
+		files, err := filepath.Glob(filepath.Join(top, pattern))
 		if err != nil {
 			return err
 		}

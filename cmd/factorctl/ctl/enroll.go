@@ -53,8 +53,9 @@ func (a *app) enrollCommand() *cobra.Command {
   duo      a new account at Duo, where factord is set up for it. The QR code is for
            the app Duo Mobile. It is kept at Duo alone: "list" does not show it
 
-A factord that knows more factors takes more. Who is not root proves a factor first,
-or, without any yet, gives the invitation that root has made (factorctl invite).
+What each needs, shows and asks: factorctl enroll FACTOR --help. Who is not root proves
+a factor first, or, without any yet, gives the invitation that root has made (factorctl
+invite).
 
 The secret of a token that exists (--secret-file) is not shown, but with --json.
 

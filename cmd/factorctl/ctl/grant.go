@@ -42,7 +42,7 @@ factor itself. A rule with bypass = false does not take it. Only root may do thi
 
 func (a *app) grant(cmd *cobra.Command, verb, usual string, show func(granted)) *cobra.Command {
 	var hold span
-	cmd.Flags().Var(&hold, "for", "how long the code can be used, as in 15m, 24h or 2d; "+usual+" if left out")
+	cmd.Flags().Var(&hold, "for", "for how long (`DURATION`) the code can be used, as in 15m, 24h or 2d; "+usual+" if left out")
 	return a.named(cmd, nil, true, "the same as a bare `USER`", func(ctx context.Context, _ []string, user string) error {
 		return ask(ctx, a, wire.Command(verb, "user", user, "for", hold.String()), show)
 	})

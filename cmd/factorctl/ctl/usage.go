@@ -1,6 +1,7 @@
 package ctl
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -36,7 +37,7 @@ As anybody:
   status           show whether factord runs; to root also how
   check-config     say what is wrong with a configuration, before it is in force
   demo             watch it work: real logins in a folder of its own
-  completion       print completions for a shell
+  completion SHELL print completions for bash, zsh or fish
 
 Everywhere, before or after verb and arguments:
   --socket PATH    factord's socket (default ` + client.DefaultSocket + `)
@@ -53,12 +54,10 @@ Examples:
 Exit status: 0 done or allowed, 1 failed or refused, 2 wrong usage.
 `
 
-const verbHelp = `Usage: factorctl {{if .HasParent}}{{if ne .Parent.Name "factorctl"}}{{.Parent.Name}} {{end}}{{end}}{{.Use}}
+const verbHelp = `Usage: factorctl {{.Use}}
 
 {{.Long | trimTrailingWhitespaces}}
-{{if .HasAvailableSubCommands}}
-Shells:{{range .Commands}}{{if .IsAvailableCommand}} {{.Name}}{{end}}{{end}}
-{{end}}{{if .HasExample}}
+{{if .HasExample}}
 Examples:
 {{.Example}}
 {{end}}{{if .HasAvailableLocalFlags}}
@@ -85,16 +84,16 @@ func (a *app) root() *cobra.Command {
 	flags.BoolP("help", "h", false, "this text")
 	root.AddCommand(a.statusCommand(), a.enrollCommand(), a.listCommand(), a.keysCommand(), a.removeCommand(), a.resyncCommand(), a.importCommand(), a.inviteCommand(),
 		a.bypassCommand(), a.unlockCommand(), a.forgetCommand(), a.explainCommand(), a.auditCommand(), a.checkConfigCommand(),
-		a.testCommand(), a.demoCommand())
+		a.testCommand(), a.demoCommand(), a.completionCommand())
 	root.SetHelpCommand(&cobra.Command{Use: "help [VERB]", Hidden: true, Run: func(cmd *cobra.Command, args []string) {
-		about, _, err := root.Find(args)
+		about, rest, err := root.Find(args)
 		if err != nil {
 			about = root
 		}
-		about.Help()
+		root.HelpFunc()(about, rest)
 	}})
 	root.InitDefaultHelpCmd()
-	root.InitDefaultCompletionCmd("completion")
+	root.CompletionOptions.DisableDefaultCmd = true // ours is written by hand
 	root.SetHelpTemplate(verbHelp)
 	usual := root.HelpFunc()
 	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
@@ -105,6 +104,9 @@ func (a *app) root() *cobra.Command {
 		if !asksFactord(cmd) { // a verb that has no use for it
 			flags.Lookup("socket").Hidden = true
 		}
+		if cmd.Name() == "enroll" {
+			tellOf(cmd, args)
+		}
 		usual(cmd, args)
 	})
 	return root
@@ -112,7 +114,7 @@ func (a *app) root() *cobra.Command {
 
 // asksFactord reports whether a verb speaks with the factord of this machine.
 func asksFactord(cmd *cobra.Command) bool {
-	return cmd.Name() != "demo" && cmd.Name() != "check-config"
+	return !slices.Contains([]string{"demo", "check-config", "completion"}, cmd.Name())
 }
 
 // verbFirst moves the verb before the flags that stand in front of it: cobra

@@ -116,7 +116,7 @@ has "$(cat "$mine/events")" "(EV_KEY), code 28 (KEY_ENTER), value 1" "what evtes
 types 1 "$(printf '\004')"
 
 proves "beside a question the touch wins"
-race() { types 1 "clear; /usr/local/libexec/factor-helper check --service vm-race; echo status \$((\$? + 100))"; }
+race() { types 1 "clear; /usr/libexec/factor-helper check --service vm-race; echo status \$((\$? + 100))"; }
 at_seat "YubiKey 12345678, or type a code:" "Passcode:" race
 eventually "the key is listened to" listened_to
 key touch short

@@ -45,12 +45,8 @@ logs_in "after kill -9"
 [ "$(pid)" != "$before" ] || fail "kill -9 did not kill"
 
 proves "who is being asked when the daemon is killed is refused"
-dialogue 'pamtester vm-activation aria authenticate' 'Passcode' - >"$mine/screen" 2>&1 &
-asked=$!
-eventually "a question" grep -q Passcode "$mine/screen"
-kill -9 "$(pid)"
-wait $asked && fail "let in by nobody: $(cat "$mine/screen")"
-lacks "$(cat "$mine/screen")" "successfully" "an attempt whose daemon died"
+screen=$(refused 'pamtester vm-activation aria authenticate' Passcode "!kill -9 $(pid)" "" "$(code_of aria)")
+lacks "$screen" "successfully" "an attempt whose daemon died"
 logs_in "after one was refused so"
 
 proves "twenty crashes in a row shut nobody out"
@@ -60,6 +56,37 @@ for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 done
 equal "$(systemctl is-active factord.socket)" active "the socket after twenty crashes"
 logs_in "after twenty crashes"
+
+proves "a cold start takes no more than 15 times what a unit of /bin/true takes"
+cat >"$mine/cold" <<'EOF'
+# cold CODE: from connecting to the verdict.
+use IO::Socket::UNIX;
+my $s = IO::Socket::UNIX->new("/run/factord/factord.sock") or die "connecting: $!\n";
+$s->autoflush(1);
+<$s>;
+print $s "AUTH user=aria service=vm-activation conv=prompt\n";
+<$s> =~ /^INQUIRE/ or die "no question\n";
+print $s "D $ARGV[0]\nEND\n";
+<$s> =~ /^S VERDICT allow/ or die "no allow\n";
+EOF
+timed() { # COMMAND...: prints the milliseconds that it takes
+	began=$(date +%s%N)
+	"$@" || fail "$*"
+	echo $((($(date +%s%N) - began) / 1000000))
+}
+at_exit "rm -f /run/systemd/system/vm-true.service; systemctl daemon-reload"
+printf '[Service]\nType=oneshot\nExecStart=/bin/true\n' >/run/systemd/system/vm-true.service
+systemctl daemon-reload
+for n in 1 2 3 4 5; do
+	systemctl -q stop factord.service 2>/dev/null
+	code=$(code_of aria)
+	timed perl "$mine/cold" "$code" >>"$mine/colds"
+	timed systemctl start vm-true.service >>"$mine/trues"
+done
+cold=$(median <"$mine/colds")
+true_=$(median <"$mine/trues")
+echo "$cold ms, and /bin/true $true_ ms"
+[ "$cold" -le $((15 * true_)) ] || fail "a cold start takes $cold ms, and a unit of /bin/true $true_ ms"
 
 proves "an idle daemon ends, cleanly, and the next login wakes it"
 { printf '[daemon]\nidle_exit = "1s"\n'; cat /etc/factord/factord.toml; } >"$mine/idle.toml"

@@ -14,7 +14,7 @@ keep /etc/sudoers.d/afar
 echo 'ada ALL=(ALL) NOPASSWD: /far/as-root, /usr/bin/su' >/etc/sudoers.d/afar
 at_exit "rm -rf /far"
 install -d -m 1777 /far
-keys "serial=12345678 short=yubico:vvccccccccbd:010203040506:000102030405060708090a0b0c0d0e0f long=hmac:$secret,lt64,touch"
+keys "serial=51345678 short=yubico:vvccccccccbg:050203040506:000502030405060708090a0b0c0d0e0f long=hmac:$secret,lt64,touch"
 rules <<'EOF'
 [[rule]]
 name = "the way to this machine"
@@ -39,10 +39,10 @@ factors = ["fido2"]
 EOF
 
 proves "ada's key is enrolled in each way there is"
-for pair in hmac:$secret private:010203040506 aes:000102030405060708090a0b0c0d0e0f; do
+for pair in hmac:$secret private:050203040506 aes:000502030405060708090a0b0c0d0e0f; do
 	echo "${pair#*:}" | install -m 600 /dev/stdin "$mine/${pair%:*}"
 done
-factorctl enroll yubico --user ada --name typed --public-id vvccccccccbd --private-id-file "$mine/private" --aes-key-file "$mine/aes"
+factorctl enroll yubico --user ada --name typed --public-id vvccccccccbg --private-id-file "$mine/private" --aes-key-file "$mine/aes"
 factorctl enroll touch --user ada </dev/null >"$mine/enrol" 2>&1 &
 enrolling=$!
 eventually "touch is asked for" grep -qi touch "$mine/enrol"
@@ -83,8 +83,8 @@ cat >/far/attack <<'EOF'
 #!/bin/sh
 # attack NAME
 at=/far/$1
-/usr/local/bin/factorctl explain --service afar --caller user >$at.explain 2>&1
-setsid --wait /usr/local/libexec/factor-helper check --service afar </dev/null >$at.check 2>&1 && echo ALLOWED >>$at.check
+/usr/bin/factorctl explain --service afar --caller user >$at.explain 2>&1
+setsid --wait /usr/libexec/factor-helper check --service afar </dev/null >$at.check 2>&1 && echo ALLOWED >>$at.check
 for claims in "conv=none" "conv=prompt race=1" "conv=prompt race=1 first=1 rhost= tty=tty1 ruser=ada" "user=ada conv=info tty=/dev/tty1"; do
 	/far/raw "AUTH service=afar $claims" "" 1 2
 done >$at.raw 2>&1
@@ -98,7 +98,7 @@ cat >/far/as-root <<'EOF'
 #!/bin/sh
 # as-root NAME: the same by a process of root's, which may claim whatever it likes.
 at=/far/$1
-/usr/local/bin/factorctl explain --user ada --service afar >$at.explain 2>&1
+/usr/bin/factorctl explain --user ada --service afar >$at.explain 2>&1
 for claims in "conv=prompt race=1 first=1 tty=tty1" "conv=prompt first=1 rhost= tty=/dev/tty1 ruser=ada" "conv=flush first=1 rhost=localhost"; do
 	/far/raw "AUTH user=ada service=sudo $claims" "" 1 2
 done >$at.raw 2>&1
@@ -171,11 +171,11 @@ equal "$(cat /far/control)" root "what sudo at tty1 ran"
 [ "$(used)" -gt "$before" ] || fail "operations are not counted"
 
 proves "and for each other factor"
-types 1 "clear; /usr/local/libexec/factor-helper check --service afar-fido2 && echo fido2 >/far/control2"
+types 1 "clear; /usr/libexec/factor-helper check --service afar-fido2 && echo fido2 >/far/control2"
 equal "$(key blinks 60s)" "ok fido" "what blinks"
 key touch short
 eventually "fido2 lets in" test -s /far/control2
-types 1 "clear; /usr/local/libexec/factor-helper check --service afar-touch && echo touch >/far/control3"
+types 1 "clear; /usr/libexec/factor-helper check --service afar-touch && echo touch >/far/control3"
 listens() {
 	for pid in $(pgrep -u factord-usb); do
 		ls -l "/proc/$pid/fd" 2>/dev/null | grep -q "$(keyboard /sys/bus/usb/devices/1-1:1.0)" && return

@@ -5,7 +5,7 @@
 
 secret=303132333435363738393a3b3c3d3e3f40414243
 person quin
-keys "serial=12345678 long=hmac:$secret,lt64,touch"
+keys "serial=52345678 long=hmac:$secret,lt64,touch"
 rules <<'EOF'
 [[rule]]
 callers = ["user"]
@@ -65,9 +65,9 @@ proves "ten wait for one key, and know for what it is used before"
 types 1 "/queue/join 10"
 eventually "ten in the queue" test -e /queue/joined
 told() { has "$(cat "/queue/$1")" "INFO $2" "what job-$1 is told"; }
-eventually "the first knows who is next" grep -q "Touch YubiKey 12345678 for this; job-2 waits for the next touch" /queue/1
+eventually "the first knows who is next" grep -q "Touch YubiKey 52345678 for this; job-2 waits for the next touch" /queue/1
 for n in 2 3 4 5 6 7 8 9 10; do
-	told $n "Touch YubiKey 12345678 for job-1 first, then again for this"
+	told $n "Touch YubiKey 52345678 for job-1 first, then again for this"
 done
 
 proves "each touch is for the oldest, and nobody is lost"

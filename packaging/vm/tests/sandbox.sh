@@ -12,6 +12,7 @@ cat >"$mine/ask" <<'EOF'
 #!/usr/bin/perl
 # ask VERB REQUEST: prints what factord-usb answers.
 # ask -hold N VERB REQUEST: does so N times at once, prints how many are heard, and waits.
+use IO::Select;
 use IO::Socket::UNIX;
 $| = 1;
 my $n = $ARGV[0] eq "-hold" ? (shift, shift)[1] : 0;
@@ -25,7 +26,13 @@ $SIG{PIPE} = "IGNORE";
 if ($n) {
 	my @all = map { connected() } 1 .. $n;
 	my $heard = 0;
-	for (@all) { $heard++ if (<$_> // "") =~ /^OK factord-usb/ && print $_ "$verb\nD $request\nEND\n" }
+	my $all = IO::Select->new(@all);
+	while ($all->count) { # whoever is first is answered first: it does not wait for long
+		for ($all->can_read) {
+			$heard++ if (<$_> // "") =~ /^OK factord-usb/ && print $_ "$verb\nD $request\nEND\n";
+			$all->remove($_);
+		}
+	}
 	print "$heard of $n\n";
 	sleep 600;
 }
@@ -103,7 +110,7 @@ unit=/run/systemd/system/probe.service
 at_exit "rm -f $unit; systemctl daemon-reload"
 under_the_unit() {
 	sed -e '/^ExecStopPost/d; /^CollectMode/d; /^StandardOutput/d' \
-		-e '/^RuntimeMaxSec/d' -e "s|^ExecStart=.*|Type=oneshot\nExecStart=$probe/probe\nStandardOutput=file:/run/probe.out|" /etc/systemd/system/factord-usb@.service >$unit
+		-e '/^RuntimeMaxSec/d' -e "s|^ExecStart=.*|Type=oneshot\nExecStart=$probe/probe\nStandardOutput=file:/run/probe.out|" /usr/lib/systemd/system/factord-usb@.service >$unit
 	rm -f /run/probe.out
 	systemctl daemon-reload
 	systemctl start probe.service || fail "the probe"

@@ -41,7 +41,7 @@ cat >"$mine/probe" <<'EOF'
 #!/bin/sh
 verdict=refused
 for try in 1 2 3 4 5; do
-	setsid --wait /usr/local/libexec/factor-helper check --service vm-seat </dev/null >/dev/null 2>&1 && { verdict=allowed; break; }
+	setsid --wait /usr/libexec/factor-helper check --service vm-seat </dev/null >/dev/null 2>&1 && { verdict=allowed; break; }
 done
 echo $verdict >"$1.new"
 mv "$1.new" "$1"
