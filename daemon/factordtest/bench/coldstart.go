@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -49,13 +50,28 @@ func (f *factord) wake(c *client) (time.Duration, error) {
 	}
 	defer cmd.Wait()
 	defer cmd.Process.Signal(unix.SIGTERM)
-	for begin := time.Now(); time.Since(begin) < clientTime; time.Sleep(time.Millisecond) {
-		if _, err := os.Stat(f.socket); err == nil {
-			break
+	for begin := time.Now(); !isListening(f.socket); time.Sleep(time.Millisecond) {
+		if time.Since(begin) > clientTime {
+			return 0, fmt.Errorf("%s does not listen", f.socket)
 		}
 	}
 	name, code := c.code(0)
 	begin := time.Now()
 	err := c.login(name, code)
 	return time.Since(begin), err
+}
+
+// isListening reports whether somebody listens at a socket, without connecting: /proc/net/unix has
+// 10000, __SO_ACCEPTCON, for those that do.
+func isListening(path string) bool {
+	sockets, err := os.ReadFile("/proc/net/unix")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(sockets)) {
+		if strings.Contains(line, " 00010000 ") && strings.HasSuffix(line, " "+path+"\n") {
+			return true
+		}
+	}
+	return false
 }
