@@ -24,11 +24,13 @@ PAMDIR    ?= $(firstword $(wildcard /usr/lib/$(shell $(CC) -print-multiarch 2>/d
 PAMCONFIGS ?= $(wildcard /usr/share/pam-configs)
 # The same of polkit.
 POLKITRULES ?= $(wildcard /usr/share/polkit-1/rules.d)
+# And of AppArmor.
+APPARMORDIR ?= $(wildcard /etc/apparmor.d)
 MODFLAGS   = -std=gnu11 -Wall -Wextra -Werror -O2 -fPIC -fvisibility=hidden -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 MODLDFLAGS = -shared -Wl,-z,relro,-z,now,-z,defs
 MODSOURCES = pam/pam_factord.c pam/person.c pam/options.c pam/verdict.c pam/mark.c pam/link.c pam/text.c
 
-.PHONY: build module demo test check bench e2e vm-test fuzz fuzz-module install clean
+.PHONY: build module demo test check bench e2e vm-test fuzz fuzz-module selinux-test install clean
 
 build:
 	@packaging/need build
@@ -80,6 +82,11 @@ fuzz: fuzz-module
 fuzz-module:
 	@packaging/fuzz-module $(FUZZTIME)
 
+# The SELinux policy module: compiled, linked into Debian's policy, and asked. As root.
+selinux-test:
+	@packaging/need selinux
+	@packaging/selinux/test
+
 bench: build
 	@packaging/need bench
 	$(GO) run ./daemon/factordtest/bench -bin bin
@@ -105,6 +112,10 @@ install:
 	install -m 0644 packaging/systemd/factord.socket packaging/systemd/factord-usb.socket $(DESTDIR)/etc/systemd/system/
 	install -D -m 0644 packaging/udev/70-factord-usb.rules $(DESTDIR)/etc/udev/rules.d/70-factord-usb.rules
 	test -z "$(POLKITRULES)" || install -D -m 0644 packaging/polkit/70-factord-usb.rules $(DESTDIR)$(POLKITRULES)/70-factord-usb.rules
+	test -z "$(APPARMORDIR)" || for profile in factord factord-usb; do \
+		sed 's|@PREFIX@|$(PREFIX)|' packaging/apparmor/$$profile | install -D -m 0644 /dev/stdin $(DESTDIR)$(APPARMORDIR)/$$profile; done
+	for f in factord.te factord.if factord.fc; do \
+		sed 's|^/usr/|$(PREFIX)/|' packaging/selinux/$$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/doc/factord/selinux/$$f; done
 	install -m 0644 packaging/systemd/factord.sysusers $(DESTDIR)/etc/sysusers.d/factord.conf
 	install -m 0644 packaging/systemd/factord.tmpfiles $(DESTDIR)/etc/tmpfiles.d/factord.conf
 	install -D -m 0644 packaging/logrotate $(DESTDIR)/etc/logrotate.d/factord
