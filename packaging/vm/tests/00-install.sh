@@ -8,6 +8,7 @@ cp -r --preserve=mode,links,timestamps /host/root/. /
 systemd-sysusers
 systemd-tmpfiles --create
 runuser -u factord -- /usr/local/sbin/factord --init
+systemctl reload apparmor.service
 systemctl daemon-reload
 systemctl enable --now factord.socket
 udevadm control --reload && udevadm trigger
