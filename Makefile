@@ -38,11 +38,13 @@ PAMDIR    ?= $(firstword $(wildcard /usr/lib/$(shell $(CC) -print-multiarch 2>/d
 PAMCONFIGS ?= $(wildcard /usr/share/pam-configs)
 # The same of polkit.
 POLKITRULES ?= $(wildcard /usr/share/polkit-1/rules.d)
+# And of AppArmor.
+APPARMORDIR ?= $(wildcard /etc/apparmor.d)
 MODFLAGS   = -std=gnu11 -Wall -Wextra -Werror -O2 -fPIC -fvisibility=hidden -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 MODLDFLAGS = -shared -Wl,-z,relro,-z,now,-z,defs
 MODSOURCES = pam/pam_factord.c pam/person.c pam/options.c pam/verdict.c pam/mark.c pam/link.c pam/text.c
 
-.PHONY: build module demo test check bench e2e vm-test fuzz fuzz-module install deb rpm package-test clean
+.PHONY: build module demo test check bench e2e vm-test fuzz fuzz-module install deb rpm package-test selinux-test clean
 
 build:
 	@packaging/need build
@@ -95,6 +97,11 @@ fuzz: fuzz-module
 fuzz-module:
 	@packaging/fuzz-module $(FUZZTIME)
 
+# The SELinux policy module: compiled, linked into Debian's policy, and asked. As root.
+selinux-test:
+	@packaging/need selinux
+	@packaging/selinux/test
+
 bench: build
 	@packaging/need bench
 	$(GO) run ./daemon/factordtest/bench -bin bin
@@ -132,6 +139,10 @@ install:
 	install -D -m 0644 packaging/systemd/factord.tmpfiles $(DESTDIR)$(TMPFILESDIR)/factord.conf
 	install -D -m 0644 packaging/udev/70-factord-usb.rules $(DESTDIR)$(UDEVDIR)/70-factord-usb.rules
 	test -z "$(POLKITRULES)" || install -D -m 0644 packaging/polkit/70-factord-usb.rules $(DESTDIR)$(POLKITRULES)/70-factord-usb.rules
+	test -z "$(APPARMORDIR)" || for f in factord factord-usb; do \
+		$(installed) packaging/apparmor/$$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(APPARMORDIR)/$$f; done
+	for f in factord.te factord.if factord.fc; do \
+		sed 's|^/usr/|$(PREFIX)/|' packaging/selinux/$$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/doc/factord/selinux/$$f; done
 	install -D -m 0644 packaging/logrotate $(DESTDIR)/etc/logrotate.d/factord
 	install -d -m 0755 $(DESTDIR)/etc/factord
 	test -e $(DESTDIR)/etc/factord/factord.toml || install -m 0640 conf/factord.toml $(DESTDIR)/etc/factord/factord.toml

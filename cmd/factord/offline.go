@@ -72,7 +72,8 @@ func rekey(o options, stdout io.Writer) error {
 		return fmt.Errorf("the seal key is a credential, which factord can't change\nhint: --rekey --new-key-file FILE makes the new one; then put that file in the place of /etc/credstore/seal-key, or of what LoadCredential= of factord.service names")
 	}
 	if !credential {
-		warn(forgottenCredential(credstoreKey))
+		warn(forgottenCredential(credstoreKey, withStore))
+		warn(forgottenCredential(encryptedKey, withSystemd))
 	}
 	next, made := store.NewKey(), false
 	if o.newKeyFile != "" { // in a folder of root's, so with root's rights
@@ -95,7 +96,7 @@ func rekey(o options, stdout io.Writer) error {
 		fmt.Fprintf(stdout, "%s was made with the new key.\n", o.newKeyFile)
 	}
 	if credential {
-		fmt.Fprintf(stdout, "Now put %s in the place of the credential: /etc/credstore/seal-key, or what LoadCredential= of factord.service\nnames. With the old one factord does not start.\n", o.newKeyFile)
+		fmt.Fprintf(stdout, "Now put %s in the place of the credential: /etc/credstore/seal-key, or what LoadCredential= of factord.service\nnames, or encrypted anew, that of LoadCredentialEncrypted=. With the old one factord does not start.\n", o.newKeyFile)
 	} else {
 		fmt.Fprintf(stdout, "The new key is in %s.\n", filepath.Join(o.state, store.KeyFile))
 	}
@@ -106,17 +107,23 @@ func rekey(o options, stdout io.Writer) error {
 	return nil
 }
 
-// credstoreKey is where README has the seal key where it is a credential.
-const credstoreKey = "/etc/credstore/seal-key"
+// Where the documentation has the seal key where it is a credential, in the clear or as
+// systemd-creds(1) encrypts it, and how a command gets it from there.
+const (
+	credstoreKey = "/etc/credstore/seal-key"
+	encryptedKey = "/etc/credstore.encrypted/seal-key"
+	withStore    = "CREDENTIALS_DIRECTORY=/etc/credstore before it"
+	withSystemd  = "systemd-run --pipe --wait -p LoadCredentialEncrypted=seal-key before it"
+)
 
 // forgottenCredential warns of a credential that nobody has named: the service
 // would go on with it after the database has another key.
-func forgottenCredential(path string) []string {
+func forgottenCredential(path, with string) []string {
 	if _, err := os.Lstat(path); err != nil {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s exists, and is not used here; if factord.service has it as its credential, it does not open the database after this: "+
-		"then --rekey needs CREDENTIALS_DIRECTORY=%s and --new-key-file", path, filepath.Dir(path))}
+		"then --rekey needs %s, and --new-key-file", path, with)}
 }
 
 // quoted are names as they can be shown: whoever owns the directory has chosen them.

@@ -43,7 +43,7 @@ func onState(o options, fn func(c store.Config, credential bool) error) error {
 			key, err = sealKey(o, func() { fmt.Fprintln(os.Stderr, "factord: "+keySettled) })
 		}
 		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%w\nhint: if factord.service has the key as a credential, run this with CREDENTIALS_DIRECTORY=/etc/credstore", err)
+			err = fmt.Errorf("%w\nhint: if factord.service has the key as a credential, run this with "+withStore+", or if it is encrypted with "+withSystemd, err)
 		}
 		if err != nil {
 			return err

@@ -63,12 +63,14 @@ func TestStartBesideARekey(t *testing.T) {
 
 func TestForgottenCredential(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "seal-key")
-	if text := forgottenCredential(path); text != nil {
+	if text := forgottenCredential(path, withStore); text != nil {
 		t.Errorf("there is none, and yet %q", text)
 	}
 	os.WriteFile(path, nil, 0o600)
-	text := strings.Join(forgottenCredential(path), "\n")
-	if !strings.Contains(text, path+" exists") || !strings.Contains(text, "CREDENTIALS_DIRECTORY="+filepath.Dir(path)+" ") {
-		t.Errorf("warned %q", text)
+	for with, want := range map[string]string{withStore: "CREDENTIALS_DIRECTORY=/etc/credstore ", withSystemd: "LoadCredentialEncrypted=seal-key "} {
+		text := strings.Join(forgottenCredential(path, with), "\n")
+		if !strings.Contains(text, path+" exists") || !strings.Contains(text, want) {
+			t.Errorf("warned %q", text)
+		}
 	}
 }

@@ -109,7 +109,7 @@ chmod 755 $probe/probe
 unit=/run/systemd/system/probe.service
 at_exit "rm -f $unit; systemctl daemon-reload"
 under_the_unit() {
-	sed -e '/^ExecStopPost/d; /^CollectMode/d; /^StandardOutput/d' \
+	sed -e '/^ExecStopPost/d; /^CollectMode/d; /^StandardOutput/d; /^AppArmorProfile/d' \
 		-e '/^RuntimeMaxSec/d' -e "s|^ExecStart=.*|Type=oneshot\nExecStart=$probe/probe\nStandardOutput=file:/run/probe.out|" /usr/lib/systemd/system/factord-usb@.service >$unit
 	rm -f /run/probe.out
 	systemctl daemon-reload
