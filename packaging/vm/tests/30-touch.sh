@@ -6,7 +6,7 @@
 person tina sudo
 token tina hotp
 pam_service sudo <$snippets/sudo
-printf 'auth required pam_factord.so first\naccount required pam_permit.so\n' | pam_service vm-lock
+pam_stack vm-lock
 rules <<'EOT'
 [[rule]]
 name = "sudo"

@@ -5,7 +5,7 @@
 . /vm/lib
 
 person trudy
-printf 'auth required pam_factord.so first\naccount required pam_permit.so\n' | pam_service vm-wait
+pam_stack vm-wait
 rules <<'EOT'
 [[rule]]
 services = ["vm-wait"]

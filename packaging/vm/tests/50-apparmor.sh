@@ -5,8 +5,8 @@
 
 person abe
 token abe hotp
-printf 'auth required pam_factord.so first\naccount required pam_permit.so\n' | pam_service vm-mac
-printf 'auth required pam_factord.so first\naccount required pam_permit.so\n' | pam_service vm-mac-later
+pam_stack vm-mac
+pam_stack vm-mac-later
 served() { # BACKEND SERVICE
 	cat <<EOT
 [audit]
@@ -20,7 +20,9 @@ services = ["$2"]
 factors = ["totp", "touch", "hmac", "piv", "fido2"]
 EOT
 }
-served hidraw vm-mac | rules
+rules <<EOT
+$(served hidraw vm-mac)
+EOT
 
 pid() { systemctl show -P MainPID factord.service; }
 confinement() { cat "/proc/$1/attr/current"; }

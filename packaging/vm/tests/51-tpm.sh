@@ -13,14 +13,16 @@ follow() { # NAME: fails as the first command that does
 
 person tom
 token tom hotp
-printf 'auth required pam_factord.so first\naccount required pam_permit.so\n' | pam_service vm-tpm
+pam_stack vm-tpm
 # The same for who is refused because nobody answers: it waits no longer than it must here.
-printf 'auth required pam_factord.so first timeout=5\naccount required pam_permit.so\n' | pam_service vm-tpm-shut
+pam_stack vm-tpm-shut timeout=5
 rule='
 [[rule]]
 services = ["vm-tpm", "vm-tpm-shut"]
 factors = ["totp"]'
-echo "$rule" | rules
+rules <<EOT
+$rule
+EOT
 
 # The tests after this one find the key where they expect it.
 state=/var/lib/factord

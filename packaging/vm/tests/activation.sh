@@ -4,7 +4,7 @@
 
 person aria
 token aria hotp
-printf 'auth required pam_factord.so first\naccount required pam_permit.so\n' | pam_service vm-activation
+pam_stack vm-activation
 rules <<'EOF'
 [[rule]]
 services = ["vm-activation"]

@@ -5,7 +5,7 @@
 
 person mara
 token mara hotp
-printf 'auth required pam_factord.so first\naccount required pam_permit.so\n' | pam_service vm-machine
+pam_stack vm-machine
 rules <<'EOF'
 [[rule]]
 services = ["vm-machine"]
