@@ -76,12 +76,12 @@ e2e: build
 
 # Tests on a whole machine with systemd, sshd and USB, which QEMU makes: all, or
 # make vm-test VM_TESTS="sudo ssh". The first time takes two minutes more.
-VM_MACHINES ?= 1
+VM_OPTIONS ?=
 VIRTUALKEY = $(wildcard usb/virtual/cmd)
 vm-test: build
 	@packaging/need vm
 	$(if $(VIRTUALKEY),$(static)virtual-yubikey ./$(VIRTUALKEY))
-	@packaging/vm/test -j $(VM_MACHINES) $(VM_TESTS)
+	@packaging/vm/test $(VM_OPTIONS) $(VM_TESTS)
 
 # What to run before landing.
 check: test fuzz
