@@ -1,5 +1,8 @@
 # bash completion of factorctl. A test keeps it to the verbs and flags of cmd/factorctl.
 
+# Users whose names are no more than a word to the shell: a directory may have any.
+_factorctl_users() { compgen -u -X '*[!A-Za-z0-9._@-]*' -- "$1"; }
+
 _factorctl() {
 	local cur=$2 prev=$3 verb='' arguments=0 valued=0 i words=''
 	# bash makes words of their own of "=" and of what stands behind it.
@@ -23,7 +26,7 @@ _factorctl() {
 	COMPREPLY=()
 	case $prev in
 	--user | --ruser)
-		COMPREPLY=($(compgen -u -- "$cur"))
+		COMPREPLY=($(_factorctl_users "$cur"))
 		return
 		;;
 	--socket | --secret-file | --private-id-file | --aes-key-file | --users | --verify-file)
@@ -79,7 +82,7 @@ _factorctl() {
 	enroll0) words='totp hotp backup yubico touch hmac piv fido2 duo' ;;
 	completion0) words='bash zsh fish' ;;
 	import0 | check-config0) compopt -o default ;;
-	list0 | forget0 | unlock0 | invite0 | bypass0 | remove1 | resync1) COMPREPLY=($(compgen -u -- "$cur")) ;;
+	list0 | forget0 | unlock0 | invite0 | bypass0 | remove1 | resync1) COMPREPLY=($(_factorctl_users "$cur")) ;;
 	esac
 	[[ -z $words ]] || COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }

@@ -89,7 +89,7 @@ enrolled fido2 "Touch" "$touch" "once more" - "Touch" "$touch"
 proves "fido2: a touch gives sudo"
 begins_sudo kira
 equal "$(key blinks 60s)" "ok fido" "what blinks"
-sees "Touch"
+sees "security key fido2-1, then press Enter:"
 equal "$(key touch short)" "ok fido" "the touch"
 types 1 ""
 became_root

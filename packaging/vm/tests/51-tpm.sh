@@ -4,7 +4,7 @@
 . /vm/lib
 
 # documented NAME: the commands that the page has under that name.
-page=/usr/local/share/doc/factord/seal-key.md
+page=/usr/share/doc/factord/seal-key.md
 documented() { awk -v name="$1" '$0 == "```" { on = 0 } on; $0 == "```sh " name { on = 1 }' $page >"$mine/$1"; [ -s "$mine/$1" ] || fail "$page has no commands for $1"; }
 for name in bind lost backup rekey others; do documented $name; done
 follow() { # NAME: fails as the first command that does
