@@ -29,6 +29,10 @@ ZSHDIR      ?= $(PREFIX)/share/zsh/site-functions
 # Units, man pages and all that people read say where things are.
 installed = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|/usr/libexec/|$(PREFIX)/libexec/|g' -e 's|/usr/local/|$(PREFIX)/|g' \
 	-e 's|/etc/udev/rules.d/|$(UDEVDIR)/|g'
+# In one folder lie README.md, the configuration and the pages of packaging/doc, the snippets below
+# it; CONTRIBUTING.md is for who has the source.
+linked = -e 's@](packaging/doc/@](@g' -e 's@](\.\./\.\./README\.md@](README.md@g' -e 's@](\(\.\./\.\./\)*pam/snippets@](pam@g' \
+	-e 's@](CONTRIBUTING\.md)@](https://github.com/factord/factord/blob/main/CONTRIBUTING.md)@g'
 
 # The PAM module: no parser or buffer of it is to be trusted without these.
 CC        ?= gcc
@@ -107,9 +111,13 @@ bench: build
 	$(GO) run ./daemon/factordtest/bench -bin bin
 	$(GO) test -run '^$$' -bench Touch -benchtime 200x ./daemon/factor/piv ./daemon/factor/fido2
 
-# Pages of the manual, which name folders below PREFIX, and what shells complete with.
+# Pages of the manual, which name folders below PREFIX, what shells complete with, and documentation.
 .PHONY: install-texts
 install-texts:
+	for f in README.md conf/factord.toml packaging/doc/*.md; do \
+		$(installed) $(linked) $$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/doc/factord/$${f##*/} || exit 1; done
+	for f in pam/snippets/*; do \
+		$(installed) $$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/doc/factord/pam/$${f##*/} || exit 1; done
 	for f in packaging/man/*.[1-8]; do \
 		$(installed) $$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/} || exit 1; done
 	for f in $(notdir $(wildcard packaging/completions/*.bash)); do \
@@ -128,10 +136,6 @@ install:
 	install -D -m 0644 bin/pam_factord.so $(DESTDIR)$(PAMDIR)/pam_factord.so
 	test -z "$(PAMCONFIGS)" || install -D -m 0644 -t $(DESTDIR)$(PAMCONFIGS) packaging/pam-configs/factord packaging/pam-configs/factord-sudo
 	@$(MAKE) install-texts
-	for f in README.md conf/factord.toml packaging/doc/*.md; do \
-		$(installed) $$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/doc/factord/$${f##*/}; done
-	for f in pam/snippets/*; do \
-		$(installed) $$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/doc/factord/pam/$${f##*/}; done
 	for f in factord.socket factord.service factord-usb.socket factord-usb@.service; do \
 		$(installed) packaging/systemd/$$f | install -D -m 0644 /dev/stdin $(DESTDIR)$(UNITDIR)/$$f; done
 	for f in factord factord-usb; do \

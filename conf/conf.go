@@ -83,7 +83,7 @@ func syntaxError(name string, data []byte, err error) error {
 	}
 	switch {
 	case likePamDuo(data, e.Line):
-		e.Hint = `this looks like login_duo.conf: the README says in its chapter "Duo", at "From pam_duo or login_duo", what stands for each line; texts are in quotes here, comments behind #`
+		e.Hint = `this looks like login_duo.conf: duo.md (beside the README, or in packaging/doc) says at "From pam_duo or login_duo" what stands for each line; texts are in quotes here, comments behind #`
 	case strings.HasPrefix(strings.TrimSpace(lineAt(data, e.Line)), ";"):
 		e.Hint = "a comment begins with #"
 	case e.Hint == "" && strings.Contains(e.What, "expected value but found"):

@@ -5,7 +5,7 @@ import "strings"
 const pamDuo = "pam_duo and login_duo"
 
 // pamDuoHints says, for each key of login_duo.conf and pam_duo.conf that [duo] has not,
-// what stands for it here. The same table is in the README.
+// what stands for it here. The same table is in packaging/doc/duo.md.
 func pamDuoHints() map[string]string {
 	const (
 		groups   = `leave it out: write groups = ["..."] into a [[rule]], and for whom Duo is not to ask a [[rule]] with mode = "exempt" in front`

@@ -2,6 +2,7 @@ package pam_test
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -64,6 +65,31 @@ func TestSnippetSSHConfig(t *testing.T) {
 		t.Errorf("not enrolled: exit %d\n%s", status, x.Screen())
 	}
 	l.lastRecord(map[string]string{"verdict": "allow", "basis": "not-enrolled"})
+}
+
+// The lines in the README's "Protect SSH" are those of the snippet.
+func TestReadmeSSH(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	snippet, err := os.ReadFile("snippets/sshd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, chapter, _ := strings.Cut(string(readme), "\n## Protect SSH\n")
+	chapter, _, _ = strings.Cut(chapter, "\n## ")
+	blocks := regexp.MustCompile("(?ms)^ *```\n(.*?)^ *```\n").FindAllStringSubmatch(chapter, -1)
+	stack := regexp.MustCompile(`(?m)^(?:auth .*|account .* pam_factord.*)\n`).FindAllString(string(snippet), -1)
+	if len(blocks) < 3 || len(stack) != 3 {
+		t.Fatalf("%d blocks, %q", len(blocks), stack)
+	}
+	for i, want := range []string{sshdLines(t, string(snippet)), stack[0] + stack[1], stack[2]} {
+		if got := strings.ReplaceAll("\n"+blocks[i][1], "\n   ", "\n"); got != "\n"+want {
+			t.Errorf("the README has %q, the snippet %q", got, want)
+		}
+	}
 }
 
 // With sshd_config as it was the stack is all that there is between the network and

@@ -11,7 +11,7 @@ import (
 )
 
 // kind is a sort of event, as the journal knows it. The ids are for good:
-// people's filters and journald's catalogues name them (README.md lists them).
+// people's filters and journald's catalogues name them (packaging/doc/audit.md lists them).
 type kind struct {
 	id       string // MESSAGE_ID
 	priority journal.Priority

@@ -137,7 +137,7 @@ func TestVerify(t *testing.T) {
 }
 
 // What systemd makes of how far the units are open; the figures of 252. Each directive
-// that is missing has its reason in the unit, or in README.md.
+// that is missing has its reason in the unit.
 func TestSecurity(t *testing.T) {
 	analyze := factordtest.NeedProgram(t, "systemd-analyze")
 	for name, limit := range map[string]string{"factord.service": "12", "factord-usb@.service": "6"} {

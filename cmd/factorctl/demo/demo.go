@@ -109,7 +109,7 @@ func (s *show) conclude(results []result) error {
 	s.say(`All verdicts were right.
 
 To protect sudo on this machine: "Protect sudo" in the README has the commands, from
-make install to the lines for /etc/pam.d/sudo. Keep a root shell open meanwhile.
+make deb to the way back. Keep a root shell open meanwhile.
 `)
 	return nil
 }
