@@ -20,11 +20,12 @@ func (a *app) checkConfigCommand() *cobra.Command {
 		Long: `Reads a configuration as factord would, and says everything that is wrong with it:
 file, line and key; the keys and certificates it names (skey_file, api_key_file, ca_file) that factord would
 not start with; and, as warnings, which groups, users, PAM services and folders it names that are not here, and
-which PAM services ask factord without a rule. A credential is looked for in /etc/credstore and where else
-systemd finds it; only root can look there.
+which PAM services ask factord without a rule, or twice. A credential is looked for in /etc/credstore and where
+else systemd finds it; only root can look there.
 Factord itself is not asked and need not run.
-FILE is ` + conf.DefaultFile + ` if left out. For root it is then an error too if the
-account factord can't read it, of another FILE a warning.`,
+FILE is ` + conf.DefaultFile + ` if left out. It is then an error too if a credential
+is missing that factord.service does not take from elsewhere, and, for root, if the account factord can't read
+the file; of another FILE each is a warning.`,
 		Example: "  sudo factorctl check-config && sudo systemctl try-reload-or-restart factord\n  sudo factorctl check-config && sudo systemctl restart factord.service   # with a new credential",
 	}
 	return a.does(cmd, func(_ context.Context, args []string) error {
