@@ -18,6 +18,7 @@ import (
 
 	"github.com/factord/factord/cmd/factorctl/record"
 	totp "github.com/factord/factord/cmd/factorctl/token"
+	"github.com/factord/factord/conf"
 )
 
 // machine is a real factord in a folder of its own.
@@ -144,12 +145,15 @@ func TestWithFactord(t *testing.T) {
 	code := phone.Code(phone.Step(time.Now()) + 1)
 	try := []string{"test", "--user", m.user, "--first"}
 	m.must(code+"\n", "basis:    factor\nfactor:   totp\nrule:     sudo\n", try...)
-	m.run(code+"\n", try...).want(t, 1, "reason:   replayed", "used already")
+	again := m.run(code+"\n", try...)
+	again.want(t, 1, "reason:   replayed", "used already")
+	again.want(t, 1, "", conf.PAMNote("sudo"))
 	m.run("000 000\n", append(try, "--json")...).want(t, 1, `"verdict":"deny","reason":"`, "refused: ")
 	m.run("", "test", "--user", m.user, "--service", "nope").want(t, 1, "reason:   no-rule", "refused: no rule")
 
 	m.must("", "mode:      require\nfactors:   totp, backup\nenrolled:  yes\nusable:    totp\noutcome:   asked for a factor\n",
 		"explain", "--user", m.user, "--service", "sudo")
+	m.run("", "explain", "--user", m.user, "--service", "sudo").want(t, 0, "outcome:", conf.PAMNote("sudo")) // of this machine
 	m.must("", "  no      line 4    sudo: ", "explain", "--user", m.user, "--service", "login")
 	m.must("", `"matched":true`, "explain", "--user", m.user, "--service", "sudo", "--json")
 

@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/user"
 	"strconv"
+
+	"github.com/factord/factord/conf"
 )
 
 // selfName is the name of the user who runs this. This program is static, so
@@ -27,6 +29,13 @@ func selfName() string {
 func (a *app) noteRoot(user string) {
 	if sudoer := os.Getenv("SUDO_USER"); user == "" && os.Geteuid() == 0 && sudoer != "" && sudoer != "root" {
 		fmt.Fprintf(a.Stderr, "note: this is about %s; for %s say --user %s\n", selfName(), text(sudoer), text(sudoer))
+	}
+}
+
+// notePAM tells somebody who tries a service that PAM does not ask factord there yet.
+func (a *app) notePAM(service string) {
+	if note := conf.PAMNote(service); note != "" {
+		fmt.Fprintln(a.Stderr, text(note))
 	}
 }
 
