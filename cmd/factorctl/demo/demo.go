@@ -108,8 +108,8 @@ func (s *show) conclude(results []result) error {
 	}
 	s.say(`All verdicts were right.
 
-To protect sudo on this machine: "Protect sudo" in the README has the commands, from
-make install to the lines for /etc/pam.d/sudo. Keep a root shell open meanwhile.
+To protect sudo on this machine: "Protect sudo" in README.md has the commands, from
+"make deb" on. Where the package is installed that is /usr/share/doc/factord/README.md.
 `)
 	return nil
 }
