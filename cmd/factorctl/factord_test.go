@@ -191,7 +191,8 @@ func TestCodesWithFactord(t *testing.T) {
 	}
 	m.must(backup[0]+"\n", "factor:   backup\n", try...)
 	m.run(backup[0]+"\n", try...).want(t, 1, "reason:   replayed", "")
-	m.must("", `"codes":[`, "enroll", "backup", "--user", m.user, "--json")
+	m.must("", `"voids":["backup-1"]`, "enroll", "backup", "--user", m.user, "--json")
+	m.must("", "is enrolled for "+m.user+".\nThe codes of backup-2 are void now.\n", "enroll", "backup", "--user", m.user)
 
 	if invited := m.must("", "good for one enrolment until ", "invite", m.user, "--for", "2h"); !spelled.MatchString(invited) {
 		t.Errorf("no code in %q", invited)
@@ -201,6 +202,7 @@ func TestCodesWithFactord(t *testing.T) {
 	}
 	m.run("", "invite", "no-such-user").want(t, 1, "", `no such user: "no-such-user"`)
 	m.run("", "enroll", "frob", "--user", m.user).want(t, 1, "", `can't enroll "frob": it is one of totp, hotp, backup`)
+	m.run("", "enroll", "duo", "--user", m.user).want(t, 1, "", "factorctl: Duo is not set up here\nhint: [duo] in /etc/factord/factord.toml\n")
 }
 
 func TestSecretFile(t *testing.T) {
@@ -244,7 +246,7 @@ func TestDemo(t *testing.T) {
 		cmd := command("demo")
 		cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
 		out, err := cmd.CombinedOutput()
-		if err != nil || strings.Count(string(out), "as it should be") != 5 {
+		if err != nil || strings.Count(string(out), "as it should be") != 5 || !strings.Contains(string(out), "/usr/share/doc/factord/README.md") {
 			t.Errorf("%v\n%s", err, out)
 		}
 	})
