@@ -190,3 +190,25 @@ func TestCheckConfig(t *testing.T) {
 	run(t, "", "check-config", bad).want(t, 1, "", "bad:1: frob")
 	run(t, "", "check-config", bad, "--json").want(t, 1, `"ok":false`, "bad:3: factors")
 }
+
+// Who can't read the configuration is told how to have it checked.
+func TestCheckConfigUnread(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "factord.toml")
+	if err := os.WriteFile(path, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	cmd := command("check-config", path)
+	if os.Geteuid() == 0 {
+		for dir := range map[string]bool{bin: true, filepath.Dir(path): true, filepath.Dir(filepath.Dir(path)): true} {
+			if err := os.Chmod(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
+	}
+	out, err := cmd.CombinedOutput()
+	want := "factorctl: opening the configuration: open " + path + ": permission denied\nhint: sudo factorctl check-config " + path + "\n"
+	if err == nil || string(out) != want {
+		t.Errorf("%v: %q, want %q", err, out, want)
+	}
+}

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -41,6 +44,10 @@ the file; of another FILE each is a warning.`,
 // where factord can't read it.
 func (a *app) checkConfig(file string) error {
 	c, err := conf.Load(file, conf.BuiltIn())
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+		what, _, _ := strings.Cut(err.Error(), "\nhint: ")
+		err = fmt.Errorf("%s\nhint: sudo factorctl check-config%s", what, more(file))
+	}
 	if err == nil {
 		err = look(file, c)
 	}
@@ -56,6 +63,14 @@ func (a *app) checkConfig(file string) error {
 	}
 	a.printf("%s: %s\n", file, c.Summary())
 	return nil
+}
+
+// more is the argument that names another file than the usual one.
+func more(file string) string {
+	if file == conf.DefaultFile {
+		return ""
+	}
+	return " " + text(file)
 }
 
 // look adds to the warnings of c what is amiss around it, and returns what factord
