@@ -160,6 +160,9 @@ func TestWithFactord(t *testing.T) {
 	m.must("", "unlocked "+m.user, "unlock", m.user)
 	m.must("", "removed totp-1 of "+m.user, "remove", "totp-1", "--user", m.user)
 	m.run("", "remove", "totp-1", "--user", m.user).want(t, 1, "", "hint: factorctl list")
+	if o := m.run("", "remove", "totp-1"); strings.Contains(o.stderr, "\nhint: as root, say whose: --user ") != (os.Geteuid() == 0) {
+		t.Errorf("of nobody: %q", o.stderr)
+	}
 	m.must("", "nothing is enrolled\n", "list", "--user", m.user)
 	m.auditTells(t)
 }
