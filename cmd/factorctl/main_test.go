@@ -193,6 +193,9 @@ func TestCheckConfig(t *testing.T) {
 	run(t, "", "check-config", good).want(t, 0, "enroll has no effect", "")
 	run(t, "", "check-config", good, "--json").want(t, 0, `"ok":true,"rules":1,`, "")
 	run(t, "", "check-config", bad).want(t, 1, "", "bad:1: frob")
+	if o := run(t, "", "check-config", bad); strings.Count(o.stderr, "factorctl: "+bad+":") != 2 {
+		t.Errorf("not each error has the program's name: %q", o.stderr)
+	}
 	run(t, "", "check-config", bad, "--json").want(t, 1, `"ok":false`, "bad:3: factors")
 }
 

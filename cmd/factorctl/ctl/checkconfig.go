@@ -53,16 +53,30 @@ func (a *app) checkConfig(file string) error {
 	}
 	if a.json {
 		a.reportConfig(file, c, err)
-		return err
 	}
 	if err != nil {
-		return err
+		return eachNamed(err)
 	}
+	if !a.json {
+		a.showConfig(file, c)
+	}
+	return nil
+}
+
+func (a *app) showConfig(file string, c *conf.Config) {
 	for _, w := range c.Warnings {
 		a.printf("warning: %s\n", w)
 	}
 	a.printf("%s: %s\n", file, c.Summary())
-	return nil
+}
+
+// eachNamed has several errors each begin as the first one will.
+func eachNamed(err error) error {
+	var all []string
+	for _, e := range split(err) {
+		all = append(all, e.Error())
+	}
+	return errors.New(strings.Join(all, "\nfactorctl: "))
 }
 
 // more is the argument that names another file than the usual one.
