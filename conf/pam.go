@@ -39,7 +39,7 @@ func (c *Config) pamDoubts(file string, dirs ...string) (all []string) {
 		}
 		if len(auth) > 1 && !auth[0].ends() {
 			all = append(all, fmt.Sprintf("%s: the PAM service %s asks factord twice: by %s and by %s\nhint: %s",
-				file, printable(name), auth[0].file, auth[1].file, onceHint(auth[0].file)))
+				file, printable(name), auth[0].file, auth[1].file, onceHint(auth[0].file, auth[1].file)))
 		}
 	}
 	text := "%s: the PAM services %s ask factord, and no rule is for them: it refuses whoever comes there"
@@ -73,10 +73,10 @@ func likely(hint string) string {
 	return "\nhint: " + hint
 }
 
-// onceHint says how to be rid of one of two lines, of which the first stands in file.
-func onceHint(file string) string {
-	if filepath.Base(file) == "common-auth" {
-		return "either pam-auth-update --disable what is enabled of factord's, or take the other line out"
+// onceHint says how to be rid of one of two lines, by the files in which they stand.
+func onceHint(first, second string) string {
+	if filepath.Base(first) == "common-auth" && first != second {
+		return "take the line out of " + second + ", or pam-auth-update --disable factord-sudo factord"
 	}
 	return "take one of the lines out"
 }

@@ -166,7 +166,7 @@ func TestPAMStacks(t *testing.T) {
 func TestPAMAskedTwice(t *testing.T) {
 	const line = "@include common-auth\nauth required pam_factord.so first\n"
 	dir := pamFolder(t, "common-auth", commonAuth(t, "factord-sudo"), "sudo", line, "sudo-i", "@include common-auth\n", "polkit-1", line)
-	want := "f: the PAM service sudo asks factord twice: by " + dir + "/common-auth and by " + dir + "/sudo\nhint: either pam-auth-update --disable what is enabled of factord's, or take the other line out"
+	want := "f: the PAM service sudo asks factord twice: by " + dir + "/common-auth and by " + dir + "/sudo\nhint: take the line out of " + dir + "/sudo, or pam-auth-update --disable factord-sudo factord"
 	if got := pamWarnings(t, "[[rule]]\nfactors = ['totp']\n", dir); got != want {
 		t.Errorf("%q\n%q is wanted", got, want)
 	}
