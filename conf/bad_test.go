@@ -162,8 +162,18 @@ func TestHints(t *testing.T) {
 		{in("networks = ['::ffff:10.0.0.1']\n" + ok), `hint: write "10.0.0.1/32"`},
 		{in("enroll = 'now'\n" + ok), `hint: write "login"`},
 		{in("mode = 'on'\n" + ok), `hint: write one of "require", "enrolled", "audit", "exempt"`},
-		{"[rule]\n" + ok, "hint: write [[rule]], with two brackets"},
-		{"[totp]\nwindows = 1", "hint: the keys here are issuer, window"},
+		{"[rule]\n" + ok, "hint: a rule begins with [[rule]], in two brackets"},
+		{"[rule]\n" + ok + "[rule]\n" + ok, "hint: a rule begins with [[rule]], in two brackets"},
+		{in(ok) + "[rule]\n" + ok, "hint: a rule begins with [[rule]], in two brackets"},
+		{"[totp]\ncolour = 1", "hint: the keys here are issuer, window"},
+		{"[totp]\nwindows = 1", "hint: did you mean window?"},
+		{in("service = ['sudo']\n" + ok), "hint: did you mean services?"},
+		{in("user = ['alice']\n" + ok), "hint: did you mean users?"},
+		{in("factor = ['totp']\n" + ok), "hint: did you mean factors?"},
+		{in("remember = 8h\n" + ok), "hint: a duration stands in quotes"},
+		{in("remember = 90m\n" + ok), "hint: a duration stands in quotes"},
+		{in("remember = 8hours\n" + ok), "hint: a duration stands in quotes"},
+		{"[daemon]\nidle_exit=5m # short", "hint: a duration stands in quotes"},
 	}
 	for _, tt := range tests {
 		_, err := Parse("f", []byte(tt.text), builtIn)

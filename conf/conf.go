@@ -86,6 +86,10 @@ func syntaxError(name string, data []byte, err error) error {
 		e.Hint = `this looks like login_duo.conf: duo.md (beside the README, or in packaging/doc) says at "From pam_duo or login_duo" what stands for each line; texts are in quotes here, comments behind #`
 	case strings.HasPrefix(strings.TrimSpace(lineAt(data, e.Line)), ";"):
 		e.Hint = "a comment begins with #"
+	case strings.HasPrefix(strings.TrimSpace(lineAt(data, e.Line)), "[rule]"):
+		e.Hint = arrayHint("rule")
+	case e.Hint == "" && bareDuration(lineAt(data, e.Line)):
+		e.Hint = "a duration stands in quotes"
 	case e.Hint == "" && strings.Contains(e.What, "expected value but found"):
 		e.Hint = "a text stands in quotes"
 	}
@@ -93,6 +97,14 @@ func syntaxError(name string, data []byte, err error) error {
 		e.Hint = fmt.Sprintf("is the list that begins in line %d closed?", line)
 	}
 	return e
+}
+
+// bareDuration reports whether what a line sets begins as 8h or 90m does.
+func bareDuration(line string) bool {
+	_, value, _ := strings.Cut(line, "=")
+	value = strings.TrimSpace(value)
+	unit := strings.TrimLeft(value, "0123456789.")
+	return unit != value && unit != "" && strings.ContainsRune("smhdw", rune(unit[0]))
 }
 
 // lineAt returns a line, counted from 1.

@@ -94,3 +94,22 @@ func requestOf(n uint16) policy.Request {
 		Now:       time.Date(2025+bits(2), 6, 1, 0, 0, 0, 0, time.UTC),
 	}
 }
+
+func FuzzPAMStack(f *testing.F) {
+	f.Add("auth [success=1 default=ignore] pam_unix.so\nauth requisite pam_deny.so\nauth required pam_factord.so\n", "@include a\n")
+	f.Add("auth [success=ignore auth_err=1 default=die] pam_succeed_if.so quiet service in a:b\nauth required pam_factord.so\n", "auth substack a\nauth include b\n")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		known := map[string]*service{"a": {lines: parsePAM("a", a)}, "b": {lines: parsePAM("b", b)}}
+		for _, name := range []string{"a", "b", "c"} {
+			surely, more := calls(known, name, "auth")
+			for _, l := range surely {
+				if !l.asks() {
+					t.Errorf("%+v asks nothing", l)
+				}
+			}
+			if name == "c" && !more {
+				t.Error("of a file that is not there all is known")
+			}
+		}
+	})
+}

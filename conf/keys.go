@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"cmp"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ type keyCheck struct {
 	credentials string   // $CREDENTIALS_DIRECTORY, or ""
 	stores      []string // where LoadCredential= finds what is named without a path
 	sealed      []string // the same, of what only systemd can read
+	units       []string // where systemd has factord's unit
 	account     string   // that factord runs as; "": not asked
 	used        bool     // the configuration is the one in use
 }
@@ -28,7 +30,7 @@ type keyCheck struct {
 type doubt struct{ error }
 
 // errSealed is of a key that is there, and that only systemd can read.
-var errSealed = errors.New("is encrypted")
+var errSealed = errors.New("is systemd's to read")
 
 // CheckKeys reads the keys and certificates that lie outside of the file, as factord does when it starts.
 // The error is what factord would refuse them for, in its words; of what can't be told
@@ -38,6 +40,7 @@ func (c *Config) CheckKeys(file string, used bool) (doubts []string, err error) 
 		credentials: os.Getenv("CREDENTIALS_DIRECTORY"),
 		stores:      []string{"/etc/credstore", "/run/credstore", "/usr/lib/credstore"},
 		sealed:      []string{"/etc/credstore.encrypted", "/run/credstore.encrypted", "/usr/lib/credstore.encrypted", "/run/credentials/@system"},
+		units:       unitDirs(),
 		account:     Account,
 		used:        used,
 	})
@@ -147,6 +150,8 @@ func (k keyCheck) stored(name string) (Secret, error) {
 		switch {
 		case errors.Is(err, fs.ErrPermission):
 			hidden = err
+		case err == nil:
+			return s, k.unloaded(name)
 		case !errors.Is(err, fs.ErrNotExist):
 			return s, err
 		}
@@ -154,7 +159,7 @@ func (k keyCheck) stored(name string) (Secret, error) {
 	for _, dir := range k.sealed {
 		switch _, err := os.Stat(filepath.Join(dir, name)); {
 		case err == nil:
-			return "", errSealed
+			return "", cmp.Or(k.unloaded(name), errSealed)
 		case errors.Is(err, fs.ErrPermission):
 			hidden = err
 		}
@@ -162,11 +167,37 @@ func (k keyCheck) stored(name string) (Secret, error) {
 	if hidden != nil {
 		return "", unseen(hidden)
 	}
+	return "", k.missing(name)
+}
+
+// missing is what becomes of a credential that is in no store: factord does not start
+// without it, unless its unit takes it from elsewhere.
+func (k keyCheck) missing(name string) error {
 	var places []string
 	for _, dir := range k.stores {
 		places = append(places, filepath.Join(dir, name))
 	}
-	return "", doubt{fmt.Errorf("there is no credential %q here: neither %s\nhint: factord does not start without it, unless its unit has LoadCredential=%s:/another/path", name, strings.Join(places, " nor "), name)}
+	text := fmt.Sprintf("there is no credential %q here: neither %s", name, strings.Join(places, " nor "))
+	if k.used {
+		switch loads(k.units, name) {
+		case fromOthers:
+			return errSealed
+		case fromStore:
+			return fmt.Errorf("%s\nhint: factord does not start without it: put it into the first of these files, of mode 0600", text)
+		case notLoaded:
+			return fmt.Errorf("%s\nhint: factord does not start without it; and its unit needs a drop-in with LoadCredential=%s (systemctl edit factord.service)", text, name)
+		}
+	}
+	return doubt{fmt.Errorf("%s\nhint: factord does not start without it, unless its unit has LoadCredential=%s:/another/path", text, name)}
+}
+
+// unloaded is the error of a credential that is in a store and that the unit does not
+// name.
+func (k keyCheck) unloaded(name string) error {
+	if !k.used || loads(k.units, name) != notLoaded {
+		return nil
+	}
+	return fmt.Errorf("factord.service does not load the credential %q\nhint: its unit needs a drop-in with LoadCredential=%s (systemctl edit factord.service)", name, name)
 }
 
 // unseen is the doubt of who is neither root nor factord.

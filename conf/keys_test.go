@@ -61,6 +61,60 @@ func TestCheckKeys(t *testing.T) {
 	}
 }
 
+// Of the configuration in use a credential that is missing is an error, unless the unit
+// takes it from elsewhere, or can't be seen.
+func TestCheckCredentials(t *testing.T) {
+	unit := func(files ...string) string {
+		dir := t.TempDir()
+		for i := 0; i < len(files); i += 2 {
+			path := filepath.Join(dir, files[i])
+			if os.MkdirAll(filepath.Dir(path), 0o755) != nil || os.WriteFile(path, []byte(files[i+1]), 0o644) != nil {
+				t.Fatal(path)
+			}
+		}
+		return dir
+	}
+	const service, dropIn = "factord.service", "factord.service.d/a.conf"
+	store := unit("duo-stored", "verysecret\n")
+	const refused, misnamed = "there is no credential", "does not load the credential"
+	shipped, err := os.ReadFile("../packaging/systemd/factord.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, want string
+		units      []string
+	}{
+		{"duo-skey", refused, []string{unit(service, string(shipped))}},
+		{"duo_skey", refused, []string{unit(service, string(shipped))}},
+		{"duo-stored", misnamed, []string{unit(service, string(shipped))}},
+		{"duo-stored", "", []string{unit(service, string(shipped)), unit(dropIn, "[Service]\nLoadCredential=duo-stored\n")}},
+		{"duo-stored", "", []string{unit(service, "[Service]\nImportCredential=duo-*\n")}},
+		{"duo-skey", refused, []string{unit(service, "[Service]\nImportCredential=duo-*\n")}},
+		{"duo-skey", "", []string{unit(service, "[Service]\nLoadCredential=duo-skey:/root/skey\n")}},
+		{"duo-skey", refused, []string{unit(service, "[Service]\n#LoadCredential=duo-skey:/root/skey\n")}},
+		{"duo-skey", "", []string{unit(dropIn, "[Service]\nLoadCredentialEncrypted = duo-skey:/etc/duo\n"), unit(service, string(shipped))}},
+		{"duo-skey", "", []string{unit(service, "[Service]\nSetCredential=duo-skey:x\n")}},
+		{"duo-skey", "", []string{unit(service, "[Service]\nLoadCredential=duo:/etc/duo\nLoadCredential=%N-skey:/x\n")}},
+		{"duo-skey", refused, []string{unit(service, ""), unit(service, "[Service]\nLoadCredential=duo-skey:/root/skey\n")}}, // the other goes before
+	} {
+		c := &Config{Duo: &Duo{SkeyFile: "credential:" + tt.name, Line: 4}}
+		k := keyCheck{stores: []string{store}, units: tt.units, used: true}
+		doubts, err := c.checkKeys("f", k)
+		if len(doubts) > 0 || (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s with %q: %v, doubts %q, want %q", tt.name, tt.units, err, doubts, tt.want)
+		}
+		k.used = false
+		if doubts, err := c.checkKeys("f", k); err != nil || (len(doubts) > 0) != (tt.name != "duo-stored") {
+			t.Errorf("%s of a file that is not in use: %v, doubts %q", tt.name, err, doubts)
+		}
+	}
+	c := &Config{Duo: &Duo{SkeyFile: "credential:duo-skey", Line: 4}}
+	if doubts, err := c.checkKeys("f", keyCheck{stores: []string{store}, units: []string{store}, used: true}); err != nil || len(doubts) != 1 {
+		t.Errorf("without a unit: %v, doubts %q", err, doubts)
+	}
+}
+
 // Nor does factord start without the certificates that it is to trust.
 func TestCheckRoots(t *testing.T) {
 	dir := t.TempDir()

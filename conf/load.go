@@ -56,7 +56,7 @@ func openError(err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("opening the configuration: %w\nhint: without one nobody can log in; %s", err, sampleHint(program))
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("opening the configuration: %w\nhint: root may read it, and factord by its group: %s", err, giveGroup(err))
+		return fmt.Errorf("opening the configuration: %w\nhint: %s", err, readableHint(err))
 	}
 	return fmt.Errorf("opening the configuration: %w", err)
 }

@@ -24,8 +24,15 @@ func (c *Config) Doubts(file string) (all []string) {
 	doubt := func(line int, format string, args ...any) {
 		all = append(all, place(file, line)+": "+fmt.Sprintf(format, args...))
 	}
+	now := time.Now()
 	for i := range c.Rules {
 		r := &c.Rules[i]
+		if !r.Until.IsZero() && !now.Before(r.Until) {
+			doubt(r.Line, "rule %s: until is over: who has no factor is refused", title(r))
+		}
+		if !r.EnrollUntil.IsZero() && !now.Before(r.EnrollUntil) {
+			doubt(r.Line, "rule %s: enroll_until is over: nobody can set up a factor in a login", title(r))
+		}
 		for _, name := range r.Groups {
 			if missing("group", name) {
 				doubt(r.Line, "rule %s: there is no group %q here: who comes to this rule is refused", title(r), name)

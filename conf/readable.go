@@ -29,12 +29,26 @@ func Unreadable(file, account string) string {
 		return ""
 	}
 	if dir := filepath.Dir(file); refused(u, "-x", dir) {
-		return fmt.Sprintf("%s: %s can't look into %s\nhint: factord's place for it is /etc/factord, of mode 0755", file, account, dir)
+		return fmt.Sprintf("%s: %s can't look into %s\nhint: %s", file, account, dir, placeHint)
 	}
 	if refused(u, "-r", file) {
 		return fmt.Sprintf("%s: %s can't read this file\nhint: %s", file, account, chgrp(file))
 	}
 	return ""
+}
+
+const placeHint = "factord's place for it is /etc/factord, of mode 0755"
+
+// readableHint says to root what keeps this process from reading a file: who can't
+// even ask for its mode can't look into its folder.
+func readableHint(err error) string {
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		if _, stat := os.Stat(of.Path); errors.Is(stat, fs.ErrPermission) {
+			return placeHint
+		}
+	}
+	return "root may read it, and factord by its group: " + giveGroup(err)
 }
 
 // giveGroup is chgrp for the file that an error is about.

@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -80,7 +81,7 @@ func (t *table) section(name string) *table {
 
 // sections returns the tables [[name]].
 func (t *table) sections(name string) []*table {
-	hint := fmt.Sprintf("write [[%s]], with two brackets", name)
+	hint := arrayHint(name)
 	list, ok := t.values[name].([]map[string]any)
 	if ok {
 		t.asked = append(t.asked, name)
@@ -95,6 +96,10 @@ func (t *table) sections(name string) []*table {
 		tables = append(tables, &table{report: t.report, path: t.path.key(name).index(i), values: values})
 	}
 	return tables
+}
+
+func arrayHint(name string) string {
+	return fmt.Sprintf("a %s begins with [[%[1]s]], in two brackets", name)
 }
 
 // inline returns the tables of name = [{…}, {…}].
@@ -131,7 +136,7 @@ func (t *table) done() {
 			continue
 		}
 		if t.path != "" {
-			hint = "the keys here are " + known
+			hint = cmp.Or(didYouMean(key, t.asked), "the keys here are "+known)
 		}
 		t.fail(key, hint, "unknown key")
 	}

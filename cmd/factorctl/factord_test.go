@@ -18,6 +18,7 @@ import (
 
 	"github.com/factord/factord/cmd/factorctl/record"
 	totp "github.com/factord/factord/cmd/factorctl/token"
+	"github.com/factord/factord/conf"
 )
 
 // machine is a real factord in a folder of its own.
@@ -144,18 +145,24 @@ func TestWithFactord(t *testing.T) {
 	code := phone.Code(phone.Step(time.Now()) + 1)
 	try := []string{"test", "--user", m.user, "--first"}
 	m.must(code+"\n", "basis:    factor\nfactor:   totp\nrule:     sudo\n", try...)
-	m.run(code+"\n", try...).want(t, 1, "reason:   replayed", "used already")
+	again := m.run(code+"\n", try...)
+	again.want(t, 1, "reason:   replayed", "used already")
+	again.want(t, 1, "", conf.PAMNote("sudo"))
 	m.run("000 000\n", append(try, "--json")...).want(t, 1, `"verdict":"deny","reason":"`, "refused: ")
 	m.run("", "test", "--user", m.user, "--service", "nope").want(t, 1, "reason:   no-rule", "refused: no rule")
 
 	m.must("", "mode:      require\nfactors:   totp, backup\nenrolled:  yes\nusable:    totp\noutcome:   asked for a factor\n",
 		"explain", "--user", m.user, "--service", "sudo")
+	m.run("", "explain", "--user", m.user, "--service", "sudo").want(t, 0, "outcome:", conf.PAMNote("sudo")) // of this machine
 	m.must("", "  no      line 4    sudo: ", "explain", "--user", m.user, "--service", "login")
 	m.must("", `"matched":true`, "explain", "--user", m.user, "--service", "sudo", "--json")
 
 	m.must("", "unlocked "+m.user, "unlock", m.user)
 	m.must("", "removed totp-1 of "+m.user, "remove", "totp-1", "--user", m.user)
 	m.run("", "remove", "totp-1", "--user", m.user).want(t, 1, "", "hint: factorctl list")
+	if o := m.run("", "remove", "totp-1"); strings.Contains(o.stderr, "\nhint: as root, say whose: --user ") != (os.Geteuid() == 0) {
+		t.Errorf("of nobody: %q", o.stderr)
+	}
 	m.must("", "nothing is enrolled\n", "list", "--user", m.user)
 	m.auditTells(t)
 }
@@ -187,7 +194,8 @@ func TestCodesWithFactord(t *testing.T) {
 	}
 	m.must(backup[0]+"\n", "factor:   backup\n", try...)
 	m.run(backup[0]+"\n", try...).want(t, 1, "reason:   replayed", "")
-	m.must("", `"codes":[`, "enroll", "backup", "--user", m.user, "--json")
+	m.must("", `"voids":["backup-1"]`, "enroll", "backup", "--user", m.user, "--json")
+	m.must("", "is enrolled for "+m.user+".\nThe codes of backup-2 are void now.\n", "enroll", "backup", "--user", m.user)
 
 	if invited := m.must("", "good for one enrolment until ", "invite", m.user, "--for", "2h"); !spelled.MatchString(invited) {
 		t.Errorf("no code in %q", invited)
@@ -197,6 +205,7 @@ func TestCodesWithFactord(t *testing.T) {
 	}
 	m.run("", "invite", "no-such-user").want(t, 1, "", `no such user: "no-such-user"`)
 	m.run("", "enroll", "frob", "--user", m.user).want(t, 1, "", `can't enroll "frob": it is one of totp, hotp, backup`)
+	m.run("", "enroll", "duo", "--user", m.user).want(t, 1, "", "factorctl: Duo is not set up here\nhint: [duo] in /etc/factord/factord.toml\n")
 }
 
 func TestSecretFile(t *testing.T) {
@@ -240,7 +249,7 @@ func TestDemo(t *testing.T) {
 		cmd := command("demo")
 		cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
 		out, err := cmd.CombinedOutput()
-		if err != nil || strings.Count(string(out), "as it should be") != 5 {
+		if err != nil || strings.Count(string(out), "as it should be") != 5 || !strings.Contains(string(out), "/usr/share/doc/factord/README.md") {
 			t.Errorf("%v\n%s", err, out)
 		}
 	})

@@ -88,6 +88,11 @@ func TestUsage(t *testing.T) {
 		{"list alice bob", 2, "", `one argument too many: "bob"`},
 		{"list alice --user bob", 2, "", `"alice" and --user "bob": one of them names the user`},
 		{"status alice", 2, "", `one argument too many: "alice"`},
+		{"explain alice", 2, "", "one argument too many: \"alice\"\nhint: --user alice\n"},
+		{"test alice", 2, "", "hint: --user alice\n"},
+		{"audit alice", 2, "", "hint: --user alice\n"},
+		{"enroll totp alice", 2, "", "hint: --user alice\n"},
+		{"enroll totp alice --user bob", 2, "", "too many: \"alice\"\nhint: factorctl enroll"},
 		{"enroll", 2, "", "the FACTOR (totp, for example) is missing"},
 		{"enroll totp --digits six", 2, "", `invalid argument "six"`},
 		{"remove", 2, "", "the ID is missing"},
@@ -188,5 +193,30 @@ func TestCheckConfig(t *testing.T) {
 	run(t, "", "check-config", good).want(t, 0, "enroll has no effect", "")
 	run(t, "", "check-config", good, "--json").want(t, 0, `"ok":true,"rules":1,`, "")
 	run(t, "", "check-config", bad).want(t, 1, "", "bad:1: frob")
+	if o := run(t, "", "check-config", bad); strings.Count(o.stderr, "factorctl: "+bad+":") != 2 {
+		t.Errorf("not each error has the program's name: %q", o.stderr)
+	}
 	run(t, "", "check-config", bad, "--json").want(t, 1, `"ok":false`, "bad:3: factors")
+}
+
+// Who can't read the configuration is told how to have it checked.
+func TestCheckConfigUnread(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "factord.toml")
+	if err := os.WriteFile(path, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	cmd := command("check-config", path)
+	if os.Geteuid() == 0 {
+		for dir := range map[string]bool{bin: true, filepath.Dir(path): true, filepath.Dir(filepath.Dir(path)): true} {
+			if err := os.Chmod(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
+	}
+	out, err := cmd.CombinedOutput()
+	want := "factorctl: opening the configuration: open " + path + ": permission denied\nhint: sudo factorctl check-config " + path + "\n"
+	if err == nil || string(out) != want {
+		t.Errorf("%v: %q, want %q", err, out, want)
+	}
 }

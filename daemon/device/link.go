@@ -86,7 +86,10 @@ func start(program, private string) (*link, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a signal to factord's group is none to a key in use
 	if err := cmd.Start(); err != nil {
 		ours.Close()
-		return nil, outage(fmt.Errorf("starting factord-usb: %w\n%s", err, hintBeside))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, outage(errNoProgram)
+		}
+		return nil, outage(fmt.Errorf("starting factord-usb: %w\nhint: ls -l %s", err, program))
 	}
 	return &link{conn: ours, child: cmd}, nil
 }

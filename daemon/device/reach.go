@@ -27,14 +27,12 @@ func (b *Broker) Reach() (how string, err error) {
 		return "", errNoProgram
 	}
 	if info, err := os.Stat(b.Program); err != nil || !info.Mode().IsRegular() {
-		return "", fmt.Errorf("there is no %s\n%s", b.Program, hintBeside)
+		return "", errNoProgram
 	}
 	return b.Program, nil
 }
 
-const hintBeside = "hint: without systemd the program factord-usb lies beside factord"
-
-var errNoProgram = errors.New("there is no factord-usb\nhint: its package, or \"make install\", brings it")
+var errNoProgram = errors.New("there is no factord-usb here\nhint: apt install factord-usb; without packages it lies beside factord, where \"make install\" puts it")
 
 // hint is what to do if nobody listens at the socket.
 func (b *Broker) hint() string {

@@ -39,6 +39,9 @@ func (r *request) enroll() (any, error) {
 	kind := r.args.Take("factor")
 	keeper, kinds := r.keeper(kind)
 	if keeper == nil {
+		if kind == "duo" {
+			return nil, problemf(wire.ReasonProtocol, "Duo is not set up here\nhint: [duo] in /etc/factord/factord.toml")
+		}
 		hint := ""
 		if kind == "u2f" && slices.Contains(kinds, "fido2") {
 			hint = "\nhint: a security key of U2F is a fido2"

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
@@ -70,6 +72,38 @@ func TestStateOfAnother(t *testing.T) {
 	}
 	_, err := Open(c)
 	if err == nil || !strings.Contains(err.Error(), "belongs to uid 65534, and this is uid 0\nhint: start it as the owner: runuser -u nobody -- factord") || strings.Contains(err.Error(), "chown") {
+		t.Error(err)
+	}
+}
+
+// A database that root has put there, as one out of a backup, is told as that.
+func TestDatabaseOfAnother(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a folder away")
+	}
+	const nobody = 65534
+	s, c := newStore(t, nil)
+	s.Close()
+	if err := os.Chown(c.Dir, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	for dir := filepath.Dir(c.Dir); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opened := make(chan error)
+	go func() {
+		runtime.LockOSThread() // which ends with this goroutine
+		if _, _, errno := syscall.RawSyscall(syscall.SYS_SETRESUID, ^uintptr(0), nobody, ^uintptr(0)); errno != 0 {
+			opened <- errno
+			return
+		}
+		_, err := Open(c)
+		opened <- err
+	}()
+	path := filepath.Join(c.Dir, DatabaseFile)
+	if err := <-opened; err == nil || !strings.HasSuffix(err.Error(), "permission denied\nhint: chown nobody: "+path) {
 		t.Error(err)
 	}
 }

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"runtime/debug"
+	"strconv"
+	"syscall"
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
@@ -43,7 +46,20 @@ func openError(path string, err error) error {
 	case errors.Is(err, errDamaged):
 		return fmt.Errorf("opening %s: %w\nhint: the file is damaged; restore a backup", path, err)
 	}
+	if info, stat := os.Lstat(path); stat == nil && errors.Is(err, fs.ErrPermission) && info.Sys().(*syscall.Stat_t).Uid != uint32(os.Geteuid()) {
+		return fmt.Errorf("opening %s: %w\nhint: chown %s %s", path, err, ourselves(), path)
+	}
 	return fmt.Errorf("opening %s: %w", path, err)
+}
+
+// ourselves is the account of this process for chown.
+func ourselves() string {
+	id := strconv.Itoa(os.Geteuid())
+	u, err := user.LookupId(id)
+	if err != nil {
+		return id
+	}
+	return u.Username + ":"
 }
 
 // openWritable opens the file after a walk through it that changes nothing: bbolt

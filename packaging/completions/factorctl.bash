@@ -4,7 +4,7 @@
 _factorctl_users() { compgen -u -X '*[!A-Za-z0-9._@-]*' -- "$1"; }
 
 _factorctl() {
-	local cur=$2 prev=$3 verb='' arguments=0 valued=0 i words=''
+	local cur=$2 prev=$3 verb='' first='' arguments=0 valued=0 i words=''
 	# bash makes words of their own of "=" and of what stands behind it.
 	[[ $cur == = ]] && cur=''
 	[[ $prev == = ]] && prev=${COMP_WORDS[COMP_CWORD - 2]}
@@ -19,7 +19,14 @@ _factorctl() {
 		--*) valued=1 ;;
 		-*) ;;
 		=) valued=1 ;;
-		*) if [[ $verb ]]; then ((++arguments)); else verb=${COMP_WORDS[i]}; fi ;;
+		*)
+			if [[ $verb ]]; then
+				((++arguments))
+				first=${first:-${COMP_WORDS[i]}}
+			else
+				verb=${COMP_WORDS[i]}
+			fi
+			;;
 		esac
 	done
 
@@ -59,8 +66,21 @@ _factorctl() {
 	if [[ $cur == -* ]]; then
 		case $verb in
 		enroll)
-			words='--user --name --no-confirm --secret-file --algorithm --digits --period --look-ahead --counter --prefix
-				--public-id --private-id-file --aes-key-file --slot --serial --verification --scan-map --no-presence'
+			case $first in
+			totp) words='--user --name --no-confirm --secret-file --algorithm --digits --period' ;;
+			hotp) words='--user --name --no-confirm --secret-file --algorithm --digits --look-ahead --counter --prefix' ;;
+			backup) words='--user --name' ;;
+			yubico) words='--user --name --no-confirm --public-id --private-id-file --aes-key-file' ;;
+			touch) words='--user --name --serial --scan-map --public-id --private-id-file --aes-key-file' ;;
+			hmac) words='--user --name --slot --serial --secret-file --no-presence' ;;
+			piv) words='--user --name --slot --serial --no-presence' ;;
+			fido2) words='--user --name --serial --verification' ;;
+			duo) words='--user' ;;
+			*)
+				words='--user --name --no-confirm --secret-file --algorithm --digits --period --look-ahead --counter --prefix
+					--public-id --private-id-file --aes-key-file --slot --serial --verification --scan-map --no-presence'
+				;;
+			esac
 			;;
 		list | remove | resync | forget | unlock) words='--user' ;;
 		test) words='--user --service --rhost --first' ;;

@@ -25,6 +25,13 @@ function __factorctl_verb
     contains -- "$words[1]" $argv
 end
 
+# Whether the verb is enroll, of one of the factors given or of one that is still to come.
+function __factorctl_enrolls
+    set -l words (__factorctl_words)
+    test "$words[1]" = enroll; or return
+    test (count $words) -eq 1; or contains -- $words[2] $argv
+end
+
 # Whether argument N of one of the verbs given is next; 0 is the verb.
 function __factorctl_next -a place
     set -l words (__factorctl_words)
@@ -76,23 +83,23 @@ complete -c factorctl -n '__factorctl_next 1 completion' -a 'bash zsh fish'
 
 # Flags.
 complete -c factorctl -n '__factorctl_verb enroll list remove forget resync test explain invite bypass import unlock audit' -l user -x -a '(__fish_complete_users)' -d 'Whom it is about'
-complete -c factorctl -n '__factorctl_verb enroll' -l name -x -d 'What to tell it by'
-complete -c factorctl -n '__factorctl_verb enroll' -l no-confirm -d 'Ask for no first code'
-complete -c factorctl -n '__factorctl_verb enroll' -l secret-file -r -F -d 'The secret of a token that exists'
-complete -c factorctl -n '__factorctl_verb enroll' -l algorithm -x -a 'SHA1 SHA256 SHA512' -d 'Of a code token'
-complete -c factorctl -n '__factorctl_verb enroll' -l digits -x -a '6 7 8' -d 'In a code'
-complete -c factorctl -n '__factorctl_verb enroll' -l period -x -d 'Seconds that a TOTP code lasts'
-complete -c factorctl -n '__factorctl_verb enroll' -l look-ahead -x -d 'How far an HOTP token may be ahead'
-complete -c factorctl -n '__factorctl_verb enroll' -l counter -x -d 'At which an HOTP token is'
-complete -c factorctl -n '__factorctl_verb enroll' -l prefix -x -d 'What an HOTP token types before its codes'
-complete -c factorctl -n '__factorctl_verb enroll' -l public-id -x -d 'What a YubiKey types first'
-complete -c factorctl -n '__factorctl_verb enroll' -l private-id-file -r -F -d "A YubiKey's private id"
-complete -c factorctl -n '__factorctl_verb enroll' -l aes-key-file -r -F -d "A YubiKey's AES key"
-complete -c factorctl -n '__factorctl_verb enroll' -l slot -x -a '1 2 9a 9c 9d 9e' -d 'Of a YubiKey'
-complete -c factorctl -n '__factorctl_verb enroll' -l serial -x -d 'Which key'
-complete -c factorctl -n '__factorctl_verb enroll' -l verification -x -a 'pin built-in' -d 'What a FIDO2 key asks of its owner'
-complete -c factorctl -n '__factorctl_verb enroll' -l scan-map -x -d "A YubiKey's own"
-complete -c factorctl -n '__factorctl_verb enroll' -l no-presence -d 'Take a key that asks for no touch'
+complete -c factorctl -n '__factorctl_enrolls totp hotp backup yubico touch hmac piv fido2' -l name -x -d 'What to tell it by'
+complete -c factorctl -n '__factorctl_enrolls totp hotp yubico' -l no-confirm -d 'Ask for no first code'
+complete -c factorctl -n '__factorctl_enrolls totp hotp hmac' -l secret-file -r -F -d 'The secret of a token that exists'
+complete -c factorctl -n '__factorctl_enrolls totp hotp' -l algorithm -x -a 'SHA1 SHA256 SHA512' -d 'Of a code token'
+complete -c factorctl -n '__factorctl_enrolls totp hotp' -l digits -x -a '6 7 8' -d 'In a code'
+complete -c factorctl -n '__factorctl_enrolls totp' -l period -x -d 'Seconds that a TOTP code lasts'
+complete -c factorctl -n '__factorctl_enrolls hotp' -l look-ahead -x -d 'How far an HOTP token may be ahead'
+complete -c factorctl -n '__factorctl_enrolls hotp' -l counter -x -d 'At which an HOTP token is'
+complete -c factorctl -n '__factorctl_enrolls hotp' -l prefix -x -d 'What an HOTP token types before its codes'
+complete -c factorctl -n '__factorctl_enrolls yubico touch' -l public-id -x -d 'What a YubiKey types first'
+complete -c factorctl -n '__factorctl_enrolls yubico touch' -l private-id-file -r -F -d "A YubiKey's private id"
+complete -c factorctl -n '__factorctl_enrolls yubico touch' -l aes-key-file -r -F -d "A YubiKey's AES key"
+complete -c factorctl -n '__factorctl_enrolls hmac piv' -l slot -x -a '1 2 9a 9c 9d 9e' -d 'Of a YubiKey'
+complete -c factorctl -n '__factorctl_enrolls touch hmac piv fido2' -l serial -x -d 'Which key'
+complete -c factorctl -n '__factorctl_enrolls fido2' -l verification -x -a 'pin built-in' -d 'What a FIDO2 key asks of its owner'
+complete -c factorctl -n '__factorctl_enrolls touch' -l scan-map -x -d "A YubiKey's own"
+complete -c factorctl -n '__factorctl_enrolls hmac piv' -l no-presence -d 'Take a key that asks for no touch'
 complete -c factorctl -n '__factorctl_verb test explain audit' -l service -x -a '(ls /etc/pam.d 2>/dev/null)' -d 'Of PAM'
 complete -c factorctl -n '__factorctl_verb test explain' -l rhost -x -d "The client's address"
 complete -c factorctl -n '__factorctl_verb test' -l first -d 'A first factor was shown'

@@ -8,25 +8,29 @@ import (
 
 // oneArgument is for a verb that needs one argument, which is not empty.
 func oneArgument(what string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
+	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 || args[0] == "" {
 			return usagef("%s is missing", what)
 		}
-		return atMost(args, 1)
+		return atMost(cmd, args, 1)
 	}
 }
 
 // noArguments is for a verb that has only flags.
-func noArguments(_ *cobra.Command, args []string) error { return atMost(args, 0) }
+func noArguments(cmd *cobra.Command, args []string) error { return atMost(cmd, args, 0) }
 
 // optionalArgument is for a verb that may have one argument.
-func optionalArgument(_ *cobra.Command, args []string) error { return atMost(args, 1) }
+func optionalArgument(cmd *cobra.Command, args []string) error { return atMost(cmd, args, 1) }
 
-func atMost(args []string, n int) error {
-	if len(args) > n {
-		return usagef("one argument too many: %q", args[n])
+func atMost(cmd *cobra.Command, args []string, n int) error {
+	if len(args) <= n {
+		return nil
 	}
-	return nil
+	hint := ""
+	if user := cmd.Flags().Lookup("user"); user != nil && !user.Changed {
+		hint = "\nhint: --user " + text(args[n])
+	}
+	return usagef("one argument too many: %q%s", args[n], hint)
 }
 
 // named gives cmd its work, which is about a user. Some verbs are written with the USER

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,11 +23,12 @@ func (a *app) checkConfigCommand() *cobra.Command {
 		Long: `Reads a configuration as factord would, and says everything that is wrong with it:
 file, line and key; the keys and certificates it names (skey_file, api_key_file, ca_file) that factord would
 not start with; and, as warnings, which groups, users, PAM services and folders it names that are not here, and
-which PAM services ask factord without a rule. A credential is looked for in /etc/credstore and where else
-systemd finds it; only root can look there.
+which PAM services ask factord without a rule, or twice. A credential is looked for in /etc/credstore and where
+else systemd finds it; only root can look there.
 Factord itself is not asked and need not run.
-FILE is ` + conf.DefaultFile + ` if left out. For root it is then an error too if the
-account factord can't read it, of another FILE a warning.`,
+FILE is ` + conf.DefaultFile + ` if left out. It is then an error too if a credential
+is missing that factord.service does not take from elsewhere, and, for root, if the account factord can't read
+the file; of another FILE each is a warning.`,
 		Example: "  sudo factorctl check-config && sudo systemctl try-reload-or-restart factord\n  sudo factorctl check-config && sudo systemctl restart factord.service   # with a new credential",
 	}
 	return a.does(cmd, func(_ context.Context, args []string) error {
@@ -40,21 +44,47 @@ account factord can't read it, of another FILE a warning.`,
 // where factord can't read it.
 func (a *app) checkConfig(file string) error {
 	c, err := conf.Load(file, conf.BuiltIn())
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+		what, _, _ := strings.Cut(err.Error(), "\nhint: ")
+		err = fmt.Errorf("%s\nhint: sudo factorctl check-config%s", what, more(file))
+	}
 	if err == nil {
 		err = look(file, c)
 	}
 	if a.json {
 		a.reportConfig(file, c, err)
-		return err
 	}
 	if err != nil {
-		return err
+		return eachNamed(err)
 	}
+	if !a.json {
+		a.showConfig(file, c)
+	}
+	return nil
+}
+
+func (a *app) showConfig(file string, c *conf.Config) {
 	for _, w := range c.Warnings {
 		a.printf("warning: %s\n", w)
 	}
 	a.printf("%s: %s\n", file, c.Summary())
-	return nil
+}
+
+// eachNamed has several errors each begin as the first one will.
+func eachNamed(err error) error {
+	var all []string
+	for _, e := range split(err) {
+		all = append(all, e.Error())
+	}
+	return errors.New(strings.Join(all, "\nfactorctl: "))
+}
+
+// more is the argument that names another file than the usual one.
+func more(file string) string {
+	if file == conf.DefaultFile {
+		return ""
+	}
+	return " " + text(file)
 }
 
 // look adds to the warnings of c what is amiss around it, and returns what factord

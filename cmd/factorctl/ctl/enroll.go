@@ -146,6 +146,9 @@ func (a *app) enroll(ctx context.Context, e enrolment) error {
 		return nil
 	}
 	a.printf("\n%s %s is enrolled for %s.\n", text(factor.Factor), text(factor.ID), whom(e.user))
+	if len(factor.Voids) > 0 {
+		a.printf("The codes of %s are void now.\n", list(factor.Voids, ""))
+	}
 	if e.secretFile != "" && e.secretFile != "-" {
 		a.printf("Remove %s, if nothing else needs it: who has the secret has the token.\n", text(e.secretFile))
 	}

@@ -62,7 +62,10 @@ rules with callers = ["user"] are looked at.`,
 			return usagef("--caller is root or user, not %q", caller)
 		}
 		command := wire.Command(wire.VerbExplain, "user", user, "service", service, "rhost", rhost, "ruser", ruser, "caller", caller)
-		return ask(ctx, a, command, func(e explanation) { a.showExplanation(e, caller) })
+		return ask(ctx, a, command, func(e explanation) {
+			a.showExplanation(e, caller)
+			a.notePAM(e.Service)
+		})
 	})
 }
 

@@ -94,7 +94,7 @@ kept there, and not removed.`,
 	}
 	return a.named(cmd, []string{"the ID"}, false, "of `USER`, who can be named bare too; yourself if left out", func(ctx context.Context, args []string, user string) error {
 		a.noteRoot(user)
-		return ask(ctx, a, wire.Command(wire.VerbRemove, "id", args[0], "user", user), a.showRemoved)
+		return sayWhose(user, ask(ctx, a, wire.Command(wire.VerbRemove, "id", args[0], "user", user), a.showRemoved))
 	})
 }
 

@@ -59,6 +59,7 @@ func (a *app) try(ctx context.Context, auth wire.Auth) error {
 		a.reportVerdict(v, took)
 	} else {
 		a.showVerdict(v, took)
+		a.notePAM(auth.Service)
 	}
 	if !v.Allow {
 		return refusedLogin(v, d.Err())

@@ -108,8 +108,9 @@ func (s *show) conclude(results []result) error {
 	}
 	s.say(`All verdicts were right.
 
-To protect sudo on this machine: "Protect sudo" in the README has the commands, from
-make deb to the way back. Keep a root shell open meanwhile.
+To protect sudo on this machine: "Protect sudo" in README.md has the commands, from
+"make deb" to the way back. Where the package is installed that is
+/usr/share/doc/factord/README.md. Keep a root shell open meanwhile.
 `)
 	return nil
 }

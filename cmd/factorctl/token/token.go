@@ -21,6 +21,7 @@ type Shown struct {
 	Name   string   `json:"name"`
 	URI    string   `json:"uri"`   // otpauth, of a code token
 	Codes  []string `json:"codes"` // of a set of backup codes
+	Voids  []string `json:"voids"` // the sets whose codes are void now
 	// Activation is for Duo Mobile, and Link leads to a picture of its QR code. Without
 	// it, Link leads to Duo's own pages.
 	Activation string `json:"activation"`

@@ -18,6 +18,7 @@ type Shown struct {
 	Factor string   `json:"factor"`
 	Name   string   `json:"name"`
 	Codes  []string `json:"codes"`
+	Voids  []string `json:"voids,omitempty"` // the sets that are void from now on
 }
 
 // Kinds implements factor.Keeper.
@@ -30,9 +31,13 @@ func (f *Factor) Enroll(e factor.Enrolment) (factor.Draft, error) {
 	if err != nil {
 		return factor.Draft{}, err
 	}
+	var voids []string
+	for _, r := range e.Existing {
+		voids = append(voids, r.ID)
+	}
 	return factor.Draft{
 		ID:     s.id,
-		Show:   Shown{ID: s.id, Factor: kind, Name: s.Name, Codes: codes},
+		Show:   Shown{ID: s.id, Factor: kind, Name: s.Name, Codes: codes, Voids: voids},
 		Commit: s.commit,
 	}, nil
 }
