@@ -97,7 +97,7 @@ func requestOf(n uint16) policy.Request {
 
 func FuzzPAMStack(f *testing.F) {
 	f.Add("auth [success=1 default=ignore] pam_unix.so\nauth requisite pam_deny.so\nauth required pam_factord.so\n", "@include a\n")
-	f.Add("auth [success=ignore auth_err=1 default=die] pam_succeed_if.so quiet service in a:b\nauth required pam_factord.so\n", "auth substack a\nauth include b\n")
+	f.Add("auth [success=ignore ignore=ignore auth_err=1 default=die] pam_succeed_if.so quiet service in a:b\nauth required pam_factord.so\n", "auth substack a\nauth include b\n")
 	f.Fuzz(func(t *testing.T, a, b string) {
 		known := map[string]*service{"a": {lines: parsePAM("a", a)}, "b": {lines: parsePAM("b", b)}}
 		for _, name := range []string{"a", "b", "c"} {

@@ -243,7 +243,7 @@ func (l *pamLine) passes(name string) answer {
 	list, isService := strings.CutPrefix(args, "service in ")
 	switch {
 	case !isSucceedIf:
-	case control == "success=ignore auth_err=1 default=die" && isService && !strings.Contains(list, " "):
+	case control == "success=ignore ignore=ignore auth_err=1 default=die" && isService && !strings.Contains(list, " "):
 		if slices.Contains(strings.Split(list, ":"), name) {
 			return yes
 		}

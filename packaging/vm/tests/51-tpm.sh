@@ -13,6 +13,7 @@ follow() { # NAME: fails as the first command that does
 
 person tom
 token tom hotp
+at_exit "rm -f /var/backups/factord-*"
 pam_stack vm-tpm
 # The same for who is refused because nobody answers: it waits no longer than it must here.
 pam_stack vm-tpm-shut timeout=5
