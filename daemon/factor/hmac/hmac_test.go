@@ -297,19 +297,26 @@ func TestKeyStates(t *testing.T) {
 	d.expect("sudo", "deny not-enrolled")
 }
 
-// What is removed while the key waits proves nothing.
-func TestRemovedMeanwhile(t *testing.T) {
-	d := newDesk(t)
-	d.mustEnroll("")
-	done := make(chan wire.Verdict)
+// untilTouch begins a login of alice's, and returns when its key waits for a touch.
+func (d *desk) untilTouch() <-chan wire.Verdict {
+	d.t.Helper()
+	done := make(chan wire.Verdict, 1)
 	go func() {
 		v, err := factordtest.Converse(d.Socket, -1, wire.Auth{User: "alice", Service: "sudo", First: true, Conv: wire.ConvInfo}, &factordtest.Talk{})
 		if err != nil {
-			t.Error(err)
+			d.t.Error(err)
 		}
 		done <- v
 	}()
 	d.Wait(func() bool { all := d.keys.Waiting(); return len(all) == 1 && all[0].State == agent.Touch })
+	return done
+}
+
+// What is removed while the key waits proves nothing.
+func TestRemovedMeanwhile(t *testing.T) {
+	d := newDesk(t)
+	d.mustEnroll("")
+	done := d.untilTouch()
 	d.MustCall("REMOVE user=alice id=hmac-1")
 	d.keys.Touch(serial)
 	if v := <-done; v.Allow {
@@ -321,15 +328,7 @@ func TestRemovedMeanwhile(t *testing.T) {
 func TestTouchlessMeanwhile(t *testing.T) {
 	d := newDesk(t)
 	d.mustEnroll("")
-	done := make(chan wire.Verdict)
-	go func() {
-		v, err := factordtest.Converse(d.Socket, -1, wire.Auth{User: "alice", Service: "sudo", First: true, Conv: wire.ConvInfo}, &factordtest.Talk{})
-		if err != nil {
-			t.Error(err)
-		}
-		done <- v
-	}()
-	d.Wait(func() bool { all := d.keys.Waiting(); return len(all) == 1 && all[0].State == agent.Touch })
+	done := d.untilTouch()
 	err := d.Store.Update(t.Context(), func(tx *store.Tx) error {
 		rs := tx.Scope("alice", "hmac")
 		value, _, err := rs.Get("hmac-1")

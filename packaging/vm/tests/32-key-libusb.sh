@@ -1,5 +1,5 @@
 #!/bin/sh
-# The other way to the keys, [usb] backend = "libusb": touch and hmac, and the keyboard that
+# The other way to the keys, [usb] backend = "libusb": every factor, and the keyboard that
 # the kernel has back afterwards, also when factord-usb was killed.
 . /vm/lib
 
@@ -60,6 +60,28 @@ types 1 ""
 became_root
 proven hmac
 types_again
+
+proves "fido2 and piv, which need no keyboard, go their own ways"
+only fido2
+screen=$(dialogue "factorctl enroll fido2 --user lena" "Touch" "$touch" "once more" - "Touch" "$touch") || fail "$screen"
+begins_sudo lena
+equal "$(key blinks 60s)" "ok fido" "what blinks"
+sees "security key fido2-1, then press Enter:"
+key touch short
+types 1 ""
+became_root
+proven fido2
+only piv
+yubico-piv-tool -a generate -s 9a -A ECCP256 --pin-policy never --touch-policy always -o "$mine/public.pem"
+screen=$(dialogue "factorctl enroll piv --user lena" "Touch YubiKey 32345678" "$touch") || fail "$screen"
+begins_sudo lena
+equal "$(key blinks 60s)" "ok piv" "what blinks"
+sees "YubiKey 32345678, then press Enter:"
+key touch short
+types 1 ""
+became_root
+proven piv
+equal "$(driver 0)" usbhid "the driver of the keyboard"
 
 proves "given up with ^C: the keyboard is back"
 only touch
