@@ -72,9 +72,11 @@ types 1 ""
 became_root
 proven fido2
 only piv
-yubico-piv-tool -a generate -s 9a -A ECCP256 --pin-policy never --touch-policy always -o "$mine/public.pem"
-screen=$(dialogue "factorctl enroll piv --user lena" "Touch YubiKey 32345678" "$touch") || fail "$screen"
+yubico-piv-tool -a generate -s 9a -A ECCP256 --pin-policy always --touch-policy always -o "$mine/public.pem"
+screen=$(dialogue "factorctl enroll piv --user lena" "PIN of YubiKey 32345678" 123456 "Touch YubiKey 32345678" "$touch") || fail "$screen"
 begins_sudo lena
+asks_for "PIN of YubiKey 32345678:"
+types 1 123456
 equal "$(key blinks 60s)" "ok piv" "what blinks"
 sees "YubiKey 32345678, then press Enter:"
 key touch short
