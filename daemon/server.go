@@ -39,7 +39,11 @@ type Server struct {
 
 	// Stay, if set, tells that the server must not end though it is idle.
 	Stay func() bool
+	// Crowd, if set, is told when many connections are open, and when they no longer
+	// are; see crowd.go.
+	Crowd func(many bool)
 
+	crowd crowd
 	mu    sync.Mutex
 	doors doors
 	idle  *time.Timer
@@ -105,6 +109,7 @@ func (s *Server) admit(ctx context.Context, nc *net.UnixConn) {
 	}
 	s.mu.Lock()
 	place, ok := s.doors.enter(peer.UID, nc)
+	s.crowd.count(s.doors.total, s.Crowd)
 	s.mu.Unlock()
 	if !ok {
 		_, final := wire.Verdict{Reason: wire.ReasonUnavailable, Text: "too many connections"}.Lines()
@@ -130,6 +135,7 @@ func (s *Server) leave(p *place) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.doors.leave(p)
+	s.crowd.count(s.doors.total, s.Crowd)
 	if s.doors.total > 0 {
 		return
 	}

@@ -61,22 +61,32 @@ func run(args []string, stdout io.Writer) error {
 	return serve(o)
 }
 
-// gcPercent makes collections rarer than Go's default does: the live heap is
-// about a megabyte, so that would be some fifty a second under load. memoryLimit, in
-// bytes, makes them frequent again before a crowd that waits for its pushes, some
-// 35 kB each, has cost four times what it needs: 3,000 fit below
-// it, and it denies nothing.
+// How often garbage is collected. The live heap of few logins is about a megabyte: at
+// Go's default that would be some fifty collections a second under load. A crowd that
+// waits for its pushes costs some 33 kB each, and what is collected late leaves gaps
+// between them that little fits into. Below memoryLimit, in bytes, 3,000 of them leave
+// room for the codes of others; it denies nothing.
 const (
-	gcPercent   = 300
-	memoryLimit = 136 << 20
+	gcPercent      = 300
+	gcPercentCrowd = 40
+	memoryLimit    = 136 << 20
 )
+
+// collectFor collects garbage as a crowd needs it, or few.
+func collectFor(many bool) {
+	if many {
+		debug.SetGCPercent(gcPercentCrowd)
+		return
+	}
+	debug.SetGCPercent(gcPercent)
+}
 
 // serve is the daemon's life.
 func serve(o options) error {
 	out := daemon.NewLogWriter(os.Stderr)
 	defer out.Close()
 	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: shorten}))
-	debug.SetGCPercent(gcPercent)
+	collectFor(false)
 	debug.SetMemoryLimit(memoryLimit)
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()

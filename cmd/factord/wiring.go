@@ -169,7 +169,7 @@ func (s *settings) reloadOn(ctx context.Context, hangup <-chan os.Signal, o opti
 // wire puts the parts together.
 func wire(o options, s *settings, db *store.Store, log *slog.Logger) *daemon.Server {
 	// A factord that ended now would not start again with the file as it is.
-	server := &daemon.Server{Log: log, Stay: func() bool { return s.refused.Load() != nil }}
+	server := &daemon.Server{Log: log, Crowd: collectFor, Stay: func() bool { return s.refused.Load() != nil }}
 	server.Sessions = session.New(session.Config{
 		Store:    db,
 		Users:    session.NewNSS(),

@@ -21,6 +21,9 @@ func (a *attempt) ask(ctx context.Context) wire.Verdict {
 	a.announce()
 	a.last = ruling{reason: wire.ReasonCancelled, text: "cancelled", unasked: true}
 	v, more := a.beginAuto(ctx)
+	if more && a.waitsAlone() {
+		v, more = a.decision(ctx, maxAnswers)
+	}
 	a.takeDown(v)
 	for left := maxAnswers - 1; more; left-- {
 		if v.Text != "" {
@@ -39,9 +42,9 @@ func (a *attempt) ask(ctx context.Context) wire.Verdict {
 		typed := trim(answer)
 		if a.pending != nil && (len(typed) == 0 || left < 0 || a.pending.decided()) {
 			left++ // what is waited for has had its answer
-			v, more = a.conclude(ctx, a.pending, a.await(ctx, a.pending), left)
-		} else {
-			v, more = a.judge(ctx, typed, left)
+			v, more = a.decision(ctx, left)
+		} else if v, more = a.judge(ctx, typed, left); more && a.waitsAlone() {
+			v, more = a.decision(ctx, left)
 		}
 		answer.Wipe()
 		if a.counted = a.counted || len(typed) > 0; more {

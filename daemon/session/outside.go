@@ -52,7 +52,9 @@ func (p *pending) decided() bool {
 }
 
 // consult puts a claim to whoever decides it. more says that there is no verdict
-// yet: what to do next, if anything, is in the text.
+// yet: what to do next, if anything, is in the text. Where somebody has to decide
+// first, a.pending is who; they are waited for by the callers, since of thousands
+// of people who look at their phones all that lies below here would cost memory.
 func (a *attempt) consult(ctx context.Context, p *pending, left int) (v wire.Verdict, more bool) {
 	if p.chosen {
 		a.abandon() // a call instead of the push, say
@@ -79,10 +81,19 @@ func (a *attempt) consult(ctx context.Context, p *pending, left int) (v wire.Ver
 		return a.conclude(ctx, p, err, left)
 	}
 	a.begin(p, wait)
-	if a.auth.Conv.CanAsk() && (a.auth.Race || a.auth.Conv == wire.ConvFlush) {
-		a.pending = p // the next question is about it
-		return wire.Verdict{}, true
-	}
+	a.pending = p
+	return wire.Verdict{}, true
+}
+
+// waitsAlone reports whether somebody is waited for with no question beside it.
+func (a *attempt) waitsAlone() bool {
+	beside := a.auth.Conv.CanAsk() && (a.auth.Race || a.auth.Conv == wire.ConvFlush)
+	return a.pending != nil && !beside
+}
+
+// decision waits for a.pending, and concludes.
+func (a *attempt) decision(ctx context.Context, left int) (v wire.Verdict, more bool) {
+	p := a.pending
 	return a.conclude(ctx, p, a.await(ctx, p), left)
 }
 
@@ -288,7 +299,10 @@ func (a *attempt) waived(ctx context.Context) (v wire.Verdict, waived bool) {
 // askNobody is ask where nobody can type: the preferred of the factors that need
 // no code decides.
 func (a *attempt) askNobody(ctx context.Context) wire.Verdict {
-	v, _ := a.judge(ctx, nil, 0)
+	v, more := a.judge(ctx, nil, 0)
+	if more && a.pending != nil {
+		v, _ = a.decision(ctx, 0)
+	}
 	return v
 }
 

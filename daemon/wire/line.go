@@ -11,10 +11,13 @@ import (
 type Lines struct {
 	rw         io.ReadWriter
 	soon       func([]byte) (int, error) // reads what is expected at once
-	buf        [MaxLine + 2]byte         // one line, CR and LF
+	buf        []byte                    // of lineSize, when a line is read
 	start, end int
 	out        []byte
 }
+
+// lineSize has room for one line, CR and LF.
+const lineSize = MaxLine + 2
 
 // NewLines returns the lines of rw. If rw has a method ReadSoon, Read calls that.
 func NewLines(rw io.ReadWriter) *Lines {
@@ -38,8 +41,11 @@ func (l *Lines) Read() ([]byte, error) {
 			}
 			return line, nil
 		}
-		if len(pending) == len(l.buf) {
+		if len(pending) == lineSize {
 			return nil, ErrLineTooLong
+		}
+		if len(l.buf) < lineSize {
+			l.buf = append(make([]byte, 0, lineSize), l.buf...)[:lineSize]
 		}
 		if err := l.fill(l.soon); err != nil {
 			return nil, err
@@ -50,7 +56,7 @@ func (l *Lines) Read() ([]byte, error) {
 // fill reads once more, after moving what is unread to the front.
 func (l *Lines) fill(read func([]byte) (int, error)) error {
 	if l.start > 0 {
-		n := copy(l.buf[:], l.buf[l.start:l.end])
+		n := copy(l.buf, l.buf[l.start:l.end])
 		clear(l.buf[n:l.end]) // it may have held a passcode
 		l.start, l.end = 0, n
 	}
@@ -68,11 +74,16 @@ func (l *Lines) fill(read func([]byte) (int, error)) error {
 }
 
 // Await returns nil when there are bytes that Read has not returned, or the error
-// that Read would return. Unlike Read it may run beside Put and Flush.
+// that Read would return. Unlike Read it may run beside Put and Flush. It needs little
+// memory: thousands may wait here.
 func (l *Lines) Await() error {
 	if l.Buffered() {
 		return nil
 	}
+	if clear(l.buf); len(l.buf) != 1 {
+		l.buf = make([]byte, 1)
+	}
+	l.start, l.end = 0, 0
 	return l.fill(l.rw.Read)
 }
 

@@ -18,7 +18,7 @@ import (
 type attempt struct {
 	parent    context.Context // the caller's
 	ctx       context.Context
-	cancel    context.CancelFunc
+	cancel    context.CancelFunc // where there is patience
 	connected atomic.Bool
 	patience  time.Duration // with a connection that was used before; 0: as with any
 	stale     atomic.Bool   // it ran out

@@ -47,7 +47,7 @@ func (c *Client) call(parent context.Context, q request, answer any) error {
 			return &Error{Kind: Refused, Call: q.name, cause: fmt.Errorf("%s is not UTF-8", name)}
 		}
 	}
-	ctx, cancel := context.WithTimeout(parent, q.limit)
+	ctx, cancel := within(parent, q.limit)
 	defer cancel()
 	for retry := newBackOff(); ; {
 		err := c.admitted(ctx, parent, q, answer)
@@ -64,6 +64,15 @@ func (c *Client) call(parent context.Context, q request, answer any) error {
 			return err
 		}
 	}
+}
+
+// within is context.WithTimeout, but that a context which ends sooner does as it is: of
+// those whose pushes wait each one costs memory.
+func within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < limit {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, limit)
 }
 
 // admitted sends a request once, if Duo is not known to be down.
@@ -116,8 +125,11 @@ func (c *Client) once(ctx, parent context.Context, q request, patience time.Dura
 
 // carry sends a request as an attempt.
 func (c *Client) carry(ctx context.Context, a *attempt, q request, answer any) *Error {
-	a.ctx, a.cancel = context.WithCancel(ctx)
-	defer a.end()
+	a.ctx = ctx
+	if a.patience > 0 {
+		a.ctx, a.cancel = context.WithCancel(ctx)
+		defer a.end()
+	}
 	ctx = context.WithValue(a.ctx, attemptKey{}, a)
 	ctx = httptrace.WithClientTrace(ctx, a.trace())
 	req, err := c.request(ctx, q)
