@@ -1,6 +1,7 @@
 #!/bin/sh
 # The other factors of a YubiKey that is plugged in: hmac through its keyboard interface,
 # piv through the real pcscd, fido2 through its own. Each is enrolled and then gives sudo.
+# Takes 85 s.
 . /vm/lib
 
 person kira sudo

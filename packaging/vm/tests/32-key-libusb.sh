@@ -1,6 +1,7 @@
 #!/bin/sh
 # The other way to the keys, [usb] backend = "libusb": every factor, and the keyboard that
 # the kernel has back afterwards, also when factord-usb was killed.
+# Takes 95 s.
 . /vm/lib
 
 person lena sudo

@@ -2,6 +2,7 @@
 # Who has come in from afar as somebody never makes the key blink that is plugged in here,
 # though its owner sits at tty1 meanwhile. The key counts what it is asked, and systemd
 # how often factord-usb was wanted: both must stay as they are.
+# Takes 260 s.
 . /vm/lib
 
 patience=400 # for all places together
