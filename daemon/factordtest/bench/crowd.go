@@ -23,6 +23,7 @@ const (
 type crowd struct {
 	loops []*process
 	took  time.Duration
+	spent cpu
 }
 
 // newCrowd makes a crowd that logs in as argv does for the first user.
@@ -64,6 +65,9 @@ func (c *crowd) sample() *sample {
 	s.took = c.took
 	return s
 }
+
+// each is the processor time of a login.
+func (c *crowd) each() cpu { return c.spent.each(len(c.sample().times)) }
 
 // crowds are those of pam_factord and of a peer that is as durable.
 func (l *logins) crowds(f *factord) error {

@@ -47,9 +47,18 @@ func benchDuo(r *report, bin, dir string, rounds int) error {
 	}
 	for range crowdTurns {
 		for _, c := range []*crowd{p.floorCrowd, p.moduleCrowd, p.peerCrowd} {
+			before, err := spent(f.cmd.Process.Pid, d.cmd.Process.Pid)
+			if err != nil {
+				return err
+			}
 			if err := c.run(max(1, rounds/crowdTurns/4)); err != nil {
 				return err
 			}
+			after, err := spent(f.cmd.Process.Pid, d.cmd.Process.Pid)
+			if err != nil {
+				return err
+			}
+			c.spent = c.spent.plus(after.minus(before))
 		}
 	}
 	r.pushes(p, rounds)
@@ -116,8 +125,21 @@ func (r *report) pushes(p *pushes, rounds int) {
 	r.due(p.module.name, module)
 	r.due(p.peer.name, peer)
 	r.atLeast("pam_factord / login_duo", module.rate()/peer.rate(), 4)
-	r.ratio("  pamtester without any factor / login_duo", floor.rate()/peer.rate())
 	r.atMost("failed logins of pam_factord", float64(module.errors), 0)
+	r.room(p)
+}
+
+// room says what the 64 leave room for. All are at work on the same processors, so that
+// a login takes as long as its processor time, of which most is neither factord's nor
+// its module's.
+func (r *report) room(p *pushes) {
+	floor, module, peer := p.floorCrowd.each(), p.moduleCrowd.each(), p.peerCrowd.each()
+	r.section("Their processor time: the program's, starting it, factord's, the simulator's")
+	r.cpu(p.floor.name, floor)
+	r.cpu(p.module.name, module)
+	r.cpu(p.peer.name, peer)
+	least := floor.programs + floor.starting + module.duo
+	r.ratio("login_duo / pam_factord, if factord and its module took none", float64(peer.all())/float64(least))
 }
 
 // socket measures pushes without any program around them.

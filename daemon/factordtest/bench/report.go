@@ -12,7 +12,7 @@ type report struct{ failed int }
 func (r *report) section(title string) { fmt.Printf("\n%s\n", title) }
 
 func (r *report) time(name string, d time.Duration) {
-	fmt.Printf("  %-52s %10.3f ms\n", name, float64(d)/1e6)
+	fmt.Printf("  %-52s %10.3f ms\n", name, milliseconds(d))
 }
 
 func (r *report) rate(name string, perSecond float64) {
@@ -21,13 +21,21 @@ func (r *report) rate(name string, perSecond float64) {
 
 // against prints a time and how many times another one it is.
 func (r *report) against(name string, d, other time.Duration) {
-	fmt.Printf("  %-52s %10.3f ms   %5.2f\n", name, float64(d)/1e6, float64(d)/float64(other))
+	fmt.Printf("  %-52s %10.3f ms   %5.2f\n", name, milliseconds(d), float64(d)/float64(other))
 }
 
 // ratio prints a ratio nothing is promised of.
 func (r *report) ratio(name string, got float64) {
 	fmt.Printf("  %-52s %10.2f\n", name, got)
 }
+
+// cpu prints processor time, by whose it is.
+func (r *report) cpu(name string, c cpu) {
+	fmt.Printf("  %-52s %10.3f ms   %.3f + %.3f + %.3f + %.3f\n", name, milliseconds(c.all()),
+		milliseconds(c.programs), milliseconds(c.starting), milliseconds(c.factord), milliseconds(c.duo))
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / 1e6 }
 
 // due checks that every outcome of a sample was the one it was measured for.
 func (r *report) due(name string, s *sample) {
