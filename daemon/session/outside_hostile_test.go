@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -243,5 +244,75 @@ func TestOutsideAnswersLeftAfterLapses(t *testing.T) {
 		if err != nil || !v.Allow {
 			t.Errorf("%v: %+v %v %q", conv, v, err, k.Shown)
 		}
+	}
+}
+
+// A client that speaks while somebody is waited for hears its verdict, and then the end.
+func TestOutsideTalksWhileWaitedFor(t *testing.T) {
+	for _, conv := range []string{"prompt", "info", "none"} {
+		p := newPhone()
+		r := dialRaw(t, phoneDaemon(t, p, phoneRule))
+		r.send("AUTH user=alice service=sudo conv=" + conv)
+		if conv == "prompt" {
+			r.expect("INQUIRE SECRET Passcode:%20")
+			r.send("END")
+		}
+		<-p.asked
+		if conv != "none" {
+			r.expect("S INFO Approve it")
+		}
+		r.send("D 123456\nEND")
+		heard, err := io.ReadAll(r.r)
+		if err != nil || !strings.Contains(string(heard), "reason=protocol") {
+			t.Errorf("%s: %q, %v", conv, heard, err)
+		}
+	}
+}
+
+// So does one that speaks before that, while somebody is being asked.
+func TestOutsideTalksDuringAsk(t *testing.T) {
+	needRoot(t)
+	p := newPlugged()
+	p.slow = true
+	d := factordtest.NewDaemon(t, factordtest.Options{Config: phoneRule, Factors: []factor.Factor{p}, Places: factordtest.Places(atSeat)})
+	d.MustEnroll("alice", "touch")
+	r := dialRaw(t, d)
+	r.send("AUTH user=alice service=sudo conv=none first=1")
+	<-p.asked
+	r.send("END")
+	r.expect("S VERDICT deny reason=protocol rule=phone")
+}
+
+// tardy says yes when the client has hung up, and not before.
+type tardy struct {
+	*phone
+	asking chan struct{}
+}
+
+func (p *tardy) Verify(ctx context.Context, l factor.Login, answer factor.Secret) (factor.Claim, error) {
+	c, err := p.phone.Verify(ctx, l, answer)
+	if err == nil {
+		c.Outside.Ask = func(ctx context.Context) (*factor.Wait, error) {
+			close(p.asking)
+			<-ctx.Done()
+			return nil, nil
+		}
+	}
+	return c, err
+}
+
+// A yes for one who has hung up lets nobody in, and is not recorded as if it had.
+func TestOutsideHangsUpDuringAsk(t *testing.T) {
+	p := &tardy{newPhone(), make(chan struct{})}
+	d := factordtest.NewDaemon(t, factordtest.Options{Config: phoneRule, Factors: []factor.Factor{p}})
+	r := dialRaw(t, d)
+	r.send("AUTH user=alice service=sudo conv=prompt")
+	r.expect("INQUIRE SECRET Passcode:%20")
+	r.send("D 999999999\nEND")
+	<-p.asking
+	r.nc.Close()
+	d.Wait(func() bool { return p.settled() == 1 && len(factordtestAudit(d)) > 0 })
+	if records := strings.Join(factordtestAudit(d), "\n"); strings.Contains(records, `"allow"`) {
+		t.Errorf("recorded: %s", records)
 	}
 }

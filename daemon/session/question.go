@@ -26,7 +26,7 @@ func (n *noReply) Error() string { return "no answer to a question: " + n.err.Er
 func (a *attempt) askOutside(ctx context.Context, p *pending) (*factor.Wait, error) {
 	p.ctx, p.end = context.WithCancel(ctx)
 	for asked := 0; ; asked++ {
-		wait, err := a.askOnce(p)
+		wait, err := a.askOnce(ctx, p)
 		var q *factor.Question
 		switch {
 		case !errors.As(err, &q):
@@ -43,9 +43,9 @@ func (a *attempt) askOutside(ctx context.Context, p *pending) (*factor.Wait, err
 }
 
 // askOnce is Outside.Ask. What it leaves behind ends when the client hangs up, as the
-// call itself does.
-func (a *attempt) askOnce(p *pending) (wait *factor.Wait, err error) {
-	watched, stop := a.watch(p.ctx)
+// call itself does, whatever has come of it.
+func (a *attempt) askOnce(ctx context.Context, p *pending) (wait *factor.Wait, err error) {
+	watched, stop := a.watch(ctx) // and not p.ctx, which ends with what is watched
 	unhook := context.AfterFunc(watched, p.end)
 	defer func() {
 		if r := recover(); r != nil {

@@ -16,8 +16,10 @@ type Lines struct {
 	out        []byte
 }
 
-// lineSize has room for one line, CR and LF.
-const lineSize = MaxLine + 2
+const (
+	lineSize = MaxLine + 2 // has room for one line, CR and LF
+	fewBytes = 64          // and for what Await is told by one who should be silent
+)
 
 // NewLines returns the lines of rw. If rw has a method ReadSoon, Read calls that.
 func NewLines(rw io.ReadWriter) *Lines {
@@ -44,8 +46,9 @@ func (l *Lines) Read() ([]byte, error) {
 		if len(pending) == lineSize {
 			return nil, ErrLineTooLong
 		}
-		if len(l.buf) < lineSize {
-			l.buf = append(make([]byte, 0, lineSize), l.buf...)[:lineSize]
+		if few := l.buf; len(few) < lineSize {
+			l.buf = append(make([]byte, 0, lineSize), few...)[:lineSize]
+			clear(few)
 		}
 		if err := l.fill(l.soon); err != nil {
 			return nil, err
@@ -80,8 +83,8 @@ func (l *Lines) Await() error {
 	if l.Buffered() {
 		return nil
 	}
-	if clear(l.buf); len(l.buf) != 1 {
-		l.buf = make([]byte, 1)
+	if clear(l.buf); len(l.buf) != fewBytes {
+		l.buf = make([]byte, fewBytes)
 	}
 	l.start, l.end = 0, 0
 	return l.fill(l.rw.Read)

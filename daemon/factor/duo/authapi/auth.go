@@ -169,13 +169,14 @@ const tooLong = 40002
 
 // AuthStatus waits until the proof changes its state:
 // https://duo.com/docs/authapi#/auth_status
-// A poll that Duo gave up, or whose connection broke, is repeated until ctx ends: it
-// only asks.
+// A poll that Duo gave up, or whose connection broke, is repeated: it only asks.
 func (c *Client) AuthStatus(ctx context.Context, txid string) (Verdict, error) {
 	q := request{
 		name: "auth_status", method: http.MethodGet, path: "/auth/v2/auth_status", params: map[string]string{"txid": txid},
 		limit: c.deadline, repeatable: true, polling: true,
 	}
+	ctx, cancel := within(ctx, c.deadline)
+	defer cancel()
 	for repeats := 0; ; {
 		began := time.Now()
 		var v verdict

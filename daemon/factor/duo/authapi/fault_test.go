@@ -210,3 +210,16 @@ func TestUnansweredPush(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Whoever waits longer than Config.Deadline still hears by then that nobody can be reached.
+func TestStatusIsBounded(t *testing.T) {
+	t.Parallel()
+	const deadline = 500 * time.Millisecond
+	c := client(t, Config{Host: blackHole(t), PreauthTimeout: 200 * time.Millisecond, Deadline: deadline})
+	c.pollPause = 20 * time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), 40*deadline)
+	defer cancel()
+	if _, err := c.AuthStatus(ctx, "T"); err == nil || ctx.Err() != nil {
+		t.Errorf("%v, and the caller's time: %v", err, ctx.Err())
+	}
+}
