@@ -32,7 +32,7 @@ installed = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|/usr/libexec/|$(PREFIX)/libexe
 # In one folder lie README.md, the configuration and the pages of packaging/doc, the snippets below
 # it; CONTRIBUTING.md is for who has the source.
 linked = -e 's@](packaging/doc/@](@g' -e 's@](\.\./\.\./README\.md@](README.md@g' -e 's@](\(\.\./\.\./\)*pam/snippets@](pam@g' \
-	-e 's@](CONTRIBUTING\.md)@](https://github.com/factord/factord/blob/main/CONTRIBUTING.md)@g'
+	-e 's@](\(\.\./\.\./\)*CONTRIBUTING\.md@](https://github.com/factord/factord/blob/main/CONTRIBUTING.md@g'
 
 # The PAM module: no parser or buffer of it is to be trusted without these.
 CC        ?= gcc

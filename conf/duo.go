@@ -121,6 +121,9 @@ func needed(t *table, key string, read func(string) flaw) string {
 	switch {
 	case ok:
 		t.judge(key, read(s))
+		if strings.Contains(s, "XXXXXXXX") {
+			t.report.warn(t.line(key), "[duo]: %s is the example's: put in what Duo's Admin Panel shows", key)
+		}
 	case !t.has(key):
 		t.fail(key, "Duo's Admin Panel shows it with the application", "is missing")
 	}

@@ -106,6 +106,15 @@ func TestDuoWarnings(t *testing.T) {
 	}
 }
 
+// What is copied from the documentation is not Duo's, and nothing tells before a login.
+func TestDuoExample(t *testing.T) {
+	const text = "[duo]\nikey = 'DIXXXXXXXXXXXXXXXXXX'\nhost = 'api-XXXXXXXX.duosecurity.com'\nskey = 'k'\n" + duoRule
+	c, err := Parse("f", []byte(text), Factors{"totp", "duo"})
+	if err != nil || len(c.Warnings) != 2 || !strings.HasPrefix(c.Warnings[1], "f:3: [duo]: host is the example's") {
+		t.Errorf("%v, %q", err, c.Warnings)
+	}
+}
+
 // A secret key is in the file only if not everybody can read that.
 func TestSkeyInTheFile(t *testing.T) {
 	literal := duoSection + "skey = 'verysecret'\n" + duoRule

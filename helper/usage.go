@@ -48,7 +48,8 @@ ssh    Runs as the user, as sshd's ForceCommand. Asks on the session's terminal;
        snippet sshd-forcecommand says what else it takes.
 
 check  Asks about the user who runs it, on the terminal: for scripts. Messages
-       go to stderr, and stdout stays empty.
+       go to stderr, and stdout stays empty. It needs a rule for this service
+       with callers = ["user"].
 
          ` + path + ` check --service deploy && ./deploy
 

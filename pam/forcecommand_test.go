@@ -102,7 +102,7 @@ func TestForceCommandNoRule(t *testing.T) {
 		"for another's service": "[[rule]]\nservices = [\"ssh\"]\ncallers = [\"user\"]\nmode = \"exempt\"\n",
 	} {
 		g := newGate(t, gateOptions{rules: rules})
-		if r := g.ssh(gated, "id"); r.status != 1 || r.out != "" || r.errs != "no rule is for programs that users run themselves: ask your administrator\n" {
+		if r := g.ssh(gated, "id"); r.status != 1 || r.out != "" || r.errs != "no rule serves this when a user's own program asks: ask your administrator\n" {
 			t.Errorf("%s: %+v", name, r)
 		}
 	}

@@ -83,6 +83,8 @@ func TestUsage(t *testing.T) {
 	}{
 		{"", 2, "", "a verb is missing\nhint: factorctl --help"},
 		{"frob", 2, "", `unknown verb "frob"`},
+		{"--sock ./s list", 2, "", "unknown flag: --sock\nhint: factorctl --help"},
+		{"--frob=1 frob", 2, "", "unknown flag: --frob"},
 		{"enrol totp", 2, "", "did you mean enroll?"},
 		{"list --frob", 2, "", "unknown flag: --frob\nhint: factorctl list --help"},
 		{"list alice bob", 2, "", `one argument too many: "bob"`},

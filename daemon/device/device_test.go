@@ -390,7 +390,7 @@ func TestNobody(t *testing.T) {
 	}{
 		"nothing":    {Config{}, "there is no factord-usb"},
 		"no socket":  {Config{Socket: path}, "--usb-socket"},
-		"no program": {Config{Socket: path, Program: path, Private: t.TempDir()}, "there is no factord-usb here\nhint: apt install factord-usb; "},
+		"no program": {Config{Socket: path, Program: path, Private: t.TempDir()}, "there is no factord-usb here\nhint: install the package factord-usb, which comes with factord's; "},
 	} {
 		err := New(tc.c).Do(context30(t), job())
 		if !errors.Is(err, factor.ErrUnavailable) || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "\nhint: ") {

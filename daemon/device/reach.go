@@ -32,7 +32,7 @@ func (b *Broker) Reach() (how string, err error) {
 	return b.Program, nil
 }
 
-var errNoProgram = errors.New("there is no factord-usb here\nhint: apt install factord-usb; without packages it lies beside factord, where \"make install\" puts it")
+var errNoProgram = errors.New("there is no factord-usb here\nhint: install the package factord-usb, which comes with factord's; without packages it lies beside factord, where \"make install\" puts it")
 
 // hint is what to do if nobody listens at the socket.
 func (b *Broker) hint() string {

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/factord/factord/daemon/store"
@@ -40,15 +41,21 @@ func (r *request) remove() (any, error) {
 			return "", err
 		}
 		log = r.called(tx, id.Name, holder, recordID)
-		for _, key := range tx.Keys(id.Name) {
-			if key[0] != bypassName && key[0] != inviteScope && key[1] != recordID {
-				left++
-			}
-		}
+		left = len(slices.DeleteFunc(factorsOf(tx, id.Name), func(id string) bool { return id == recordID }))
 		_, err = tx.Forget(id.Name)
 		return log, errors.Join(err, tx.Scope(id.Name, holder).Delete(recordID))
 	})
 	return map[string]any{"removed": recordID, "user": id.Name, "left": left, "elsewhere": r.elsewhere()}, err
+}
+
+// factorsOf are the ids of what a user can prove, without what root gives for once.
+func factorsOf(tx *store.Tx, user string) (ids []string) {
+	for _, key := range tx.Keys(user) {
+		if key[0] != bypassName && key[0] != inviteScope {
+			ids = append(ids, key[1])
+		}
+	}
+	return ids
 }
 
 // holder returns the factor that keeps the record with the given id.
@@ -120,7 +127,8 @@ func (r *request) forgive(tx *store.Tx, name string) error {
 // bypass makes a code that lets a user in once.
 func (r *request) bypass() (any, error) { return r.grant(r.Bypass, bypassName, bypassTime) }
 
-// invite makes a code with which a user without a factor may enrol once.
+// invite makes a code with which a user without a factor may enrol once. Who has one
+// has to prove that instead, as the reply says.
 func (r *request) invite() (any, error) { return r.grant(r.Invite, inviteScope, inviteTime) }
 
 func (r *request) grant(granter Granter, scope string, d time.Duration) (any, error) {
@@ -137,6 +145,7 @@ func (r *request) grant(granter Granter, scope string, d time.Duration) (any, er
 		return nil, err
 	}
 	var code string
+	var has []string
 	now := r.Clock()
 	err = r.update(id.Name, store.Event{Log: "valid for " + d.String()}, func(tx *store.Tx) (err error) {
 		if err := r.admit(tx, id, false); err != nil {
@@ -145,12 +154,17 @@ func (r *request) grant(granter Granter, scope string, d time.Duration) (any, er
 		if code, err = granter.Grant(tx.Scope(id.Name, scope), now, tx.Highest(), d); err != nil {
 			return problemf(wire.ReasonDenied, "%s", err)
 		}
+		has = factorsOf(tx, id.Name)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"user": id.Name, "code": code, "expires": now.Add(d).UTC()}, nil
+	reply := map[string]any{"user": id.Name, "code": code, "expires": now.Add(d).UTC()}
+	if scope == inviteScope && len(has) > 0 {
+		reply["has"] = has
+	}
+	return reply, nil
 }
 
 // sameAccount refuses a name whose account is another than the enrolled one.

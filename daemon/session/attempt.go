@@ -187,7 +187,7 @@ func (a *attempt) match(ctx context.Context) *ruling {
 		return &ruling{reason: wire.ReasonUnavailable, text: textUnavailable, log: a.unknown()}
 	}
 	if a.plan.Refuse != policy.NotRefused && a.caller == policy.CallerUser {
-		return &ruling{reason: wire.ReasonNoRule, text: "no rule is for programs that users run themselves: ask your administrator", log: a.plan.NoRule(a.caller)}
+		return &ruling{reason: wire.ReasonNoRule, text: "no rule serves this when a user's own program asks: ask your administrator", log: a.plan.NoRule(a.caller)}
 	}
 	if a.plan.Refuse != policy.NotRefused {
 		return &ruling{reason: wire.ReasonNoRule, text: "no rule lets this login in: ask your administrator", log: a.plan.NoRule(a.caller)}

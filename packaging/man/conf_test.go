@@ -268,8 +268,14 @@ func TestExampleConfigurations(t *testing.T) {
 			if out, err := exec.Command(filepath.Join(programs, "factorctl"), "check-config", file).CombinedOutput(); err != nil {
 				t.Errorf("%s: %v\n%s\n%s", name, err, out, example)
 			}
-			if c, err := conf.Load(file, conf.BuiltIn()); err != nil || len(c.Warnings) > 0 {
-				t.Errorf("%s: %q, %v\n%s", name, c.Warnings, err, example)
+			c, err := conf.Load(file, conf.BuiltIn())
+			if err != nil {
+				t.Fatalf("%s: %v\n%s", name, err, example)
+			}
+			// Of an example that Duo's names are the example's is as it should be.
+			others := slices.DeleteFunc(c.Warnings, func(w string) bool { return strings.Contains(w, "is the example's") })
+			if len(others) > 0 {
+				t.Errorf("%s: %q\n%s", name, others, example)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package ctl
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ type granted struct {
 	User    string    `json:"user"`
 	Code    string    `json:"code"`
 	Expires time.Time `json:"expires"`
+	Has     []string  `json:"has"` // of factors
 }
 
 func (a *app) inviteCommand() *cobra.Command {
@@ -21,10 +23,14 @@ func (a *app) inviteCommand() *cobra.Command {
 		Use: "invite USER [--for DURATION]",
 		Long: `Makes a code with which a user can enrol a first factor, once. It is not a factor:
 nobody gets in with it. Tell it to the user in a way that you trust; factorctl
-enroll asks for it. Only root may do this.`,
+enroll asks for it. Who has a factor is asked for that instead: of somebody who has
+lost them all, remove each record first. Only root may do this.`,
 		Example: "  sudo factorctl invite alice\n  sudo factorctl invite alice --for 3d",
 	}, wire.VerbInvite, "24h", func(g granted) {
 		a.printf("Invitation for %s, good for one enrolment until %s:\n\n  %s\n\nThe user runs: factorctl enroll totp\n", text(g.User), local(g.Expires), text(g.Code))
+		if len(g.Has) > 0 {
+			a.printf("\nBut %s has %s, and has to prove one of these instead. If all are lost, remove each\n(factorctl remove ID --user %s): then the invitation serves.\n", text(g.User), text(strings.Join(g.Has, ", ")), text(g.User))
+		}
 	})
 }
 

@@ -120,6 +120,7 @@ func asksFactord(cmd *cobra.Command) bool {
 // verbFirst moves the verb before the flags that stand in front of it: cobra
 // does not know there which flags take a value.
 func verbFirst(root *cobra.Command, args []string) ([]string, error) {
+	strange := "" // a flag that no verb has: what comes next may be its value
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		if arg == "--" {
@@ -129,9 +130,14 @@ func verbFirst(root *cobra.Command, args []string) ([]string, error) {
 			if takesValue(root, arg) {
 				i++
 			}
+			if name, _, _ := strings.Cut(arg, "="); strange == "" && strings.HasPrefix(name, "--") && flagOf(root, name[2:]) == nil {
+				strange = name
+			}
 			continue
 		}
-		if err := knownVerb(root, arg); err != nil {
+		if err := knownVerb(root, arg); err != nil && strange != "" {
+			return nil, usagef("unknown flag: %s", strange)
+		} else if err != nil {
 			return nil, err
 		}
 		return append([]string{arg}, append(args[:i:i], args[i+1:]...)...), nil
@@ -145,19 +151,25 @@ func takesValue(root *cobra.Command, arg string) bool {
 	if !long || strings.Contains(name, "=") {
 		return false
 	}
-	find := func(flags *pflag.FlagSet) bool {
-		f := flags.Lookup(name)
-		return f != nil && f.NoOptDefVal == ""
+	f := flagOf(root, name)
+	return f != nil && f.NoOptDefVal == ""
+}
+
+// flagOf is the flag of all verbs, or of any of them, that has a name.
+func flagOf(root *cobra.Command, name string) *pflag.Flag {
+	root.InitDefaultHelpFlag()
+	if f := root.Flags().Lookup(name); f != nil {
+		return f
 	}
-	if find(root.PersistentFlags()) {
-		return true
+	if f := root.PersistentFlags().Lookup(name); f != nil {
+		return f
 	}
 	for _, c := range root.Commands() {
-		if find(c.Flags()) {
-			return true
+		if f := c.Flags().Lookup(name); f != nil {
+			return f
 		}
 	}
-	return false
+	return nil
 }
 
 func knownVerb(root *cobra.Command, verb string) error {
