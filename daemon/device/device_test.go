@@ -223,13 +223,14 @@ func TestTen(t *testing.T) {
 func TestSlots(t *testing.T) {
 	var under, most atomic.Int32
 	full, open := make(chan struct{}), make(chan struct{})
+	filled := sync.OnceFunc(func() { close(full) }) // those that come later may be as many at once
 	b := broker(t, usbtest.Keys{OnKeys: func(context.Context, agent.KeysRequest, usb.Talk) (agent.KeysReply, error) {
 		n := under.Add(1)
 		defer under.Add(-1)
 		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
 		}
 		if n == maxOperations {
-			close(full)
+			filled()
 		}
 		<-open
 		return agent.KeysReply{}, nil
