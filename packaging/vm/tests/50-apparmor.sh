@@ -51,7 +51,7 @@ systemctl stop factord.service
 factord --restore "$mine/backup" || fail "--restore"
 factorctl status || fail "after the restore"
 
-public=vvccccccccbf
+public=vvccccccccbi
 secret=303132333435363738393a3b3c3d3e3f40414243
 (umask 077; echo 050203040506 >"$mine/private-id"; echo 000502030405060708090a0b0c0d0e0f >"$mine/aes-key"; echo $secret >"$mine/secret")
 keys "serial=50345678 short=yubico:$public:050203040506:000502030405060708090a0b0c0d0e0f:7 long=hmac:$secret,lt64,touch"

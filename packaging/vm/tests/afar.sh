@@ -15,7 +15,7 @@ keep /etc/sudoers.d/afar
 echo 'ada ALL=(ALL) NOPASSWD: /far/as-root, /usr/bin/su' >/etc/sudoers.d/afar
 at_exit "rm -rf /far"
 install -d -m 1777 /far
-keys "serial=51345678 short=yubico:vvccccccccbg:050203040506:000502030405060708090a0b0c0d0e0f long=hmac:$secret,lt64,touch"
+keys "serial=51345678 short=yubico:vvccccccccbg:060203040506:000602030405060708090a0b0c0d0e0f long=hmac:$secret,lt64,touch"
 rules <<'EOF'
 [[rule]]
 name = "the way to this machine"
@@ -40,7 +40,7 @@ factors = ["fido2"]
 EOF
 
 proves "ada's key is enrolled in each way there is"
-for pair in hmac:$secret private:050203040506 aes:000502030405060708090a0b0c0d0e0f; do
+for pair in hmac:$secret private:060203040506 aes:000602030405060708090a0b0c0d0e0f; do
 	echo "${pair#*:}" | install -m 600 /dev/stdin "$mine/${pair%:*}"
 done
 factorctl enroll yubico --user ada --name typed --public-id vvccccccccbg --private-id-file "$mine/private" --aes-key-file "$mine/aes"
