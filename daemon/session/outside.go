@@ -300,7 +300,7 @@ func (a *attempt) waived(ctx context.Context) (v wire.Verdict, waived bool) {
 // no code decides.
 func (a *attempt) askNobody(ctx context.Context) wire.Verdict {
 	v, more := a.judge(ctx, nil, 0)
-	if more && a.pending != nil {
+	if more && a.waitsAlone() {
 		v, _ = a.decision(ctx, 0)
 	}
 	return v

@@ -262,20 +262,15 @@ func TestExampleConfigurations(t *testing.T) {
 				continue
 			}
 			tried++
+			example = strings.ReplaceAll(example, "XXXXXXXX", "12345678") // Duo's names, as a reader fills them in
 			if err := os.WriteFile(file, []byte(example), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			if out, err := exec.Command(filepath.Join(programs, "factorctl"), "check-config", file).CombinedOutput(); err != nil {
 				t.Errorf("%s: %v\n%s\n%s", name, err, out, example)
 			}
-			c, err := conf.Load(file, conf.BuiltIn())
-			if err != nil {
-				t.Fatalf("%s: %v\n%s", name, err, example)
-			}
-			// Of an example that Duo's names are the example's is as it should be.
-			others := slices.DeleteFunc(c.Warnings, func(w string) bool { return strings.Contains(w, "is the example's") })
-			if len(others) > 0 {
-				t.Errorf("%s: %q\n%s", name, others, example)
+			if c, err := conf.Load(file, conf.BuiltIn()); err != nil || len(c.Warnings) > 0 {
+				t.Errorf("%s: %q, %v\n%s", name, c.Warnings, err, example)
 			}
 		}
 	}

@@ -135,9 +135,10 @@ func verbFirst(root *cobra.Command, args []string) ([]string, error) {
 			}
 			continue
 		}
-		if err := knownVerb(root, arg); err != nil && strange != "" {
+		switch err := knownVerb(root, arg); {
+		case err != nil && strange != "":
 			return nil, usagef("unknown flag: %s", strange)
-		} else if err != nil {
+		case err != nil:
 			return nil, err
 		}
 		return append([]string{arg}, append(args[:i:i], args[i+1:]...)...), nil
