@@ -76,13 +76,15 @@ func TestModuleLongEntry(t *testing.T) {
 	who := pamtest.NewAccount(t, "")
 	s.as(who)
 	service := s.service("")
-	passwd := filepath.Join(factordtest.OpenDir(t), "passwd")
+	dir := factordtest.OpenDir(t)
 	for _, size := range []int{10, 20_000} {
 		entry := fmt.Sprintf("root:x:0:0::/root:/bin/sh\nfactord:x:%d:%d:%s:/:/bin/false\n", who.UID, who.GID, strings.Repeat("x", size))
-		if err := os.WriteFile(passwd, []byte(entry), 0o644); err != nil {
+		etc := filepath.Join(dir, fmt.Sprint(size))
+		if err := os.WriteFile(etc+".passwd", []byte(entry), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		s.build.wrap = []string{"unshare", "-m", "sh", "-c", `mount --bind "$0" /etc/passwd && exec "$@"`, passwd}
+		// All of /etc: a mount on the file alone is gone when another test adds an account.
+		s.build.wrap = []string{"unshare", "-m", "sh", "-c", `cp -a /etc "$0"; cp "$0.passwd" "$0/passwd" && mount --bind "$0" /etc && exec "$@"`, etc}
 		if got := s.asked(service, after(allow, "OK")...); !strings.Contains(got, saysSuccess) {
 			t.Errorf("an entry of %d characters: %q", size, got)
 		}
