@@ -12,7 +12,7 @@ import (
 
 // cpu is processor time, by whose it is.
 type cpu struct {
-	programs time.Duration // that log in
+	programs time.Duration // that log in, or the server that does
 	starting time.Duration // them, which this program does
 	factord  time.Duration
 	duo      time.Duration // the simulator
@@ -35,10 +35,15 @@ func (c cpu) each(n int) cpu {
 }
 
 // spent is the processor time that has been used by now.
-func spent(factord, duo int) (c cpu, err error) {
+func spent(factord, duo, server int) (c cpu, err error) {
 	if c.programs, err = usage(unix.RUSAGE_CHILDREN); err != nil {
 		return c, err
 	}
+	serving, err := usageOfFamily(server)
+	if err != nil {
+		return c, err
+	}
+	c.programs += serving
 	if c.starting, err = usage(unix.RUSAGE_SELF); err != nil {
 		return c, err
 	}
@@ -75,4 +80,25 @@ func usageOf(pid int) (time.Duration, error) {
 	}
 	system, err := strconv.ParseInt(fields[12], 10, 64)
 	return time.Duration(user+system) * tick, err
+}
+
+// usageOfFamily is the time of a process and its children, each of one thread, by what
+// the scheduler counts in nanoseconds: no child has used up enough ticks.
+func usageOfFamily(pid int) (all time.Duration, err error) {
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pid))
+	if err != nil {
+		return 0, err
+	}
+	for _, one := range append(strings.Fields(string(children)), strconv.Itoa(pid)) {
+		stat, err := os.ReadFile("/proc/" + one + "/schedstat")
+		if err != nil {
+			return 0, err
+		}
+		var ran time.Duration
+		if _, err := fmt.Sscan(string(stat), (*int64)(&ran)); err != nil {
+			return 0, err
+		}
+		all += ran
+	}
+	return all, nil
 }

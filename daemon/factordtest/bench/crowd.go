@@ -19,9 +19,15 @@ const (
 	crowdTurns = 6
 )
 
+// loop is somebody who logs in again and again.
+type loop interface {
+	turn() error
+	measured() *sample
+}
+
 // crowd are loops of logins side by side, each of a user with a token of their own.
 type crowd struct {
-	loops []*process
+	loops []loop
 	took  time.Duration
 	spent cpu
 }
@@ -60,7 +66,7 @@ func (c *crowd) run(times int) error {
 func (c *crowd) sample() *sample {
 	s := &sample{}
 	for _, p := range c.loops {
-		s.gather(&p.sample)
+		s.gather(p.measured())
 	}
 	s.took = c.took
 	return s

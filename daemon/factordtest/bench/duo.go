@@ -38,7 +38,12 @@ func benchDuo(r *report, bin, dir string, rounds int) error {
 		return err
 	}
 	defer f.stop()
-	p, err := newPushes(f, d, dir, filepath.Join(bin, "pam_factord.so"))
+	sasl, err := startSaslauthd(filepath.Join(dir, "saslauthd"))
+	if err != nil {
+		return err
+	}
+	defer sasl.stop()
+	p, err := newPushes(f, d, sasl, dir, filepath.Join(bin, "pam_factord.so"))
 	if err != nil {
 		return err
 	}
@@ -46,15 +51,15 @@ func benchDuo(r *report, bin, dir string, rounds int) error {
 		return err
 	}
 	for range crowdTurns {
-		for _, c := range []*crowd{p.floorCrowd, p.moduleCrowd, p.peerCrowd} {
-			before, err := spent(f.cmd.Process.Pid, d.cmd.Process.Pid)
+		for _, c := range p.crowds() {
+			before, err := spent(f.cmd.Process.Pid, d.cmd.Process.Pid, sasl.cmd.Process.Pid)
 			if err != nil {
 				return err
 			}
 			if err := c.run(max(1, rounds/crowdTurns/4)); err != nil {
 				return err
 			}
-			after, err := spent(f.cmd.Process.Pid, d.cmd.Process.Pid)
+			after, err := spent(f.cmd.Process.Pid, d.cmd.Process.Pid, sasl.cmd.Process.Pid)
 			if err != nil {
 				return err
 			}
@@ -71,11 +76,24 @@ func benchDuo(r *report, bin, dir string, rounds int) error {
 // pushes are the cases of whole logins.
 type pushes struct {
 	floor, module, peer                *process
-	floorCrowd, moduleCrowd, peerCrowd *crowd
+	floorCrowd, moduleCrowd, peerCrowd *crowd // each login is a program of its own
+	serverFloor, serverCrowd           *crowd // all log in at one server
 }
 
-func newPushes(f *factord, d *duo, dir, module string) (*pushes, error) {
+func (p *pushes) crowds() []*crowd {
+	return []*crowd{p.floorCrowd, p.moduleCrowd, p.peerCrowd, p.serverFloor, p.serverCrowd}
+}
+
+func newPushes(f *factord, d *duo, sasl *server, dir, module string) (*pushes, error) {
 	argv, err := service(dir, "push", module+" socket="+f.socket+" first")
+	if err != nil {
+		return nil, err
+	}
+	serving, err := saslService(dir, "push-server", module+" socket="+f.socket+" first conv=none")
+	if err != nil {
+		return nil, err
+	}
+	servingFloor, err := saslService(dir, "push-server-floor", "pam_permit.so")
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +119,8 @@ func newPushes(f *factord, d *duo, dir, module string) (*pushes, error) {
 		own[2] = userName(user)
 		return &process{name: "pam_permit: what pamtester itself takes", argv: own}
 	}
-	p := &pushes{floor: none(0), module: one(0), peer: other(0), floorCrowd: &crowd{}, moduleCrowd: &crowd{}, peerCrowd: &crowd{}}
+	p := &pushes{floor: none(0), module: one(0), peer: other(0), floorCrowd: &crowd{}, moduleCrowd: &crowd{}, peerCrowd: &crowd{},
+		serverFloor: sasl.crowd(servingFloor), serverCrowd: sasl.crowd(serving)}
 	for n := range duoCrowd {
 		p.floorCrowd.loops = append(p.floorCrowd.loops, none(n))
 		p.moduleCrowd.loops = append(p.moduleCrowd.loops, one(n))
@@ -118,7 +137,7 @@ func (r *report) pushes(p *pushes, rounds int) {
 	}
 	r.atLeast("login_duo / pam_factord", ratio(p.peer, p.module), 15)
 	r.section(fmt.Sprintf("%d whole logins with a push at once, each of another user", duoCrowd))
-	floor, module, peer := p.floorCrowd.sample(), p.moduleCrowd.sample(), p.peerCrowd.sample()
+	floor, module, peer, server := p.floorCrowd.sample(), p.moduleCrowd.sample(), p.peerCrowd.sample(), p.serverCrowd.sample()
 	r.rate(p.floor.name, floor.rate())
 	r.rate(p.module.name, module.rate())
 	r.rate(p.peer.name, peer.rate())
@@ -126,6 +145,10 @@ func (r *report) pushes(p *pushes, rounds int) {
 	r.due(p.peer.name, peer)
 	r.atLeast("pam_factord / login_duo", module.rate()/peer.rate(), 4)
 	r.atMost("failed logins of pam_factord", float64(module.errors), 0)
+	r.rate(saslFloor, p.serverFloor.sample().rate())
+	r.rate(saslPush, server.rate())
+	r.due(saslPush, server)
+	r.ratio("pam_factord in saslauthd / login_duo", server.rate()/peer.rate())
 	r.room(p)
 }
 
@@ -134,10 +157,12 @@ func (r *report) pushes(p *pushes, rounds int) {
 // its module's.
 func (r *report) room(p *pushes) {
 	floor, module, peer := p.floorCrowd.each(), p.moduleCrowd.each(), p.peerCrowd.each()
-	r.section("Their processor time: the program's, starting it, factord's, the simulator's")
+	r.section("Their processor time: the program's, starting or asking it, factord's, the simulator's")
 	r.cpu(p.floor.name, floor)
 	r.cpu(p.module.name, module)
 	r.cpu(p.peer.name, peer)
+	r.cpu(saslFloor, p.serverFloor.each())
+	r.cpu(saslPush, p.serverCrowd.each())
 	least := floor.programs + floor.starting + module.duo
 	r.ratio("login_duo / pam_factord, if factord and its module took none", float64(peer.all())/float64(least))
 }

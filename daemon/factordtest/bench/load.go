@@ -100,6 +100,8 @@ type sample struct {
 	first  error // of the outcomes that were not due
 }
 
+func (s *sample) measured() *sample { return s }
+
 func (s *sample) p50() time.Duration { return s.at(50) }
 
 // at is the time that so many per cent stay below.

@@ -31,6 +31,9 @@ func peersInstalled(only string) error {
 	if _, err := exec.LookPath(loginDuo); err != nil && only != "pam" {
 		return missing("login_duo", "login-duo")
 	}
+	if _, err := exec.LookPath(saslauthd); err != nil && only != "pam" {
+		return missing("saslauthd", "sasl2-bin")
+	}
 	if only == "duo" {
 		return nil
 	}

@@ -80,7 +80,7 @@ func (d *duo) do(what string) (c count, err error) {
 // config is [duo] for factord, with rules for pushes and for codes.
 func (d *duo) config() string {
 	return fmt.Sprintf("[duo]\nikey = %q\nskey = %q\nhost = %q\nca_file = %q\n", d.IKey, d.SKey, d.Host, d.CAFile) +
-		"[[rule]]\nname = \"push\"\nservices = [\"push\", \"fbench-push\"]\nfactors = [\"duo\"]\n" + rules
+		"[[rule]]\nname = \"push\"\nservices = [\"push\", \"fbench-push\", \"fbench-push-server\"]\nfactors = [\"duo\"]\n" + rules
 }
 
 // simulate is the simulator's process.
