@@ -41,8 +41,14 @@ func Listen(path string) (l *net.UnixListener, activated bool, err error) {
 	return unix, true, nil
 }
 
+// maxPath is how many bytes the path of a socket may have, by unix(7).
+const maxPath = 107
+
 // listen makes the socket, and replaces one that nobody listens at any more.
 func listen(path string) (*net.UnixListener, error) {
+	if len(path) > maxPath {
+		return nil, fmt.Errorf("listening: the path has %d bytes, and a socket's may have %d\nhint: give a shorter --socket", len(path), maxPath)
+	}
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -124,6 +124,19 @@ func TestStaleSocketIsReplaced(t *testing.T) {
 	}
 }
 
+func TestPathOfASocket(t *testing.T) {
+	t.Chdir(t.TempDir())
+	longest := strings.Repeat("s", 107)
+	l, _, err := daemon.Listen(longest)
+	if err != nil {
+		t.Fatalf("107 bytes: %v", err)
+	}
+	l.Close()
+	if _, _, err := daemon.Listen(longest + "s"); err == nil || !strings.Contains(err.Error(), "108 bytes") {
+		t.Errorf("108 bytes: %v", err)
+	}
+}
+
 func TestIdleExit(t *testing.T) {
 	needRoot(t)
 	var stay atomic.Bool

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -83,11 +84,24 @@ func (a *app) finish(called *cobra.Command, err error) int {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &usage) || !a.running:
-		fmt.Fprintf(a.Stderr, "factorctl: %s\nhint: %s --help\n", strings.TrimSpace(err.Error()), called.CommandPath())
+		fmt.Fprintf(a.Stderr, "factorctl: %s\nhint: %s --help\n", strings.TrimSpace(inWords(err)), called.CommandPath())
 		return exitUsage
 	}
 	fmt.Fprintf(a.Stderr, "factorctl: %v\n", advise(err))
 	return exitFailed
+}
+
+// inWords is the text of err, in which strconv's stands in a user's words.
+func inWords(err error) string {
+	var number *strconv.NumError
+	if !errors.As(err, &number) {
+		return err.Error()
+	}
+	says := "no whole number"
+	if errors.Is(number, strconv.ErrRange) {
+		says = "too large"
+	}
+	return strings.Replace(err.Error(), number.Error(), says, 1)
 }
 
 // does gives cmd its work.
