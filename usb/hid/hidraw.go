@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -116,7 +117,11 @@ func (h Hidraw) openOnce(port string, p place) (*node, device, error) {
 	if err != nil {
 		return nil, d, err
 	}
-	n, err := openNode(filepath.Join(h.dev(), p.dir, name), p.flag, number)
+	path := filepath.Join(h.dev(), p.dir, name)
+	n, err := openNode(path, p.flag, number)
+	if errors.Is(err, fs.ErrNotExist) { // the kernel has named it, and makes it next
+		err = fmt.Errorf("%w: %s", errNoNode, path)
+	}
 	return n, d, err
 }
 

@@ -154,22 +154,41 @@ func TestADeviceFileOfAnotherDevice(t *testing.T) {
 	}
 }
 
-// A key has just been plugged in: its device file comes a moment later.
+// A key has just been plugged in: its device file comes a moment later than what the
+// kernel says of it, or than both.
 func TestTheDeviceFileComesLater(t *testing.T) {
-	tr := newTree(t)
-	tr.device("1-1", "1050", "0407")
-	child := tr.inter("1-1", 1, 3, 0, 0, fidoDescriptor)
-	opened := make(chan error)
-	go func() {
-		f, err := tr.hidraw().Frames(t.Context(), "1-1")
-		if err == nil {
-			f.Close()
-		}
-		opened <- err
-	}()
-	tr.node(child, "hidraw", "hidraw4")
-	if err := <-opened; err != nil {
-		t.Error(err)
+	for name, known := range map[string]bool{"known to the kernel": true, "unknown": false} {
+		t.Run(name, func(t *testing.T) {
+			tr := newTree(t)
+			tr.device("1-1", "1050", "0407")
+			child := tr.inter("1-1", 1, 3, 0, 0, fidoDescriptor)
+			file, later := filepath.Join(tr.dev, "hidraw4"), filepath.Join(tr.dev, "later")
+			if known {
+				tr.node(child, "hidraw", "hidraw4")
+				if err := os.Rename(file, later); err != nil {
+					t.Fatal(err)
+				}
+			}
+			opened := make(chan error)
+			go func() {
+				f, err := tr.hidraw().Frames(t.Context(), "1-1")
+				if err == nil {
+					f.Close()
+				}
+				opened <- err
+			}()
+			time.Sleep(2 * retry) // it has looked
+			if known {
+				if err := os.Rename(later, file); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				tr.node(child, "hidraw", "hidraw4")
+			}
+			if err := <-opened; err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
