@@ -12,6 +12,8 @@ import (
 
 	"github.com/coreos/go-systemd/v22/activation"
 	sd "github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/factord/factord/daemon/wire"
 )
 
 // socketMode lets everybody connect: who may ask what is decided by the peer's
@@ -41,13 +43,10 @@ func Listen(path string) (l *net.UnixListener, activated bool, err error) {
 	return unix, true, nil
 }
 
-// maxPath is how many bytes the path of a socket may have, by unix(7).
-const maxPath = 107
-
 // listen makes the socket, and replaces one that nobody listens at any more.
 func listen(path string) (*net.UnixListener, error) {
-	if len(path) > maxPath {
-		return nil, fmt.Errorf("listening: the path has %d bytes, and a socket's may have %d\nhint: give a shorter --socket", len(path), maxPath)
+	if err := wire.CheckSocket(path); err != nil {
+		return nil, fmt.Errorf("listening at %q: %w\nhint: give another --socket", path, err)
 	}
 	info, err := os.Lstat(path)
 	switch {

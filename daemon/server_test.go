@@ -132,8 +132,10 @@ func TestPathOfASocket(t *testing.T) {
 		t.Fatalf("107 bytes: %v", err)
 	}
 	l.Close()
-	if _, _, err := daemon.Listen(longest + "s"); err == nil || !strings.Contains(err.Error(), "108 bytes") {
-		t.Errorf("108 bytes: %v", err)
+	for path, want := range map[string]string{longest + "s": "at most 107 bytes", "@s": "abstract", "": "not a path"} {
+		if _, _, err := daemon.Listen(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", path, err)
+		}
 	}
 }
 

@@ -3,14 +3,12 @@ package helper
 import (
 	"strconv"
 	"strings"
+
+	"github.com/factord/factord/daemon/wire"
 )
 
 // defaultSocket is where factord listens.
 const defaultSocket = "/run/factord/factord.sock"
-
-// maxSocketPath is the longest path of a Unix socket in Linux (unix(7)), its
-// final NUL not counted.
-const maxSocketPath = 107
 
 // options are the parsed arguments.
 type options struct {
@@ -63,8 +61,8 @@ func (o *options) take(args []string) ([]string, error) {
 	case *field != "":
 		return nil, usageError(name + " is given twice")
 	case name == "--socket":
-		if err := checkSocket(value); err != nil {
-			return nil, err
+		if err := wire.CheckSocket(value); err != nil {
+			return nil, usageError("--socket " + strconv.Quote(value) + ": " + err.Error())
 		}
 	}
 	*field = value
@@ -92,17 +90,5 @@ func (o *options) setVerb(verb string) error {
 		return usageError("one verb too many: " + strconv.Quote(verb))
 	}
 	o.verb = verb
-	return nil
-}
-
-// checkSocket refuses what the kernel would not read as a path: a leading @ is
-// an abstract socket to package syscall, which any user may have made.
-func checkSocket(path string) error {
-	switch {
-	case path[0] == '@':
-		return usageError("--socket takes a path, not an abstract socket")
-	case len(path) > maxSocketPath:
-		return usageError("--socket takes at most 107 bytes")
-	}
 	return nil
 }

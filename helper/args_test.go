@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/factord/factord/daemon/wire"
 )
 
 func TestParseArgs(t *testing.T) {
@@ -41,7 +43,7 @@ func TestParseArgs(t *testing.T) {
 		{args: "pam -s", err: `unknown flag "-s"`},
 		{args: "pam --", err: `unknown flag "--"`},
 		{args: "pam -", err: `unknown flag "-"`},
-		{args: "pam --socket @abstract", err: "not an abstract socket"},
+		{args: "pam --socket @abstract", err: "not a path, but an abstract socket"},
 		{args: "pam --socket /" + strings.Repeat("x", 107), err: "at most 107 bytes"},
 	}
 	for _, tt := range tests {
@@ -154,7 +156,7 @@ func FuzzParseArgs(f *testing.F) {
 		if !o.help && !o.version && o.verb != "pam" && o.verb != "ssh" && o.verb != "check" {
 			t.Errorf("verb %q", o.verb)
 		}
-		if o.socket == "" || o.socket[0] == '@' || len(o.socket) > maxSocketPath {
+		if o.socket == "" || o.socket[0] == '@' || len(o.socket) > wire.MaxSocketPath {
 			t.Errorf("socket %q", o.socket)
 		}
 	})

@@ -28,8 +28,6 @@ const (
 	// greetingTime is how long it may take to greet, its start included. Behind
 	// a socket whose factord can't start there is nobody who ever would.
 	greetingTime = 10 * time.Second
-	// maxSocket is the longest path of a Unix socket (unix(7)), in bytes.
-	maxSocket = 107
 )
 
 // Client is a factord that can be asked.
@@ -118,7 +116,7 @@ func (c Client) with(ctx context.Context, talk func(*wire.Lines) error) error {
 }
 
 func (c Client) dial(ctx context.Context) (*net.UnixConn, error) {
-	if err := CheckPath(c.Socket); err != nil {
+	if err := wire.CheckSocket(c.Socket); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Socket, err)
 	}
 	dialer := net.Dialer{Timeout: dialTime}
@@ -132,18 +130,6 @@ func (c Client) dial(ctx context.Context) (*net.UnixConn, error) {
 		return nil, err
 	}
 	return s, nil
-}
-
-// CheckPath refuses what package net would not read as a path: a leading @ is
-// an abstract socket, which any user may have made.
-func CheckPath(path string) error {
-	switch {
-	case path == "" || path[0] == '@':
-		return errors.New("not a path")
-	case len(path) > maxSocket:
-		return fmt.Errorf("a socket's path has at most %d bytes", maxSocket)
-	}
-	return nil
 }
 
 // patient gives factord replyTime for every read and write, until ctx ends.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/factord/factord/cmd/factorctl/client"
 	"github.com/factord/factord/cmd/factorctl/dialog"
+	"github.com/factord/factord/daemon/wire"
 )
 
 // Exit statuses.
@@ -108,7 +109,7 @@ func inWords(err error) string {
 func (a *app) does(cmd *cobra.Command, work func(ctx context.Context, args []string) error) *cobra.Command {
 	cmd.DisableFlagsInUseLine = true
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := client.CheckPath(a.socket); err != nil {
+		if err := wire.CheckSocket(a.socket); err != nil {
 			return usagef("--socket %q: %v", a.socket, err)
 		}
 		if user := cmd.Flags().Lookup("user"); user != nil && user.Changed && user.Value.String() == "" {
