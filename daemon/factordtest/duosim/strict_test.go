@@ -11,9 +11,10 @@ import (
 
 // Every way to be wrong has Duo's code, and the HTTP status that it begins with.
 func TestAuthenticationStrictness(t *testing.T) {
-	s := Start(t, Config{Users: []User{alice()}})
+	now := time.Now() // the service's clock stands still, or a second ends in between
+	s := Start(t, Config{Now: func() time.Time { return now }, Users: []User{alice()}})
 	c := newClient(t, s)
-	at := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(time.RFC1123Z) }
+	at := func(d time.Duration) string { return now.Add(d).UTC().Format(time.RFC1123Z) }
 	signedAt := func(date string) func(*http.Request) {
 		return func(r *http.Request) {
 			in := signed{date: date, method: r.Method, path: r.URL.Path, host: c.s.Host(), body: []byte(`{"username":"alice"}`), headers: http.Header{}, json: true}
